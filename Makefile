@@ -1,0 +1,43 @@
+# `make` or `make help` is the index. Each target is one line; what is longer lives in scripts/.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint format bench soak docs clean
+PY := .venv/bin/python
+# What a person passes on: make test ARGS="-k lease"
+ARGS ?=
+STORE ?= sqlite
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Make .venv with everything pinned; a no-op when nothing changed
+	@scripts/setup
+
+demo: setup ## See Rota work, with nothing prepared
+	@$(PY) -m examples.flights.demo $(ARGS)
+
+test: setup ## Run every test, against every store; installs the database servers where it may
+	@scripts/services
+	@$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: setup ## Lint, types, floors and the tests that need no server: under a minute
+	@scripts/check $(ARGS)
+
+lint: setup ## Style, types and floors
+	@scripts/lint
+
+format: setup ## Mend the style where no person is needed
+	@scripts/lint --fix
+
+bench: setup ## Measure throughput beside plain driver work; STORE=sqlite, postgres or mariadb
+	@$(PY) -m bench.store --store $(STORE) $(ARGS)
+	@$(PY) -m bench.drain $(STORE)
+
+soak: setup ## Run for long under faults and count what was lost (must be nothing)
+	@$(PY) -m bench.soak $(ARGS)
+
+docs: setup ## Write docs/reference/ from the code
+	@$(PY) scripts/reference.py
+
+clean: ## Remove what was built, not .venv
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -print | xargs rm -rf

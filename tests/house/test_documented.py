@@ -1,0 +1,33 @@
+"""Every command, setting and event stands in the reference, and the reference says what the code says."""
+
+import pytest
+
+from rota.settings.reading import KINDS
+from scripts.reference import PAGES, commands, event_classes, pages
+
+
+def read(name):
+    return (PAGES / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["commands.md", "settings.md", "events.md"])
+def test_the_reference_says_what_the_code_says(name):
+    assert read(name) == pages()[name], "run: make docs"
+
+
+def test_every_command_is_documented_and_says_what_it_does():
+    page = read("commands.md")
+
+    assert [words for words, command in commands() if f"## {words}\n" not in page or not command.help] == []
+
+
+def test_every_setting_is_documented():
+    page = read("settings.md")
+
+    assert [key for key in KINDS if f"### {key}\n" not in page] == []
+
+
+def test_every_event_is_documented_and_says_when_it_happens():
+    page = read("events.md")
+
+    assert [kind.__name__ for kind in event_classes() if f"## {kind.__name__}\n" not in page or not kind.__doc__] == []

@@ -1,0 +1,140 @@
+"""Imports go down the floors, stand at the top, and do nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house.source import ROOT, allow_only, library, nodes, shown, tree
+
+# A surface may import the public names; whoever stands below them would import itself.
+MAY_IMPORT_THE_ROOT = ("rota/cli/", "rota/web/", "rota/integrations/", "rota/testing", "rota/__main__.py")
+
+CORE_MAY_IMPORT = {"rota", "cronsim", "msgspec"}
+
+# The commands are loaded one by one, and what they draw with only when they draw.
+LAZY_FOLDERS = ("rota/cli/",)
+IMPORTS_INSIDE_FUNCTIONS = {
+    "rota/app.py": "SQLAlchemy, for applications whose tenants have databases",
+    "rota/stores/__init__.py": "the one store that is opened, and nothing of the others",
+    "rota/tenants/databases.py": "SQLAlchemy, for sources that ask a database",
+    "rota/tenants/table.py": "SQLAlchemy, for sources that ask a database",
+    "rota/stores/sql/schema.py": "Alembic, which only a move of the schema needs",
+    "rota/job.py": "asyncio, for those who await and nobody else",
+}
+
+IMPORT_EVERYTHING = """
+import importlib, logging, os, pkgutil, sys, threading
+before = dict(os.environ), set(os.listdir("/proc/self/fd")), set(os.listdir())
+import rota
+names = [module.name for module in pkgutil.walk_packages(rota.__path__, "rota.")]
+for name in names:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+assert dict(os.environ) == before[0], "the environment changed"
+assert set(os.listdir("/proc/self/fd")) <= before[1], "a file or a connection is open"
+assert set(os.listdir()) == before[2], "a file appeared"
+assert threading.active_count() == 1, threading.enumerate()
+assert not logging.getLogger().handlers, "the root logger has a handler"
+print(len(names))
+"""
+
+
+def run(code, *, cwd=None):
+    # -B: no .pyc file appears where the test looks for new files.
+    return subprocess.run(
+        [sys.executable, "-B", "-c", code], cwd=cwd or ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_imports_keep_to_the_floors():
+    # Its cache does not notice that a module which was imported before it existed is there now.
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--no-cache"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_core_imports_the_standard_library_cronsim_and_msgspec():
+    allowed = CORE_MAY_IMPORT | sys.stdlib_module_names
+    found = {
+        f"{shown(path)}: {module}"
+        for path in library()
+        if shown(path).startswith("rota/core/")
+        for module in imported_modules(path)
+        if module.partition(".")[0] not in allowed
+    }
+
+    assert not found
+
+
+def imported_modules(path):
+    for node in nodes(path):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "."
+
+
+def test_only_surfaces_import_the_public_names():
+    folders = {path.stem for path in (ROOT / "rota").iterdir()}
+    found = {
+        f"{shown(path)}: {alias.name}"
+        for path in library()
+        if not shown(path).startswith(MAY_IMPORT_THE_ROOT)
+        for node in nodes(path)
+        if isinstance(node, ast.ImportFrom) and node.module == "rota"
+        for alias in node.names
+        if alias.name not in folders and alias.name != "__version__"
+    }
+
+    assert not found
+
+
+def guards_an_extra(node):
+    """Tell whether a `try` turns a missing module into a MissingExtra."""
+    return any(isinstance(one, ast.Name) and one.id == "MissingExtra" for one in ast.walk(node))
+
+
+def hidden_imports(path):
+    for function in ast.walk(tree(path)):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            optional = {
+                id(inner)
+                for node in ast.walk(function)
+                if isinstance(node, ast.Try) and guards_an_extra(node)
+                for inner in ast.walk(node)
+            }
+            for node in ast.walk(function):
+                if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in optional:
+                    yield shown(path)
+
+
+def test_imports_stand_at_the_top():
+    found = {place for path in library() if not shown(path).startswith(LAZY_FOLDERS) for place in hidden_imports(path)}
+
+    allow_only(IMPORTS_INSIDE_FUNCTIONS, found)
+
+
+@pytest.mark.parametrize(
+    ("statement", "heavy"),
+    [
+        ("import rota", {"sqlalchemy", "alembic", "rich", "click", "psycopg", "pymysql"}),
+        ("import rota.cli", {"sqlalchemy", "alembic", "rich", "psycopg", "pymysql"}),
+    ],
+)
+def test_what_is_heavy_loads_only_when_it_is_used(statement, heavy):
+    done = run(f"{statement}, sys; print(*({heavy!r} & set(sys.modules)))")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+
+
+def test_importing_does_nothing(tmp_path):
+    done = run(f"import sys; sys.path.insert(0, {str(ROOT)!r})" + IMPORT_EVERYTHING, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 10
