@@ -1,0 +1,42 @@
+"""Scheduled and background jobs for applications with many databases."""
+
+from rota.app import Rota
+from rota.backfill import Mode
+from rota.context import BoundTenant, RunContext, StopSignal, Window
+from rota.core.builder import at, cron, every, next_slots
+from rota.core.model import CatchUp, Job, Overlap, Progress, Retry, Round, Run, Schedule, State, Tenant
+from rota.core.returns import Cancel, Fail, Result, Snooze
+from rota.handle import RunHandle
+from rota.job import JobFunction, Registry
+from rota.version import __version__
+
+__all__ = [
+    "BoundTenant",
+    "Cancel",
+    "CatchUp",
+    "Fail",
+    "Job",
+    "JobFunction",
+    "Mode",
+    "Overlap",
+    "Progress",
+    "Registry",
+    "Result",
+    "Retry",
+    "Rota",
+    "Round",
+    "Run",
+    "RunContext",
+    "RunHandle",
+    "Schedule",
+    "Snooze",
+    "State",
+    "StopSignal",
+    "Tenant",
+    "Window",
+    "__version__",
+    "at",
+    "cron",
+    "every",
+    "next_slots",
+]

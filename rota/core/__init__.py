@@ -1,0 +1,1 @@
+"""Decisions about schedules and runs: values in, values out. No I/O, clock, threads or logging."""

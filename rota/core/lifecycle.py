@@ -1,0 +1,120 @@
+"""Every change of a run's state, as a function of values and `now`."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from rota.core.model import ErrorReport, Outcome, Round, RoundState, Run, Settlement, State
+
+MAX_LOST = 3
+"""A run whose attempts were lost this often is poison and fails (R30): an out-of-memory job must not come back for
+ever. Three, as Sidekiq Pro counts."""
+
+LOST_WAIT = timedelta(seconds=10)
+"""What a run waits after its second lost attempt; the first is repeated at once."""
+
+
+class Ending(Struct, frozen=True, kw_only=True):
+    """How an attempt ended, as the executor saw it."""
+
+    outcome: Outcome
+    started_at: datetime | None = None
+    error: ErrorReport | None = None
+    result: str | None = None
+    reason: str | None = None
+    retry: bool = True
+    """Whether a failure may be tried again; a job can say that it is final."""
+    delay: timedelta | None = None
+    """For a snooze: how long. For a failure: the wait the job itself asked for."""
+    expanded: int | None = None
+
+
+def settle(run: Run, ending: Ending, *, now: datetime, wait: timedelta) -> Settlement:
+    """Decide what an ended attempt makes of its run. Stores apply the answer, never choose it.
+
+    `wait` is the pause before the next attempt, if there is one.
+    """
+    match ending.outcome:
+        case Outcome.SUCCEEDED:
+            return _settlement(run, ending, State.SUCCEEDED, now=now)
+        case Outcome.CANCELLED:
+            return _settlement(run, ending, State.CANCELLED, now=now)
+        case Outcome.SNOOZED:
+            return _settlement(
+                run, ending, State.SCHEDULED, now=now, due_at=now + (ending.delay or wait), attempt=run.attempt - 1
+            )
+        case Outcome.INTERRUPTED:
+            # A deploy is not the job's fault: give the attempt back (R45).
+            return _settlement(run, ending, State.QUEUED, now=now, attempt=run.attempt - 1)
+        case Outcome.LOST:
+            return _lost(run, ending, now=now)
+        case _ if run.cancel_requested:
+            return _settlement(run, ending, State.CANCELLED, now=now)
+        case _ if ending.retry and run.attempt < run.max_attempts:
+            return _settlement(run, ending, State.SCHEDULED, now=now, due_at=now + (ending.delay or wait))
+        case _:
+            return _settlement(run, ending, State.FAILED, now=now)
+
+
+def rescue(run: Run, *, now: datetime) -> Settlement:
+    """Decide what becomes of a run whose lease has ended. Void if a heartbeat moves the lease in between."""
+    error = ErrorReport(type="LeaseLost", message=f"worker {run.owner} stopped renewing its lease")
+    settlement = settle(run, Ending(outcome=Outcome.LOST, error=error), now=now, wait=LOST_WAIT)
+    return replace(settlement, lease_until=run.lease_until)
+
+
+def _lost(run: Run, ending: Ending, *, now: datetime) -> Settlement:
+    lost_count = run.lost_count + 1
+    if run.cancel_requested:
+        return _settlement(run, ending, State.CANCELLED, now=now, attempt=run.attempt - 1, lost_count=lost_count)
+    if lost_count >= MAX_LOST:
+        return _settlement(run, ending, State.FAILED, now=now, attempt=run.attempt - 1, lost_count=lost_count)
+    if lost_count == 1:
+        return _settlement(run, ending, State.QUEUED, now=now, attempt=run.attempt - 1, lost_count=lost_count)
+    due_at = now + LOST_WAIT
+    return _settlement(
+        run, ending, State.SCHEDULED, now=now, due_at=due_at, attempt=run.attempt - 1, lost_count=lost_count
+    )
+
+
+def _settlement(
+    run: Run,
+    ending: Ending,
+    state: State,
+    *,
+    now: datetime,
+    due_at: datetime | None = None,
+    attempt: int | None = None,
+    lost_count: int | None = None,
+) -> Settlement:
+    return Settlement(
+        run=run,
+        outcome=ending.outcome,
+        state=state,
+        due_at=now if due_at is None else due_at,
+        attempt=run.attempt if attempt is None else attempt,
+        lost_count=run.lost_count if lost_count is None else lost_count,
+        started_at=ending.started_at,
+        ended_at=now,
+        error=ending.error,
+        result=ending.result,
+        reason=ending.reason,
+        expanded=ending.expanded,
+    )
+
+
+def round_state(round_: Round, counts: Mapping[State, int]) -> RoundState:
+    """Return the sum of a round whose runs are all final: `succeeded` only if every tenant has a run and each of
+    them succeeded (R23)."""
+    if not round_.expanded:
+        return RoundState.FAILED
+    good = counts.get(State.SUCCEEDED, 0)
+    everyone = sum(counts.values())
+    missing = max((round_.expected or 0) - everyone, 0)
+    if good == everyone and not missing:
+        return RoundState.SUCCEEDED
+    if good:
+        return RoundState.PARTIAL
+    return RoundState.SKIPPED if everyone and counts.get(State.SKIPPED, 0) == everyone else RoundState.FAILED

@@ -1,0 +1,408 @@
+"""The nouns of Rota as values: jobs, schedules, rounds, runs, attempts, tenants, progress.
+
+Instants are aware datetimes in UTC. Values never change; a change is a new value.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+from msgspec import Struct
+
+NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
+
+
+class State(StrEnum):
+    """Where a run stands. `scheduled -> queued -> running ->` one of the four final states."""
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+    @property
+    def is_final(self) -> bool:
+        return self in FINAL
+
+
+FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.SKIPPED})
+OPEN = frozenset(State) - FINAL
+
+
+class Outcome(StrEnum):
+    """How one attempt ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    SNOOZED = "snoozed"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
+    SUPERSEDED = "superseded"
+
+
+class RunKind(StrEnum):
+    """What a run does: the job's own work, or the expansion of a round into one run per tenant."""
+
+    JOB = "job"
+    EXPANSION = "expansion"
+
+
+class Trigger(StrEnum):
+    """Why a run or a round exists."""
+
+    SCHEDULE = "schedule"
+    BACKFILL = "backfill"
+    MANUAL = "manual"
+    ENQUEUE = "enqueue"
+
+
+class RoundState(StrEnum):
+    """The sum of a round: `succeeded` only if every run is, `partial` if some are."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class ScheduleState(StrEnum):
+    """Whether a schedule fires. Only `active` ones do (R5, R12)."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ORPHANED = "orphaned"
+    BROKEN = "broken"
+    DONE = "done"
+
+
+class Origin(StrEnum):
+    """Where a schedule was declared."""
+
+    CODE = "code"
+    ROW = "row"
+
+
+class CatchUpMode(StrEnum):
+    NONE = "none"
+    LATEST = "latest"
+    ALL = "all"
+
+
+class CatchUp(Struct, frozen=True, kw_only=True):
+    """What happens to slots that were missed while nothing ran (R8)."""
+
+    mode: CatchUpMode = CatchUpMode.LATEST
+    limit: int | None = None
+    """With `all`: at most this many slots, the newest; `None` is every one."""
+    within: timedelta | None = None
+    """With `all`: only slots at most this old."""
+
+    @classmethod
+    def none(cls) -> "CatchUp":
+        """Missed slots are recorded as skipped, and nothing runs."""
+        return cls(mode=CatchUpMode.NONE)
+
+    @classmethod
+    def latest(cls) -> "CatchUp":
+        """One run for the newest missed slot; the older ones are recorded as skipped."""
+        return cls(mode=CatchUpMode.LATEST)
+
+    @classmethod
+    def all(cls, *, limit: int | None = None, within: timedelta | None = None) -> "CatchUp":
+        """A run for every missed slot, oldest first; what lies beyond a limit is recorded as skipped."""
+        if limit is not None and limit < 1:
+            raise ValueError(f"CatchUp.all(limit={limit}): at least 1, or None for every missed slot")
+        return cls(mode=CatchUpMode.ALL, limit=limit, within=within)
+
+
+class Overlap(StrEnum):
+    """What happens to a slot of a tenant whose earlier run is not final (R10)."""
+
+    SKIP = "skip"
+    QUEUE_ALL = "queue_all"
+    ALLOW = "allow"
+
+
+class Retry(Struct, frozen=True, kw_only=True):
+    """How often a run is attempted, and how long it waits in between.
+
+    The n-th wait is `base * factor ** (n - 1)`, at most `max_wait`. With `jitter` it is drawn evenly between zero
+    and that, so that 200 tenants which failed together do not come back together.
+    """
+
+    attempts: int = 3
+    base: timedelta = timedelta(seconds=10)
+    factor: float = 2.0
+    max_wait: timedelta = timedelta(hours=1)
+    jitter: bool = True
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ValueError(f"Retry(attempts={self.attempts}): a run needs at least one attempt")
+        if self.base < timedelta(0) or self.max_wait < timedelta(0) or self.factor < 1:
+            raise ValueError("Retry: base and max_wait must not be negative, and factor not below 1")
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """The policy of a registered function. The function itself stays in the process that registered it."""
+
+    name: str
+    queue: str = "default"
+    executor: str = "thread"
+    per_tenant: bool = False
+    timeout: timedelta | None = timedelta(minutes=15)
+    retry: Retry = Retry()
+    priority: int = 0
+    """Higher first."""
+    catch_up: CatchUp = CatchUp()
+    overlap: Overlap = Overlap.SKIP
+    fresh_within: timedelta | None = None
+    description: str = ""
+    """The first line of the function's docstring (R16)."""
+    place: str = ""
+    """Where the function is defined: file and line, for error messages and pages."""
+
+
+class Schedule(Struct, frozen=True, kw_only=True):
+    """When a job is due. Declared in code or stored as a row; both are the same thing to every other part (R5)."""
+
+    name: str
+    job: str
+    timing: str
+    """The canonical text of its timing, with its zone; `words.parse` reads it."""
+    tenants: tuple[str, ...] | None = None
+    """The tenants it is for; `None` is every tenant of the source, or no tenant when the job is not per tenant."""
+    user_id: str | None = None
+    args: str = '{"args":[],"kwargs":{}}'
+    catch_up: CatchUp = CatchUp()
+    overlap: Overlap = Overlap.SKIP
+    origin: Origin = Origin.CODE
+    fingerprint: str = ""
+    """A hash of what the code declared, to notice an edit at start-up."""
+    state: ScheduleState = ScheduleState.ACTIVE
+    reason: str | None = None
+    """Why it does not fire: who paused it and for what, or what is broken."""
+    paused_until: datetime | None = None
+    version: int = 1
+    """Grows with each change of definition or state; a firing names the version it was decided on."""
+    cursor: datetime
+    """The newest slot that was decided on; later slots are still to come."""
+    next_at: datetime | None = None
+    """The next slot after the cursor; `None` when there is none."""
+    created_at: datetime
+    last_run_at: datetime | None = None
+
+
+class Round(Struct, frozen=True, kw_only=True):
+    """One firing of a schedule, or one manual start: the slot with all its runs.
+
+    A range of slots that a policy decided not to run is one round in state `skipped`, from `skipped_from` to `slot`.
+    """
+
+    id: str
+    job: str
+    schedule: str | None = None
+    slot: datetime | None = None
+    trigger: Trigger = Trigger.SCHEDULE
+    actor: str | None = None
+    state: RoundState = RoundState.RUNNING
+    reason: str | None = None
+    skipped_from: datetime | None = None
+    expanded: bool = False
+    """Whether the tenants were listed and their runs queued. A round that is not expanded is never succeeded."""
+    expected: int | None = None
+    """How many tenants the expansion listed."""
+    counts: Mapping[str, int] = MappingProxyType({})
+    """Runs per state, as they were when the round ended; empty before."""
+    created_at: datetime
+    ended_at: datetime | None = None
+
+
+class ErrorReport(Struct, frozen=True, kw_only=True):
+    """An exception as plain data. Exceptions do not enter the store or cross a process."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+    @property
+    def first_line(self) -> str:
+        """Return `Type: first line of the message`, for lists."""
+        head = self.message.strip().splitlines()
+        return f"{self.type}: {head[0]}" if head else self.type
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """The work to be done for one job and one tenant, and the attempt that runs or ended it."""
+
+    id: str
+    job: str
+    queue: str = "default"
+    kind: RunKind = RunKind.JOB
+    tenant: str | None = None
+    user_id: str | None = None
+    args: str = '{"args":[],"kwargs":{}}'
+    """`{"args": [...], "kwargs": {...}}` in the codec's JSON."""
+    state: State = State.QUEUED
+    reason: str | None = None
+    """Why it was skipped or cancelled, by whom; or why it waits."""
+    priority: int = 0
+    turn: float = 0.0
+    """Its place among the tenants of its queue; given by the store when it becomes `queued`."""
+    due_at: datetime
+    expires_at: datetime | None = None
+    created_at: datetime
+    trigger: Trigger = Trigger.ENQUEUE
+    actor: str | None = None
+    schedule: str | None = None
+    slot: datetime | None = None
+    since: datetime | None = None
+    """Where its window starts when that is not the last success: backfilled and manual runs."""
+    round_id: str | None = None
+    dedupe_key: str | None = None
+    """At most one run with this key is ever accepted; for a slot it is made of schedule, slot and tenant."""
+    concurrency_key: str | None = None
+    """Runs with the same key run one at a time, in the order of (due_at, id); one that is not final holds back the
+    later ones, also while it waits for a retry."""
+    waits_for: str | None = None
+    """The concurrency key that it waits for; such a run is `scheduled`, whatever its due time."""
+    overlap: Overlap = Overlap.QUEUE_ALL
+    """On enqueue, when another run of its concurrency key is not final: wait, or be recorded as skipped."""
+    max_attempts: int = 3
+    attempt: int = 0
+    """Attempts used, with the current one. Attempts that were interrupted or lost are given back."""
+    lost_count: int = 0
+    token: int = 0
+    """Grows with every claim; whoever holds an older one can change nothing."""
+    owner: str | None = None
+    lease_until: datetime | None = None
+    cancel_requested: bool = False
+    claimed_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    outcome: Outcome | None = None
+    error: ErrorReport | None = None
+    result: str | None = None
+    """What the job returned, in the codec's JSON."""
+    last_success: datetime | None = None
+    """The newest slot of its schedule and tenant that succeeded, as the claim found it; `None` elsewhere."""
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One try at a run."""
+
+    run_id: str
+    token: int
+    owner: str | None
+    claimed_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    outcome: Outcome | None
+    error: ErrorReport | None = None
+
+
+class RunHistory(Struct, frozen=True, kw_only=True):
+    """A run with all its attempts, oldest first, the one on the run's own row last."""
+
+    run: Run
+    attempts: tuple[Attempt, ...]
+
+
+class Settlement(Struct, frozen=True, kw_only=True):
+    """What an ended attempt makes of its run: decided in `lifecycle`, applied by a store under the run's token."""
+
+    run: Run
+    """The run as it was claimed: gives id, token and owner, and what the attempt row needs."""
+    outcome: Outcome
+    state: State
+    """The run's next state."""
+    due_at: datetime
+    """When it is due next; matters for `scheduled` and `queued`."""
+    attempt: int
+    lost_count: int
+    started_at: datetime | None = None
+    ended_at: datetime
+    error: ErrorReport | None = None
+    result: str | None = None
+    reason: str | None = None
+    lease_until: datetime | None = None
+    """For a rescue: applied only while the lease still ends then, so that a heartbeat in between makes it void."""
+    expanded: int | None = None
+    """For an expansion that succeeded: how many tenants it listed; marks the round expanded."""
+
+
+class Tenant(Struct, frozen=True, kw_only=True):
+    """An id with attributes and, usually, a database of its own."""
+
+    id: str
+    url: str | None = None
+    """The SQLAlchemy URL of its database, with the password in it: never printed or stored."""
+    schema: str | None = None
+    """The PostgreSQL schema that is its own, where tenants share a database."""
+    tags: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = NO_ATTRIBUTES
+
+
+class Progress(Struct, frozen=True, kw_only=True):
+    """How far a schedule has come for one tenant; kept for ever. `tenant` is "" where there is none."""
+
+    schedule: str
+    tenant: str = ""
+    last_success: datetime | None = None
+    """The newest slot that succeeded. Moves only on success, only forward (R9)."""
+    last_success_at: datetime | None = None
+    """When that success was recorded."""
+    last_run_id: str | None = None
+    last_state: State | None = None
+    last_ended_at: datetime | None = None
+    failures: int = 0
+    """Runs that failed in a row."""
+
+
+class Firing(Struct, frozen=True, kw_only=True):
+    """What a scheduler decided for one schedule: all of it is written, or nothing."""
+
+    schedule: str
+    version: int
+    """Applied only while the schedule still has this version."""
+    after: datetime
+    """Applied only while the cursor still stands here: another scheduler has not been faster."""
+    cursor: datetime
+    next_at: datetime | None
+    rounds: tuple[Round, ...] = ()
+    runs: tuple[Run, ...] = ()
+
+
+class SlotState(NamedTuple):
+    """One slot of one tenant as the history knows it."""
+
+    slot: datetime
+    tenant: str | None
+    state: State
+    run_id: str
+
+
+class WorkerRecord(Struct, frozen=True, kw_only=True):
+    """A process that claims runs, as others see it."""
+
+    id: str
+    host: str
+    boot_id: str
+    pid: int
+    pid_started: str
+    """The process's start time as the kernel tells it: a pid alone may be somebody else's by now."""
+    version: str
+    queues: Mapping[str, int]
+    places: int
+    started_at: datetime
+    last_seen: datetime
+    stamps: Mapping[str, datetime] = MappingProxyType({})
+    """When each of its loops last came round."""

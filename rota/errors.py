@@ -1,0 +1,254 @@
+"""Every exception of Rota, in one tree.
+
+RotaError
+├── ConfigurationError (ValueError)     what was configured cannot work: exit 2
+│   ├── UnknownSetting                  a key nobody reads, with the key that was probably meant
+│   ├── DuplicateJob                    two registrations under one name, naming both places
+│   ├── AppNotFound                     no Rota object where the command looked for one
+│   │   └── AppNotImportable            its module raised, with the line of the application
+│   ├── UnsupportedJob                  a function that cannot be a job, with the reason
+│   └── MissingExtra (ImportError)      an optional dependency, with the line that installs it
+├── BadSchedule (ValueError)            a schedule text that is refused, with field and reason
+├── BadArguments (TypeError)            arguments that do not fit the job's signature
+│   ├── ArgumentsNotJson                a value that has no JSON form
+│   └── ArgumentsTooBig                 over the size limit
+├── NotJson (TypeError)                 a value that has no JSON form, with its place in the whole
+├── NotDecodable (ValueError)           a text that is not JSON, or not of the type asked for
+├── ResultNotStorable (TypeError)       a job returned what has no JSON form, or too much of it
+├── NotFound (LookupError)              exit 3
+│   ├── JobNotFound, RunNotFound, RoundNotFound, ScheduleNotFound, TenantNotFound
+├── Refused                             exit 5
+│   ├── SchemaMismatch                  the schema is older than the code, or too new for it
+│   ├── UnsafeStore                     the store cannot keep what Rota promises here
+│   └── StoreIsBlackHole                a result was asked of a store that discards
+├── StoreUnavailable                    the store could not be reached; nothing was written: exit 4
+├── TenantUnavailable                   a tenant's database cannot be opened
+├── TenantListFailed                    the source failed, or listed nobody
+├── NoTenant                            a job asked for its tenant and has none
+│   └── TenantGone                      the tenant was deleted after its run was queued
+├── RunFailed                           the result of a run was awaited, and it ended otherwise
+├── WaitTimedOut (TimeoutError)         a run did not end within the time given
+└── Stopped                             raised inside a job by ctx.check() when it should stop
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def close_names(name: str, known: Iterable[str]) -> list[str]:
+    """Return up to three known names that look like `name`, best first."""
+    return get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+
+
+def _meant(close: Iterable[str]) -> str:
+    names = list(close)
+    return f"; did you mean {', '.join(repr(name) for name in names)}?" if names else ""
+
+
+class RotaError(Exception):
+    """Anything Rota raises on purpose."""
+
+
+class ConfigurationError(RotaError, ValueError):
+    """What was configured cannot work; nothing was started."""
+
+
+class UnknownSetting(ConfigurationError):
+    """A settings key that nothing reads."""
+
+    def __init__(self, key: str, *, where: str, close: Iterable[str] = ()) -> None:
+        super().__init__(f"unknown setting {key!r} in {where}{_meant(close)}")
+        self.key = key
+        self.where = where
+
+
+class DuplicateJob(ConfigurationError):
+    """A second function was registered under a name that is taken."""
+
+    def __init__(self, name: str, *, first: str, second: str) -> None:
+        super().__init__(
+            f"job {name!r} is registered twice: at {first} and at {second}; give one of them another name=..."
+        )
+        self.name = name
+        self.first = first
+        self.second = second
+
+
+class AppNotFound(ConfigurationError):
+    """No Rota object was found where the command looked for one."""
+
+
+class AppNotImportable(AppNotFound):
+    """The module of the application raised while it was imported."""
+
+
+class UnsupportedJob(ConfigurationError):
+    """A function cannot be a job the way it was declared."""
+
+
+class MissingExtra(ConfigurationError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, extra: str, *, needed_for: str) -> None:
+        super().__init__(f"{needed_for} needs an extra: pip install 'rota[{extra}]'")
+        self.extra = extra
+
+
+class BadSchedule(RotaError, ValueError):
+    """A schedule text that is refused when it is defined (R2)."""
+
+    def __init__(self, text: str, *, field: str, reason: str) -> None:
+        shown = text if len(text) <= 80 else text[:77] + "..."
+        super().__init__(f"schedule {shown!r}: {field}: {reason}")
+        self.text = text
+        self.field = field
+        self.reason = reason
+
+
+class BadArguments(RotaError, TypeError):
+    """The arguments of a run do not fit the signature of its job."""
+
+
+class ArgumentsNotJson(BadArguments):
+    """An argument has no JSON form. The message names its place and its type, never its value."""
+
+    def __init__(self, at: str, reason: str) -> None:
+        super().__init__(f"{at}: {reason}" if at else reason)
+        self.at = at
+        self.reason = reason
+
+
+class ArgumentsTooBig(BadArguments):
+    """The arguments of a run are larger than the limit, in bytes of JSON."""
+
+    def __init__(self, *, size: int, limit: int) -> None:
+        super().__init__(
+            f"the arguments are {size:,} bytes of JSON, the limit is {limit:,}: "
+            "store what is big elsewhere and pass where"
+        )
+        self.size = size
+        self.limit = limit
+
+
+class NotJson(RotaError, TypeError):
+    """A value has no JSON form. `at` is its place in the whole, such as `customer.born[2]`."""
+
+    def __init__(self, at: str, reason: str) -> None:
+        super().__init__(f"{at}: {reason}" if at else reason)
+        self.at = at
+        self.reason = reason
+
+
+class NotDecodable(RotaError, ValueError):
+    """A text is not JSON, or not of the type that was asked for."""
+
+    def __init__(self, reason: str, *, at: str = "") -> None:
+        super().__init__(f"{at.lstrip('.')}: {reason}" if at else reason)
+        self.at = at
+        self.reason = reason
+
+
+class ResultNotStorable(RotaError, TypeError):
+    """A job returned a value that cannot be kept: not JSON, or too big."""
+
+
+class NotFound(RotaError, LookupError):
+    """A name or an id that is not there."""
+
+    noun = "thing"
+
+    def __init__(self, name: str, *, known: Iterable[str] = ()) -> None:
+        super().__init__(f"no {self.noun} {name!r}{_meant(close_names(name, known))}")
+        self.name = name
+
+
+class JobNotFound(NotFound):
+    """No job is registered under this name."""
+
+    noun = "job"
+
+
+class ScheduleNotFound(NotFound):
+    """No schedule has this name."""
+
+    noun = "schedule"
+
+
+class TenantNotFound(NotFound):
+    """The tenant source does not list this tenant."""
+
+    noun = "tenant"
+
+
+class RunNotFound(NotFound):
+    """No run has this id: it never existed, or retention has pruned it."""
+
+    noun = "run"
+
+
+class RoundNotFound(NotFound):
+    """No round has this id: it never existed, or retention has pruned it."""
+
+    noun = "round"
+
+
+class Refused(RotaError):
+    """Rota will not do this here and now, for the reason given."""
+
+
+class SchemaMismatch(Refused):
+    """The store's schema is older than the code, or too new for it (R70)."""
+
+
+class UnsafeStore(Refused):
+    """The store, as it is set up, cannot keep what Rota promises (R70)."""
+
+
+class StoreIsBlackHole(Refused):
+    """A result was asked of the black hole, which discards everything (R33)."""
+
+
+class StoreUnavailable(RotaError):
+    """The store could not be reached. Nothing was written; the call may be repeated."""
+
+
+class TenantUnavailable(RotaError):
+    """A tenant's database cannot be opened."""
+
+
+class TenantListFailed(RotaError):
+    """The tenant source failed, or listed nobody without being allowed to (R20)."""
+
+
+class NoTenant(RotaError, LookupError):
+    """A job asked for its tenant or the tenant's database, and its run has none (R22)."""
+
+
+class TenantGone(NoTenant):
+    """The tenant was deleted after its run was queued; the run is cancelled."""
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(f"tenant {tenant!r} is gone: its source does not list it any more")
+        self.tenant = tenant
+
+
+class RunFailed(RotaError):
+    """The result of a run was asked for, and the run did not succeed."""
+
+    def __init__(self, run_id: str, *, state: str, error: str | None) -> None:
+        super().__init__(f"run {run_id} is {state}" + (f": {error}" if error else ""))
+        self.run_id = run_id
+        self.state = state
+        self.error = error
+
+
+class WaitTimedOut(RotaError, TimeoutError):
+    """A run did not end within the time given. The run goes on."""
+
+
+class Stopped(RotaError):
+    """Raised inside a job by `ctx.check()`: the run should end now."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
