@@ -1,0 +1,83 @@
+"""The only file that asks what time it is, or sleeps."""
+
+import os
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Clock(Protocol):
+    """The only source of time. Instants come from `now`, durations from `monotonic`; never subtract one from the
+    other."""
+
+    def now(self) -> datetime:
+        """Return the store's time, in UTC."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow."""
+
+    def new_id(self) -> str:
+        """Return a new id of 32 hexadecimal digits; later ids of one process sort after earlier ones."""
+
+    def anchor(self, store_now: datetime) -> timedelta:
+        """Take the store's time as now, and return by how much this clock was behind it."""
+
+
+class SystemClock:
+    """Wall time anchored to the store's clock and moved by the monotonic one.
+
+    Until it is anchored it follows this host's clock as it was at start. A step of the host's wall clock does not
+    move it.
+    """
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+        self._ids = threading.Lock()
+        self._last_id = 0
+
+    def now(self) -> datetime:
+        return EPOCH + timedelta(seconds=self._offset + time.monotonic())
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def anchor(self, store_now: datetime) -> timedelta:
+        """Take the store's time as now, and return by how much this clock was behind it.
+
+        A difference below 50 ms is the way there and back, not a clock: it is left alone, so that `now` does not
+        jitter.
+        """
+        behind = store_now - self.now()
+        if abs(behind) >= timedelta(milliseconds=50):
+            self._offset += behind.total_seconds()
+        return behind
+
+    def new_id(self) -> str:
+        """Return a UUID of version 7 as 32 hexadecimal digits.
+
+        48 bits of milliseconds, 12 bits that count within the millisecond, and 62 random bits: ids of one process
+        sort in the order they were made, those of several processes to the millisecond.
+        """
+        with self._ids:
+            tick = max(int(time.time() * 1000) << 12, self._last_id + 1)
+            self._last_id = tick
+        random = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
+        return f"{(tick >> 12):012x}7{(tick & 0xFFF):03x}{(2 << 62 | random):016x}"
+
+
+def sleep(duration: timedelta) -> None:
+    """Sleep. For the few who wait without a stop signal: command-line polls."""
+    time.sleep(duration.total_seconds())
+
+
+def to_micros(instant: datetime) -> int:
+    """Return microseconds since the epoch; exact."""
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(micros: int) -> datetime:
+    """Return the instant, in UTC, that `to_micros` turned into a number."""
+    return EPOCH + timedelta(microseconds=micros)

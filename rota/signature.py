@@ -1,0 +1,174 @@
+"""What a job's function asks for: arguments of its own, and what Rota gives it by annotation or by name."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, get_type_hints
+
+from msgspec import Struct
+
+from rota.context import BoundTenant, RunContext, StopSignal
+from rota.core.codec import ARGUMENTS_LIMIT, Arguments, decode_arguments, encode_arguments
+from rota.core.model import Job, Tenant
+from rota.errors import BadArguments, UnsupportedJob
+
+NO_ARGUMENTS = '{"args":[],"kwargs":{}}'
+
+
+class Gift(StrEnum):
+    """What Rota fills in by itself."""
+
+    CONTEXT = "context"
+    TENANT = "tenant"
+    BOUND_TENANT = "bound tenant"
+    STOP = "stop signal"
+    ENGINE = "engine"
+    CONNECTION = "connection"
+    DATABASE_NAME = "database name"
+
+
+BY_TYPE: Mapping[object, Gift] = {
+    RunContext: Gift.CONTEXT,
+    Tenant: Gift.TENANT,
+    BoundTenant: Gift.BOUND_TENANT,
+    StopSignal: Gift.STOP,
+}
+
+# SQLAlchemy's classes are known by name: a job may be declared without it being imported.
+BY_TYPE_NAME: Mapping[tuple[str, str], Gift] = {
+    ("sqlalchemy", "Engine"): Gift.ENGINE,
+    ("sqlalchemy", "Connection"): Gift.CONNECTION,
+}
+
+# The functions of the systems that Rota replaces take these, mostly without an annotation that says it.
+BY_NAME: Mapping[str, Gift] = {"stop_event": Gift.STOP, "db_name": Gift.DATABASE_NAME, "engine": Gift.ENGINE}
+
+
+class Signature:
+    """The parameters of one job: its own, checked and decoded by annotation, and those that Rota fills in."""
+
+    def __init__(self, function: Callable[..., object], *, name: str) -> None:
+        parameters = inspect.signature(function).parameters.values()
+        hints = _hints(function)
+        self.name = name
+        self.gifts = {p.name: gift for p in parameters if (gift := _gift(p, hints.get(p.name)))}
+        own = [p for p in parameters if p.name not in self.gifts]
+        _refuse_what_cannot_be_filled(name, list(parameters), self.gifts)
+        self._own = inspect.Signature(own)
+        self._annotations = {_key(p): hints.get(p.name, Any) for p in own}
+        self._takes_none = not own
+
+    def __str__(self) -> str:
+        return f"{self.name}{self._own}"
+
+    def encode(self, args: Sequence[object], kwargs: Mapping[str, object], *, limit: int = ARGUMENTS_LIMIT) -> str:
+        """Return the stored text of these arguments, after a full round trip through it (R31).
+
+        Raises:
+            BadArguments: they do not fit; names the signature and the argument, not its value.
+            ArgumentsNotJson: one has no JSON form.
+            ArgumentsTooBig: the text is over `limit` bytes.
+        """
+        if self._takes_none and not args and not kwargs:
+            return NO_ARGUMENTS
+        try:
+            bound = self._own.bind(*args, **kwargs)
+        except TypeError as error:
+            raise BadArguments(f"{self}: {error}") from None
+        text = encode_arguments(*_split(bound), limit=limit, names=list(self._own.parameters))
+        self.decode(text)
+        return text
+
+    def decode(self, text: str) -> Arguments:
+        """Return the arguments of a stored text, each as its annotation says.
+
+        Raises:
+            BadArguments: they do not fit this signature (any more).
+        """
+        if text == NO_ARGUMENTS:
+            return _NONE
+        try:
+            return decode_arguments(text, self._annotations)
+        except BadArguments as error:
+            raise BadArguments(f"{self}: {error}") from None
+
+
+_NONE = Arguments((), {})
+
+
+class Registered(Struct, frozen=True, kw_only=True):
+    """A job as the engine knows it: its policy, and its function in this process."""
+
+    job: Job
+    function: Callable[..., object]
+    signature: Signature
+
+
+def _hints(function: Callable[..., object]) -> dict[str, Any]:
+    target = function if inspect.isroutine(function) else type(function).__call__
+    try:
+        return get_type_hints(target)
+    except NameError:
+        # Imports under TYPE_CHECKING cannot be resolved at run time: such a parameter is taken as it comes.
+        return {name: value for name, value in inspect.get_annotations(target).items() if not isinstance(value, str)}
+
+
+def _gift(parameter: inspect.Parameter, annotation: object) -> Gift | None:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        return None
+    if parameter.name in BY_NAME:
+        return BY_NAME[parameter.name]
+    if not isinstance(annotation, type):
+        return None
+    by_name = BY_TYPE_NAME.get((annotation.__module__.partition(".")[0], annotation.__name__))
+    return BY_TYPE.get(annotation) or by_name
+
+
+def _refuse_what_cannot_be_filled(
+    name: str, parameters: Sequence[inspect.Parameter], gifts: Mapping[str, Gift]
+) -> None:
+    has_rest = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    for parameter in parameters:
+        if parameter.name not in gifts:
+            continue
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise UnsupportedJob(f"job {name!r}: {parameter.name!r} is given by Rota and must not be positional-only")
+        if has_rest and parameter.kind is not parameter.KEYWORD_ONLY:
+            raise UnsupportedJob(f"job {name!r}: with *args, {parameter.name!r} must be keyword-only (after *args)")
+
+
+def _key(parameter: inspect.Parameter) -> str:
+    match parameter.kind:
+        case parameter.VAR_POSITIONAL:
+            return "*"
+        case parameter.VAR_KEYWORD:
+            return "**"
+        case _:
+            return parameter.name
+
+
+def _split(bound: inspect.BoundArguments) -> tuple[list[object], dict[str, object]]:
+    """Return what must be passed by position and what can be passed by name.
+
+    By name wherever possible: a parameter that Rota fills in may stand in front.
+    """
+    parameters = bound.signature.parameters.values()
+    has_rest = any(p.kind is p.VAR_POSITIONAL and bound.arguments.get(p.name) for p in parameters)
+    args: list[object] = []
+    kwargs: dict[str, object] = {}
+    for parameter in parameters:
+        if parameter.name not in bound.arguments:
+            continue
+        value = bound.arguments[parameter.name]
+        match parameter.kind:
+            case parameter.VAR_POSITIONAL:
+                args.extend(value)
+            case parameter.VAR_KEYWORD:
+                kwargs.update(value)
+            case parameter.POSITIONAL_ONLY:
+                args.append(value)
+            case parameter.POSITIONAL_OR_KEYWORD if has_rest:
+                args.append(value)
+            case _:
+                kwargs[parameter.name] = value
+    return args, kwargs
