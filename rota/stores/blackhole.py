@@ -1,0 +1,188 @@
+"""The store that accepts everything and keeps nothing (R33)."""
+
+# It reads none of its arguments; their names are the contract.
+
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Never
+
+from rota.clock import Clock, SystemClock
+from rota.core.model import (
+    Firing,
+    Progress,
+    Round,
+    Run,
+    Schedule,
+    Settlement,
+    SlotState,
+    State,
+    WorkerRecord,
+)
+from rota.errors import StoreIsBlackHole
+from rota.ports import ClaimRequest, Counts, Renewed, RoundQuery, RunQuery, Settled
+
+
+class BlackHole:
+    """Discards always, executes never. For environments where jobs must not run: nothing is there to be claimed.
+
+    Writes are answered as if they had been done, so that the code which enqueues needs no second path.
+    """
+
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._closed = threading.Event()
+
+    # --- queue ---
+
+    def enqueue(self, runs: Sequence[Run], *, now: datetime) -> list[str]:
+        return [run.id for run in runs]
+
+    def promote(self, *, now: datetime, limit: int = 1000) -> int:
+        return 0
+
+    def unblock(self, *, now: datetime) -> int:
+        return 0
+
+    def claim(self, request: ClaimRequest, *, now: datetime) -> list[Run]:
+        return []
+
+    def renew(
+        self,
+        worker: str,
+        held: Sequence[tuple[str, int]],
+        *,
+        lease: timedelta,
+        now: datetime,
+        stamps: Mapping[str, datetime],
+    ) -> Renewed:
+        return Renewed(held=frozenset(), stop=frozenset(), now=self.now())
+
+    def settle(
+        self,
+        settlements: Sequence[Settlement],
+        *,
+        now: datetime,
+        claim: ClaimRequest | None = None,
+    ) -> Settled:
+        return Settled(applied=[], claimed=[])
+
+    def release(self, worker: str, held: Sequence[tuple[str, int]], *, now: datetime) -> list[str]:
+        return []
+
+    def cancel(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+        return []
+
+    def requeue(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+        return []
+
+    # --- schedules ---
+
+    def schedules(self) -> list[Schedule]:
+        return []
+
+    def schedule(self, name: str) -> Schedule | None:
+        return None
+
+    def put_schedule(self, schedule: Schedule, *, expected_version: int | None) -> bool:
+        return True
+
+    def drop_schedule(self, name: str) -> bool:
+        return False
+
+    def due(self, *, now: datetime, limit: int = 1000) -> list[Schedule]:
+        return []
+
+    def fire(self, firings: Sequence[Firing], *, now: datetime) -> list[str]:
+        return []
+
+    # --- history ---
+
+    def add_rounds(self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime) -> list[str]:
+        return [round_.id for round_ in rounds]
+
+    def run(self, run_id: str) -> Never:
+        """Refuse.
+
+        Raises:
+            StoreIsBlackHole: always; whoever waits for a result would wait for ever.
+        """
+        raise StoreIsBlackHole(f"run {run_id!r} was discarded: the store is blackhole://, which keeps nothing")
+
+    def runs(self, query: RunQuery) -> list[Run]:
+        return []
+
+    def rounds(self, query: RoundQuery) -> list[Round]:
+        return []
+
+    def round_counts(self, round_ids: Sequence[str]) -> dict[str, dict[State, int]]:
+        return {}
+
+    def slot_states(self, schedule: str, *, since: datetime, until: datetime) -> list[SlotState]:
+        return []
+
+    def finished_rounds(self, *, limit: int = 100) -> list[Round]:
+        return []
+
+    def end_round(self, round_: Round) -> bool:
+        return False
+
+    def expired(self, *, now: datetime, limit: int = 100) -> list[Run]:
+        return []
+
+    def counts(self) -> Counts:
+        return Counts(by_queue={}, waiting=0, oldest_queued_at=None)
+
+    def prune(
+        self,
+        *,
+        succeeded_before: datetime,
+        failed_before: datetime,
+        slots_before: datetime,
+        limit: int,
+    ) -> int:
+        return 0
+
+    # --- workers ---
+
+    def register(self, worker: WorkerRecord) -> None:
+        """Keep nothing."""
+
+    def deregister(self, worker: str) -> None:
+        """Forget nothing."""
+
+    def workers(self) -> list[WorkerRecord]:
+        return []
+
+    # --- freshness ---
+
+    def progress(self, *, schedule: str | None = None, tenants: Sequence[str] | None = None) -> list[Progress]:
+        return []
+
+    def mark(self, progress: Progress, *, expected: Progress | None) -> bool:
+        return True
+
+    def reset(self, schedule: str, *, tenants: Sequence[str] | None = None) -> int:
+        return 0
+
+    # --- life ---
+
+    def setup(self) -> None:
+        """Nothing to create."""
+
+    def check(self) -> None:
+        """Nothing to refuse: it promises nothing."""
+
+    def facts(self) -> Mapping[str, str]:
+        return {"engine": "blackhole", "durability": "none: everything is discarded, nothing is executed"}
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def wait(self, timeout: timedelta) -> bool:
+        """Nothing ever comes; but do wait, or a worker would spin."""
+        self._closed.wait(timeout.total_seconds())
+        return False
+
+    def close(self) -> None:
+        self._closed.set()

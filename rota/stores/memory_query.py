@@ -1,0 +1,47 @@
+"""Which runs and rounds a query means, for the `MemoryStore`."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from rota.core.model import Round, Run
+from rota.ports import RoundQuery, RunQuery
+
+
+def is_run_meant(run: Run, query: RunQuery) -> bool:
+    """Whether the run is one of those asked for."""
+    return (
+        _among(run.job, query.jobs)
+        and _among(run.tenant, query.tenants)
+        and _among(run.state, query.states)
+        and _among(run.queue, query.queues)
+        and _among(run.trigger, query.triggers)
+        and query.kind in (None, run.kind)
+        and query.schedule in (None, run.schedule)
+        and query.round_id in (None, run.round_id)
+        and query.owner in (None, run.owner)
+        and within(run.slot, query.slot_since, query.slot_until)
+        and within(run.created_at, query.since, query.until)
+        and (query.before_id is None or run.id < query.before_id)
+    )
+
+
+def is_round_meant(round_: Round, query: RoundQuery) -> bool:
+    """Whether the round is one of those asked for."""
+    return (
+        _among(round_.job, query.jobs)
+        and _among(round_.state, query.states)
+        and query.schedule in (None, round_.schedule)
+        and within(round_.slot, query.slot_since, query.slot_until)
+        and (query.before_id is None or round_.id < query.before_id)
+    )
+
+
+def within(instant: datetime | None, since: datetime | None, until: datetime | None) -> bool:
+    """Whether an instant lies in [since, until), where `None` does not narrow; no instant lies in no range."""
+    if instant is None:
+        return since is None and until is None
+    return (since is None or instant >= since) and (until is None or instant < until)
+
+
+def _among(value: object, wanted: Collection[object]) -> bool:
+    return not wanted or value in wanted

@@ -1,0 +1,237 @@
+"""Who gets which run, in which order, under which token."""
+
+from datetime import timedelta
+
+from rota.clock import to_micros
+from rota.core.model import State
+from tests.values import (
+    DAY,
+    HOUR,
+    LEASE,
+    MINUTE,
+    NOON,
+    a_progress,
+    a_run,
+    a_slot_run,
+    claim,
+    failed,
+    found,
+    ids,
+    settle_all,
+    states,
+)
+
+
+def test_a_claimed_run_is_running_in_the_workers_hands(store):
+    run = a_run()
+    store.enqueue([run], now=NOON)
+
+    [claimed] = claim(store, "w7", now=NOON + MINUTE)
+
+    assert claimed.id == run.id
+    assert claimed.state is State.RUNNING
+    assert claimed.owner == "w7"
+    assert claimed.claimed_at == NOON + MINUTE
+    assert claimed.lease_until == NOON + MINUTE + LEASE
+    assert claimed.attempt == 1
+    assert claimed.started_at is None
+    assert found(store, run.id) == claimed
+
+
+def test_an_empty_store_gives_nothing(store):
+    assert claim(store) == []
+
+
+def test_what_is_claimed_is_not_given_again(store):
+    store.enqueue([a_run()], now=NOON)
+    claim(store, "w1")
+
+    assert claim(store, "w2") == []
+
+
+def test_what_is_not_due_is_not_given(store):
+    store.enqueue([a_run(due_at=NOON + MINUTE)], now=NOON)
+
+    assert claim(store, now=NOON + HOUR) == []
+
+
+def test_higher_priority_comes_first_then_age(store):  # R32
+    runs = [a_run(priority=priority) for priority in (0, 5, -3, 5, 0)]
+    store.enqueue(runs, now=NOON)
+
+    assert ids(claim(store)) == [runs[index].id for index in (1, 3, 0, 4, 2)]
+
+
+def test_runs_without_a_tenant_are_first_in_first_out(store):
+    runs = [a_run() for _ in range(5)]
+    store.enqueue(runs[:2], now=NOON)
+    store.enqueue(runs[2:], now=NOON + MINUTE)
+
+    assert [ids(claim(store, limit=2)) for _ in range(3)] == [ids(runs[:2]), ids(runs[2:4]), ids(runs[4:])]
+
+
+def test_a_tenant_with_a_thousand_runs_delays_nobody(store):
+    store.enqueue([a_run(tenant="big") for _ in range(1_000)], now=NOON)
+    small = [a_run(tenant=tenant) for tenant in ("a", "b", "c")]
+    store.enqueue(small, now=NOON + MINUTE)
+
+    first = claim(store, limit=4)
+
+    assert [run.tenant for run in first] == ["big", "a", "b", "c"]
+
+
+def test_tenants_take_turns_within_one_batch(store):
+    tenants = ["a", "a", "a", "b", "b", "c"]
+    store.enqueue([a_run(tenant=tenant) for tenant in tenants], now=NOON)
+
+    assert [run.tenant for run in claim(store)] == ["a", "b", "c", "a", "b", "a"]
+
+
+def test_a_late_tenant_starts_at_the_current_turn_not_at_the_beginning(store):
+    store.enqueue([a_run(tenant="big") for _ in range(10)], now=NOON)
+    claim(store, limit=8)
+
+    store.enqueue([a_run(tenant="late") for _ in range(4)], now=NOON)
+
+    assert [run.tenant for run in claim(store, limit=4)] == ["big", "late", "big", "late"]
+
+
+def test_turns_are_counted_per_queue(store):
+    store.enqueue([a_run(tenant="acme", queue="mail") for _ in range(5)], now=NOON)
+    run = a_run(tenant="acme")
+    store.enqueue([run], now=NOON)
+
+    assert found(store, run.id).turn == 0.0
+
+
+def test_priority_goes_before_turns(store):
+    store.enqueue([a_run(tenant="big") for _ in range(3)], now=NOON)
+    urgent = a_run(tenant="big", priority=1)
+    store.enqueue([urgent], now=NOON)
+
+    assert ids(claim(store, limit=1)) == [urgent.id]
+
+
+def test_the_limit_holds_in_all(store):
+    store.enqueue([a_run() for _ in range(5)], now=NOON)
+
+    assert len(claim(store, limit=3)) == 3
+
+
+def test_the_limit_of_each_queue_holds(store):
+    store.enqueue([a_run(queue=queue) for queue in ("mail", "default") for _ in range(5)], now=NOON)
+
+    claimed = claim(store, queues={"mail": 2, "default": 1}, limit=10)
+
+    assert [run.queue for run in claimed] == ["mail", "mail", "default"]
+
+
+def test_queues_are_served_in_the_order_named(store):
+    store.enqueue([a_run(queue=queue) for queue in ("a", "b", "c")], now=NOON)
+
+    claimed = claim(store, queues={"c": 9, "a": 9, "b": 9}, limit=2)
+
+    assert [run.queue for run in claimed] == ["c", "a"]
+
+
+def test_other_queues_are_left_alone(store):
+    store.enqueue([a_run(queue="mail")], now=NOON)
+
+    assert claim(store, queues={"default": 9}) == []
+
+
+def test_a_limit_of_nothing_gives_nothing(store):
+    store.enqueue([a_run()], now=NOON)
+
+    assert claim(store, limit=0) == []
+    assert claim(store, queues={"default": 0}) == []
+    assert claim(store, queues={}) == []
+
+
+def test_jobs_that_the_worker_does_not_know_stay_queued(store):  # R36
+    runs = [a_run(job=job) for job in ("old", "new", "old", "newer")]
+    store.enqueue(runs, now=NOON)
+
+    claimed = claim(store, except_jobs=frozenset({"new", "newer"}))
+
+    assert [run.job for run in claimed] == ["old", "old"]
+    assert states(store, runs[1].id, runs[3].id) == [State.QUEUED, State.QUEUED]
+
+
+def test_the_token_is_the_time_in_microseconds(store):
+    store.enqueue([a_run()], now=NOON)
+
+    [claimed] = claim(store)
+
+    assert claimed.token == to_micros(NOON)
+
+
+def test_tokens_grow_with_each_claim_whatever_the_clock_says(store):
+    store.enqueue([a_run(max_attempts=9)], now=NOON)
+    tokens = []
+    for now in (NOON, NOON, NOON - DAY, NOON + MINUTE):
+        [claimed] = claim(store, now=now)
+        tokens.append(claimed.token)
+        store.release("w1", [(claimed.id, claimed.token)], now=now)
+
+    assert tokens == sorted(set(tokens))
+
+
+def test_the_window_of_a_slot_comes_with_its_run(store):  # R9
+    store.mark(a_progress(last_success=NOON - DAY), expected=None)
+    run = a_slot_run()
+    store.enqueue([run], now=NOON)
+
+    [claimed] = claim(store)
+
+    assert claimed.last_success == NOON - DAY
+    assert found(store, run.id).last_success is None
+
+
+def test_each_run_of_a_big_claim_gets_its_own_window(store):  # R9
+    windows = {(schedule, f"t{number}"): NOON - number * DAY for schedule in "ab" for number in range(1, 40)}
+    for (schedule, tenant), last_success in windows.items():
+        store.mark(a_progress(schedule=schedule, tenant=tenant, last_success=last_success), expected=None)
+    runs = [a_slot_run(schedule=schedule, tenant=tenant) for schedule, tenant in windows]
+    store.enqueue([*runs, a_slot_run(schedule="a", tenant="new"), a_run(tenant="t1")], now=NOON)
+
+    claimed = claim(store)
+
+    assert len(claimed) == 80
+    for run in claimed:
+        assert run.last_success == windows.get((run.schedule, run.tenant))
+
+
+def test_without_a_tenant_the_window_is_the_schedules_own(store):
+    store.mark(a_progress(tenant="", last_success=NOON - DAY), expected=None)
+    store.enqueue([a_slot_run(tenant=None), a_slot_run(tenant="acme")], now=NOON)
+
+    assert {run.tenant: run.last_success for run in claim(store)} == {None: NOON - DAY, "acme": None}
+
+
+def test_a_run_without_a_schedule_has_no_window(store):
+    store.mark(a_progress(schedule="report", last_success=NOON - DAY), expected=None)
+    store.enqueue([a_run(tenant="acme")], now=NOON)
+
+    [claimed] = claim(store)
+
+    assert claimed.last_success is None
+
+
+def test_an_attempt_that_is_tried_again_counts(store):
+    store.enqueue([a_run(max_attempts=3)], now=NOON)
+    [first] = claim(store)
+    settle_all(store, failed(first))
+    store.promote(now=NOON + MINUTE)
+
+    [second] = claim(store, now=NOON + MINUTE)
+
+    assert (first.attempt, second.attempt) == (1, 2)
+
+
+def test_a_lease_may_be_shorter_than_a_second(store):
+    store.enqueue([a_run()], now=NOON)
+
+    [claimed] = claim(store, lease=timedelta(milliseconds=1))
+
+    assert claimed.lease_until == NOON + timedelta(milliseconds=1)

@@ -1,0 +1,221 @@
+"""One builder per noun, with sensible defaults: a test shows only what matters to it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from rota.core.lifecycle import Ending, settle
+from rota.core.model import (
+    ErrorReport,
+    Firing,
+    Outcome,
+    Progress,
+    Round,
+    RoundState,
+    Run,
+    RunHistory,
+    RunKind,
+    Schedule,
+    Settlement,
+    State,
+    Trigger,
+    WorkerRecord,
+)
+from rota.ports import ClaimRequest, Settled, Store
+
+NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+LEASE = timedelta(seconds=20)
+MICROSECOND = timedelta(microseconds=1)
+
+_numbers = count(0x0197_0000_0000)
+
+
+def new_id() -> str:
+    """Return an id that is larger than all before it, as a clock's are."""
+    return f"{next(_numbers):012x}7{0:019x}"
+
+
+def a_run(**fields: Any) -> Run:
+    """Return a run that is due at noon."""
+    return Run(**{"id": new_id(), "job": "report", "due_at": NOON, "created_at": NOON} | fields)
+
+
+def a_slot_run(*, tenant: str | None = "acme", slot: datetime = NOON, schedule: str = "nightly", **fields: Any) -> Run:
+    """Return the run of a slot, with the dedupe key that makes the slot unique."""
+    named: dict[str, Any] = {
+        "tenant": tenant,
+        "slot": slot,
+        "schedule": schedule,
+        "trigger": Trigger.SCHEDULE,
+        "dedupe_key": f"{schedule}|{slot.isoformat()}|{tenant or ''}",
+    }
+    return a_run(**named | fields)
+
+
+def a_schedule(**fields: Any) -> Schedule:
+    """Return a schedule that was decided on until eleven and is due at noon."""
+    return Schedule(
+        **{
+            "name": "nightly",
+            "job": "report",
+            "timing": "every(1).hours",
+            "cursor": NOON - HOUR,
+            "next_at": NOON,
+            "created_at": NOON - DAY,
+        }
+        | fields
+    )
+
+
+def a_round(**fields: Any) -> Round:
+    """Return the running round of the slot at noon."""
+    return Round(**{"id": new_id(), "job": "report", "schedule": "nightly", "slot": NOON, "created_at": NOON} | fields)
+
+
+def a_skipped_round(**fields: Any) -> Round:
+    """Return a round for slots that a policy decided not to run."""
+    return a_round(**{"state": RoundState.SKIPPED, "reason": "missed", "ended_at": NOON} | fields)
+
+
+def a_firing(schedule: Schedule, **fields: Any) -> Firing:
+    """Return the firing of a schedule's next slot: one round, one expansion."""
+    slot = schedule.next_at or schedule.cursor + HOUR
+    round_ = a_round(job=schedule.job, schedule=schedule.name, slot=slot)
+    expansion = a_run(
+        job=schedule.job,
+        kind=RunKind.EXPANSION,
+        schedule=schedule.name,
+        slot=slot,
+        round_id=round_.id,
+        due_at=slot,
+        trigger=Trigger.SCHEDULE,
+        dedupe_key=f"{schedule.name}|{slot.isoformat()}|expansion",
+    )
+    return Firing(
+        **{
+            "schedule": schedule.name,
+            "version": schedule.version,
+            "after": schedule.cursor,
+            "cursor": slot,
+            "next_at": slot + HOUR,
+            "rounds": (round_,),
+            "runs": (expansion,),
+        }
+        | fields
+    )
+
+
+def a_worker(**fields: Any) -> WorkerRecord:
+    """Return the record of worker w1."""
+    return WorkerRecord(
+        **{
+            "id": "w1",
+            "host": "host-1",
+            "boot_id": "boot-1",
+            "pid": 4711,
+            "pid_started": "123456",
+            "version": "0.1",
+            "queues": {"default": 10},
+            "places": 10,
+            "started_at": NOON,
+            "last_seen": NOON,
+        }
+        | fields
+    )
+
+
+def a_progress(**fields: Any) -> Progress:
+    """Return the progress of a schedule that has not come anywhere yet."""
+    return Progress(**{"schedule": "nightly", "tenant": "acme"} | fields)
+
+
+def a_request(worker: str = "w1", **fields: Any) -> ClaimRequest:
+    """Return a request for everything in the default queue."""
+    return ClaimRequest(**{"worker": worker, "queues": {"default": 1000}, "limit": 1000, "lease": LEASE} | fields)
+
+
+def claim(store: Store, worker: str = "w1", *, now: datetime = NOON, **fields: Any) -> list[Run]:
+    """Claim what there is."""
+    return store.claim(a_request(worker, **fields), now=now)
+
+
+def ended(
+    run: Run, outcome: Outcome = Outcome.SUCCEEDED, *, now: datetime = NOON, wait: timedelta = MINUTE, **ending: Any
+) -> Settlement:
+    """Return the settlement of a claimed run whose attempt ended so."""
+    return settle(run, Ending(outcome=outcome, **ending), now=now, wait=wait)
+
+
+def succeeded(run: Run, **fields: Any) -> Settlement:
+    """Return the settlement of a run that succeeded."""
+    return ended(run, Outcome.SUCCEEDED, **fields)
+
+
+def failed(run: Run, **fields: Any) -> Settlement:
+    """Return the settlement of a run whose attempt failed: tried again in a minute while attempts are left."""
+    error = ErrorReport(type="ValueError", message="bad value", traceback="Traceback: ...")
+    return ended(run, Outcome.FAILED, **{"error": error} | fields)
+
+
+def given_up(run: Run, **fields: Any) -> Settlement:
+    """Return the settlement of a run that failed for good."""
+    return failed(run, **{"retry": False} | fields)
+
+
+def lost(run: Run, **fields: Any) -> Settlement:
+    """Return the settlement of a run whose worker vanished."""
+    return ended(run, Outcome.LOST, **fields)
+
+
+def settle_all(store: Store, *settlements: Settlement, now: datetime = NOON) -> list[str]:
+    """Settle, and return the ids that were applied."""
+    answer: Settled = store.settle(list(settlements), now=now)
+    return answer.applied
+
+
+def found(store: Store, run_id: str) -> Run:
+    """Return a run that is there."""
+    return history(store, run_id).run
+
+
+def history(store: Store, run_id: str) -> RunHistory:
+    """Return a run that is there, with its attempts."""
+    answer = store.run(run_id)
+    assert answer is not None, f"no run {run_id}"
+    return answer
+
+
+def states(store: Store, *run_ids: str) -> list[State]:
+    """Return where these runs stand."""
+    return [found(store, run_id).state for run_id in run_ids]
+
+
+def ids(runs: list[Run]) -> list[str]:
+    """Return the ids of runs, in order."""
+    return [run.id for run in runs]
+
+
+def outcomes(store: Store, run_id: str) -> list[Outcome | None]:
+    """Return how the attempts of a run ended, oldest first."""
+    return [attempt.outcome for attempt in history(store, run_id).attempts]
+
+
+def the_progress(store: Store, schedule: str = "nightly", tenant: str = "acme") -> Progress:
+    """Return the one progress of a schedule and tenant."""
+    [progress] = store.progress(schedule=schedule, tenants=[tenant])
+    return progress
+
+
+def open_counts(store: Store) -> Mapping[str, Mapping[State, int]]:
+    """Return the open runs per queue and state."""
+    return store.counts().by_queue
+
+
+def add_rounds(store: Store, *rounds: Round) -> list[str]:
+    """Record rounds without runs, and return the ids of those that are new."""
+    return store.add_rounds(rounds, [], now=NOON)
