@@ -34,26 +34,39 @@ class StopSignal:
     Reads like an Event: `is_set()` and `wait(seconds)`.
     """
 
-    __slots__ = ("_event", "outcome", "reason")
+    __slots__ = ("_event", "_is_set", "outcome", "reason")
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        # Most attempts end before anybody waits, and an Event costs more than all else that an attempt sets up.
+        self._event: threading.Event | None = None
+        self._is_set = False
         self.reason = ""
         self.outcome = Outcome.CANCELLED
         """What the attempt is when it ends because of this signal."""
 
     def is_set(self) -> bool:
-        return self._event.is_set()
+        return self._is_set
 
     def wait(self, timeout: float | None = None) -> bool:
         """Return True as soon as the attempt should stop, False after `timeout` seconds."""
-        return self._event.wait(timeout)
+        with _signalling:
+            event = self._event = self._event or threading.Event()
+            if self._is_set:
+                event.set()
+        return event.wait(timeout)
 
     def set(self, reason: str = "asked to stop", *, outcome: Outcome = Outcome.CANCELLED) -> None:
         """Ask the attempt to stop. The first reason stays."""
-        if not self.reason:
-            self.reason, self.outcome = reason, outcome
-        self._event.set()
+        with _signalling:
+            if not self._is_set:
+                self.reason, self.outcome = reason, outcome
+            self._is_set = True
+            if self._event is not None:
+                self._event.set()
+
+
+_signalling = threading.Lock()
+"""Guards the flag and the event of every signal: so that one set while its event is made is not missed."""
 
 
 class BoundTenant:

@@ -1,0 +1,298 @@
+"""Connections and transactions: the seam between our verbs and a driver."""
+
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import URL, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimedOut
+
+from rota.clock import sleep
+from rota.stores.sql.dialects import Dialect, Fault, render, repeated, unavailable
+from rota.stores.sql.tables import TABLES
+
+T = TypeVar("T")
+
+
+class Link:
+    """A driver's connection inside one transaction. Statements are templates, see `dialects`."""
+
+    def __init__(self, database: "Database", driver: Any) -> None:
+        self.driver = driver
+        self.dialect = database.dialect
+        self.tables = database.tables
+        self._database = database
+        self._cursor = driver.cursor()
+
+    def all(self, template: str, *parameters: Any) -> list[Any]:
+        """Return all rows of a statement."""
+        self._cursor.execute(self._database.text(template), parameters)
+        return list(self._cursor.fetchall())
+
+    def one(self, template: str, *parameters: Any) -> Any:
+        """Return the first row of a statement, or None."""
+        self._cursor.execute(self._database.text(template), parameters)
+        return self._cursor.fetchone()
+
+    def rows(self, template: str, rows: Sequence[Sequence[Any]], *then: Any) -> list[Any]:
+        """Return all rows of a statement that reads `rows`; other parameters come after them."""
+        return self.all(template, json_of(rows), *then)
+
+    def run(self, template: str, *parameters: Any) -> int:
+        """Execute a statement and return how many rows it matched."""
+        self._cursor.execute(self._database.text(template), parameters)
+        count: int = self._cursor.rowcount
+        return count
+
+    def update(
+        self,
+        table: str,
+        fields: str,
+        rows: Sequence[tuple[Any, ...]],
+        *,
+        sets: str,
+        where: str,
+        then: tuple[Any, ...] = (),
+    ) -> int:
+        """Update a table (called `r`) from rows (called `s`, with these fields); `sets` come with `then`."""
+        text = self._database.update_text(table, fields, sets, where)
+        # MySQL names the rows before what is set, the others after it.
+        parameters = (json_of(rows), *then) if self.dialect.name == "mysql" else (*then, json_of(rows))
+        self._cursor.execute(text, parameters)
+        count: int = self._cursor.rowcount
+        return count
+
+    def updated(
+        self, table: str, fields: str, rows: Sequence[tuple[Any, ...]], *, sets: str, where: str, returning: str
+    ) -> list[Any]:
+        """As `update`, where the engine returns what it updated."""
+        text = self._database.update_text(table, fields, sets, where) + f" RETURNING {returning}"
+        self._cursor.execute(text, (json_of(rows),))
+        return list(self._cursor.fetchall())
+
+    def insert(self, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+        """Insert rows; a key that is taken fails the transaction."""
+        if rows:
+            self.dialect.insert(self.driver, self.tables[table], columns, rows)
+
+
+def json_of(rows: Sequence[Any]) -> str:
+    """Return rows as the JSON parameter that `{rows(...)}` reads."""
+    return msgspec.json.encode(rows).decode()
+
+
+class Database:
+    """An engine with its tables' names, and the two ways to use it: `read` and `write`."""
+
+    def __init__(self, dialect: Dialect, url: URL, *, prefix: str, schema: str | None, pool_size: int) -> None:
+        self.dialect = dialect
+        self.url = url
+        self.shown = url.render_as_string(hide_password=True)
+        self.prefix = prefix
+        self.schema = schema
+        quoted = f"{schema}." if schema else ""
+        self.tables = {table: f"{quoted}{prefix}{table}" for table in TABLES}
+        self.engine = dialect.engine(url, schema=schema, pool_size=pool_size)
+        # Heartbeats have a connection of their own: busy workers must not keep them from their leases.
+        self._pulse = dialect.engine(url, schema=schema, pool_size=1)
+        self.after_fork_also: Callable[[], None] = lambda: None
+        self._texts: dict[Any, str] = {}
+        self._turnstile = Turnstile() if dialect.name == "sqlite" else None
+        _all_open.add(self)
+
+    def text(self, template: str) -> str:
+        """Return the statement of a template."""
+        text = self._texts.get(template)
+        if text is None:
+            text = self._texts[template] = render(template, self.dialect, self.tables)
+        return text
+
+    def update_text(self, table: str, fields: str, sets: str, where: str) -> str:
+        """Return the UPDATE of a table from rows."""
+        key = (table, fields, sets, where)
+        text = self._texts.get(key)
+        if text is None:
+            template = self.dialect.update(f"{{{table}}}", f"{{rows({fields})}}", sets, where)
+            text = self._texts[key] = render(template, self.dialect, self.tables)
+        return text
+
+    def write(self, work: Callable[[Link], T], *, pulse: bool = False) -> T:
+        """Do `work` in one short transaction, all or nothing. It may be called more than once.
+
+        Raises:
+            KeyTaken: a unique key was taken meanwhile; nothing was written.
+            StoreUnavailable: nothing was written.
+        """
+        if self._turnstile is None:
+            return self._repeated(lambda: self._transaction(work, self._pulse if pulse else self.engine))
+        with self._turnstile.passed(first=pulse):
+            return self._repeated(lambda: self._transaction(work, self._pulse if pulse else self.engine))
+
+    def read(self, work: Callable[[Link], T]) -> T:
+        """Do `work`, which only reads."""
+        return self._repeated(lambda: self._reading(work))
+
+    def _repeated(self, attempt: Callable[[], T]) -> T:
+        try:
+            return repeated(
+                attempt,
+                dialect=self.dialect,
+                where=self.shown,
+                pause=lambda seconds: sleep(timedelta(seconds=seconds)),
+            )
+        except PoolTimedOut as error:
+            raise unavailable(self.shown, error) from error
+
+    def _transaction(self, work: Callable[[Link], T], engine: Engine) -> T:
+        with self._connection(engine) as driver:
+            self.dialect.begin(driver)
+            try:
+                answer = work(Link(self, driver))
+                self._commit(driver)
+            except BaseException:
+                self._roll_back(driver)
+                raise
+            return answer
+
+    def _commit(self, driver: Any) -> None:
+        try:
+            driver.commit()
+        except self.dialect.driver_errors as error:
+            if self.dialect.fault(error) is not Fault.GONE:
+                raise
+            # It may have been written. Repeated here in silence, a claim would leave the first runs with nobody: the
+            # caller has to know, and to look for them.
+            raise unavailable(self.shown, error) from error
+
+    def _reading(self, work: Callable[[Link], T]) -> T:
+        with self._connection(self.engine) as driver:
+            try:
+                return work(Link(self, driver))
+            finally:
+                # Ends the snapshot; on SQLite there is none to end.
+                self._roll_back(driver)
+
+    def _roll_back(self, driver: Any) -> None:
+        # A connection that is dead has nothing to roll back, and must not hide why it died.
+        with suppress(*self.dialect.driver_errors):
+            driver.rollback()
+
+    @contextmanager
+    def _connection(self, engine: Engine) -> Iterator[Any]:
+        try:
+            pooled = engine.raw_connection()
+        except DBAPIError as error:
+            # Only connecting comes through SQLAlchemy; what the driver said is inside.
+            raise error.orig or error from error
+        try:
+            yield pooled.driver_connection
+        except self.dialect.driver_errors as error:
+            if self.dialect.fault(error) is Fault.GONE:
+                pooled.invalidate(error)
+            raise
+        finally:
+            pooled.close()
+
+    def detached(self) -> Any:
+        """Return a connection of its own, outside of the pool and of transactions; whoever asks closes it."""
+        try:
+            pooled = self.engine.raw_connection()
+        except DBAPIError as error:
+            raise error.orig or error from error
+        pooled.detach()
+        driver: Any = pooled.dbapi_connection
+        self.dialect.autocommit(driver, on=True)
+        return driver
+
+    def aside(self, text: str) -> None:
+        """Execute a statement outside of a transaction, without a second try."""
+        with self._connection(self.engine) as driver:
+            self.dialect.autocommit(driver, on=True)
+            driver.execute(text)
+            self.dialect.autocommit(driver, on=False)
+
+    def keep(self, inherited: Any) -> None:
+        """Never close this: it is the parent process's."""
+        _inherited.append(inherited)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+        self._pulse.dispose()
+
+    def after_fork(self) -> None:
+        """Forget the parent's connections, without closing them: they are still in use there."""
+        _inherited.extend((self.engine.pool, self._pulse.pool))
+        self.engine.dispose(close=False)
+        self._pulse.dispose(close=False)
+        if self._turnstile is not None:
+            self._turnstile = Turnstile()
+        self.after_fork_also()
+
+
+class Turnstile:
+    """Lets one writer of this process through at a time, in the order they came; heartbeats go first.
+
+    SQLite has one writer at a time and no queue: who finds it busy sleeps and asks again. Threads of one process
+    wait here instead, where they are woken. A condition that all are woken for let one of eight wait 0.7 s.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()
+        self._busy = False
+
+    @contextmanager
+    def passed(self, *, first: bool) -> Iterator[None]:
+        """Wait for the place and hold it."""
+        mine = threading.Lock()
+        with self._guard:
+            if self._busy:
+                mine.acquire()
+                (self._waiting.appendleft if first else self._waiting.append)(mine)
+            self._busy = True
+        try:
+            # Free at once, or opened by whoever leaves the place to this one.
+            mine.acquire()
+        except BaseException:
+            self._withdraw(mine)
+            raise
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._busy = False
+
+    def _withdraw(self, mine: threading.Lock) -> None:
+        with self._guard:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+                return
+        # The place was given to this one in the meantime: pass it on.
+        self._leave()
+
+
+_all_open: "weakref.WeakSet[Database]" = weakref.WeakSet()
+_inherited: list[Any] = []
+"""Pools of a parent process, kept so that nothing ever closes what the parent still uses."""
+
+
+def _after_fork() -> None:
+    for database in list(_all_open):
+        database.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,140 @@
+"""Where the engines differ, each difference under a name; and the one place that repeats a failed transaction.
+
+Statements are written once, in this shape:
+
+    UPDATE {runs} ... WHERE id = ?          a table, and a parameter
+    FROM {rows(id:id, turn:float)} AS s     rows from one JSON parameter, an array of arrays
+    SELECT ... {lock} / {skip_locked}       lock the rows of the table called `r` that were read
+    {greatest}(a, b)                        the larger of two numbers
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from random import Random
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import URL, Engine
+
+from rota.errors import StoreUnavailable
+
+T = TypeVar("T")
+
+TRIES = 8
+"""How often one transaction is tried: eight losses in a row are no accident of two meeting."""
+
+_FIELD = re.compile(r"\{(\w+)(?:\(([^)]*)\))?\}")
+_waits = Random()
+
+
+class Fault(Enum):
+    """What a driver's exception means for the transaction that met it."""
+
+    COLLISION = auto()
+    """Two transactions met: a deadlock, a lock waited for too long, a serialization failure."""
+    DUPLICATE = auto()
+    """A unique key that somebody else was faster to take."""
+    GONE = auto()
+    """The connection is lost, or was never had."""
+    OURS = auto()
+    """Anything else: a mistake in a statement or a value."""
+
+
+class KeyTaken(Exception):
+    """A unique key was taken by somebody else; the transaction was rolled back."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.is_running_key = "running" in str(error)
+
+
+class Dialect(Protocol):
+    """What an engine does in its own way."""
+
+    name: str
+    marker: str
+    """How a parameter is written."""
+    driver_errors: tuple[type[Exception], ...]
+    collation: str | None
+    """What compares text byte by byte, where tables have to be told."""
+    jumps: bool
+    """Whether a recursive query jumps from one value of an index to the next; MariaDB reads what lies between."""
+    returns_updated: bool
+    """Whether UPDATE has RETURNING."""
+    fixed: Mapping[str, str]
+    """What the plain words in braces mean."""
+
+    def engine(self, url: URL, *, schema: str | None, pool_size: int) -> Engine:
+        """Return an engine whose connections are set up for this store."""
+
+    def begin(self, driver: Any) -> None:
+        """Start a transaction that will write."""
+
+    def autocommit(self, driver: Any, *, on: bool) -> None:
+        """Let each statement of a connection stand alone, or no longer."""
+
+    def rows(self, fields: Mapping[str, str]) -> str:
+        """Return a FROM item that reads one JSON parameter: an array of arrays with these fields and types."""
+
+    def update(self, table: str, source: str, sets: str, where: str) -> str:
+        """Return an UPDATE of `table` (called `r`) from the rows of `source` (called `s`)."""
+
+    def insert(self, driver: Any, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+        """Insert rows the fastest way there is; raises the driver's error for a key that is taken."""
+
+    def fault(self, error: Exception) -> Fault:
+        """Return what a driver's exception means."""
+
+    def facts(self, driver: Any) -> Mapping[str, str]:
+        """Return version and durability class, for an operator."""
+
+
+def render(template: str, dialect: Dialect, tables: Mapping[str, str]) -> str:
+    """Return the statement as this engine reads it."""
+
+    def field(match: re.Match[str]) -> str:
+        word, arguments = match.group(1), match.group(2)
+        if word == "rows":
+            return dialect.rows(dict(argument.strip().split(":") for argument in arguments.split(",")))
+        return tables[word] if word in tables else dialect.fixed[word]
+
+    text = _FIELD.sub(field, template)
+    if dialect.marker == "?":
+        return text
+    return text.replace("%", "%%").replace("?", dialect.marker)
+
+
+def repeated(attempt: Callable[[], T], *, dialect: Dialect, where: str, pause: Callable[[float], None]) -> T:
+    """Call `attempt`, one whole transaction, and again when it collided with another one.
+
+    A connection that turns out to be dead before anything was sent for good is replaced once: pooled connections
+    outlive a restart of their server.
+
+    Raises:
+        KeyTaken: a unique key was taken; what to do about it depends on the verb.
+        StoreUnavailable: the store cannot be reached, or collisions went on and on.
+    """
+    lost = False
+    for tries in range(1, TRIES + 1):
+        try:
+            return attempt()
+        except dialect.driver_errors as error:
+            fault = dialect.fault(error)
+            if fault is Fault.OURS:
+                raise
+            if fault is Fault.DUPLICATE:
+                raise KeyTaken(error) from error
+            if fault is Fault.GONE and lost:
+                raise unavailable(where, error) from error
+            if tries == TRIES:
+                raise unavailable(where, error) from error
+            lost = fault is Fault.GONE
+        # Apart by chance, or the same two meet again.
+        pause(_waits.uniform(0, 0.002 * 2**tries))
+    raise AssertionError("the last try returns or raises")
+
+
+def unavailable(where: str, error: Exception) -> StoreUnavailable:
+    """Return the error for a store that cannot be reached; `where` is its URL without the password."""
+    first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return StoreUnavailable(f"store {where}: {first_line}; nothing was written, the call may be repeated")

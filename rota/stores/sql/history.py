@@ -1,0 +1,120 @@
+"""What was, and where things stand."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from rota.clock import from_micros, to_micros
+from rota.core.model import Attempt, Run, RunHistory, SlotState, State
+from rota.ports import Counts, RunQuery
+from rota.stores.sql.database import Link
+from rota.stores.sql.narrowing import Narrowing
+from rota.stores.sql.rows import ATTEMPT, RUN, STATES, WAITING, attempt_of, columns, run_of
+
+MIN_PREFIX = 6
+SKEW = timedelta(seconds=1)
+"""How far two clocks may differ before a live lease looks expired."""
+
+RUN_COLUMNS = columns(RUN, "r")
+# The column of a run that the index of its state does not hold, so the small set of running runs is read whole.
+EXPIRED = f"""
+SELECT {RUN_COLUMNS} FROM {{runs}} AS r WHERE r.state = 'running' AND r.lease_until < ?
+ORDER BY r.lease_until, r.id LIMIT ?
+"""
+# Served by the index `slot`.
+SLOTS = """
+SELECT r.slot, r.tenant, r.state, r.id FROM {runs} AS r
+WHERE r.schedule = ? AND r.slot >= ? AND r.slot < ? AND r.kind = 'job' ORDER BY r.slot, r.tenant, r.id
+"""
+OPEN = """
+SELECT r.queue, r.state, count(*), min(r.due_at) FROM {runs} AS r
+WHERE r.state IN ('scheduled', 'waiting', 'queued', 'running') GROUP BY r.queue, r.state
+"""
+
+
+def run(link: Link, run_id: str) -> RunHistory | None:
+    """Return a run with its attempts; a unique prefix of at least six digits will do."""
+    row = link.one(f"SELECT {RUN_COLUMNS} FROM {{runs}} AS r WHERE r.id = ?", run_id)
+    if row is None and len(run_id) >= MIN_PREFIX:
+        alike = link.all(
+            f"SELECT {RUN_COLUMNS} FROM {{runs}} AS r WHERE r.id >= ? AND r.id < ? ORDER BY r.id LIMIT 2",
+            run_id,
+            # After every digit that could follow.
+            run_id + "g",
+        )
+        row = alike[0] if len(alike) == 1 else None
+    if row is None:
+        return None
+    found = run_of(row)
+    attempts = link.all(
+        f"SELECT {columns(ATTEMPT)} FROM {{attempts}} WHERE run_id = ? ORDER BY token",
+        found.id,
+    )
+    own = () if found.claimed_at is None else (attempt_on(found),)
+    return RunHistory(run=found, attempts=(*map(attempt_of, attempts), *own))
+
+
+def attempt_on(found: Run) -> Attempt:
+    """Return the attempt that stands on the run's own row."""
+    return Attempt(
+        run_id=found.id,
+        token=found.token,
+        owner=found.owner,
+        claimed_at=found.claimed_at,
+        started_at=found.started_at,
+        ended_at=found.ended_at,
+        outcome=found.outcome,
+        error=found.error,
+    )
+
+
+def runs(link: Link, query: RunQuery) -> list[Run]:
+    """Return runs, newest first (by id)."""
+    narrowing = Narrowing("r")
+    narrowing.among("job", query.jobs)
+    narrowing.among("tenant", query.tenants)
+    narrowing.among("state", _stored(query.states))
+    narrowing.among("queue", query.queues)
+    narrowing.among("triggered_by", query.triggers)
+    narrowing.equal("kind", query.kind)
+    narrowing.equal("schedule", query.schedule)
+    narrowing.equal("round_id", query.round_id)
+    narrowing.equal("owner", query.owner)
+    narrowing.within("slot", query.slot_since, query.slot_until)
+    narrowing.within("created_at", query.since, query.until)
+    narrowing.below("id", query.before_id)
+    text = f"SELECT {RUN_COLUMNS} FROM {{runs}} AS r{narrowing.where} ORDER BY r.id DESC LIMIT ?"
+    return [run_of(row) for row in link.all(text, *narrowing.parameters, query.limit)]
+
+
+def _stored(states: Sequence[State]) -> list[str]:
+    """Return states as they are stored: `scheduled` has two forms."""
+    return [*states, *([WAITING] if State.SCHEDULED in states else [])]
+
+
+def slot_states(link: Link, schedule: str, *, since: datetime, until: datetime) -> list[SlotState]:
+    """Return what is known of the slots in [since, until): the newest run of each slot and tenant."""
+    newest: dict[tuple[datetime, str], SlotState] = {}
+    for slot, tenant, state, run_id in link.all(SLOTS, schedule, to_micros(since), to_micros(until)):
+        instant = from_micros(slot)
+        newest[instant, tenant or ""] = SlotState(instant, tenant, STATES[state], run_id)
+    return [newest[key] for key in sorted(newest)]
+
+
+def expired(link: Link, *, now: datetime, limit: int) -> list[Run]:
+    """Return running runs whose lease ended more than a second before `now`, oldest lease first."""
+    return [run_of(row) for row in link.all(EXPIRED, to_micros(now - SKEW), limit)]
+
+
+def counts(link: Link) -> Counts:
+    """Return how many open runs stand where."""
+    by_queue: dict[str, dict[State, int]] = {}
+    waiting = 0
+    oldest: int | None = None
+    for queue, state, number, due_at in link.all(OPEN):
+        by_state = by_queue.setdefault(queue, {})
+        by_state[STATES[state]] = by_state.get(STATES[state], 0) + number
+        if state == WAITING:
+            waiting += number
+        if state == State.QUEUED.value and (oldest is None or due_at < oldest):
+            oldest = due_at
+    return Counts(by_queue=by_queue, waiting=waiting, oldest_queued_at=None if oldest is None else from_micros(oldest))

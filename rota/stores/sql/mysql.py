@@ -1,0 +1,130 @@
+"""MariaDB and MySQL, through PyMySQL."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pymysql
+from pymysql.constants import CLIENT, CR, ER
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.pool import QueuePool
+
+from rota.errors import ConfigurationError
+from rota.stores.sql.dialects import Fault
+from rota.stores.sql.tables import KEY
+
+ANSWER_SECONDS = 30
+LOCK_SECONDS = 3
+BYTES = 4_000_000
+"""How much one INSERT holds at most: the server's smallest default limit is 16 MB."""
+
+TYPES = {
+    "id": "VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin",
+    "int": "BIGINT",
+    "float": "DOUBLE",
+}
+
+# The plain _bin collations take "a" and "a " for the same.
+MARIADB_COLLATION = "utf8mb4_nopad_bin"
+MYSQL_COLLATION = "utf8mb4_0900_bin"
+
+RECORD_CHANGED = 1020
+"""MariaDB under snapshot isolation; the transaction is rolled back already."""
+
+_COLLISIONS = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, RECORD_CHANGED}
+_GONE = {
+    CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, CR.CR_CONN_HOST_ERROR, CR.CR_CONNECTION_ERROR, ER.CON_COUNT_ERROR,
+    ER.SERVER_SHUTDOWN, ER.OPTION_PREVENTS_STATEMENT, ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR,
+    ER.BAD_DB_ERROR, ER.TOO_MANY_USER_CONNECTIONS, ER.DISK_FULL, ER.RECORD_FILE_FULL,
+}  # fmt: skip
+
+
+class MySQL:
+    """The dialect of MariaDB and MySQL."""
+
+    name = "mysql"
+    marker = "%s"
+    driver_errors: tuple[type[Exception], ...] = (pymysql.err.MySQLError,)
+    jumps = False
+    returns_updated = False
+    fixed: Mapping[str, str] = {
+        "lock": " FOR UPDATE",
+        "skip_locked": " FOR UPDATE SKIP LOCKED",
+        "greatest": "GREATEST",
+        "now": "CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)",
+    }
+
+    def __init__(self, *, is_mariadb: bool) -> None:
+        self.collation: str | None = MARIADB_COLLATION if is_mariadb else MYSQL_COLLATION
+
+    def engine(self, url: URL, *, schema: str | None, pool_size: int) -> Engine:
+        if schema is not None:
+            raise ConfigurationError(f"a schema is a database on MySQL; put it into the URL, not schema={schema!r}")
+        engine = create_engine(
+            url,
+            poolclass=QueuePool,
+            pool_size=pool_size,
+            max_overflow=20,
+            pool_timeout=10,
+            # Nothing relies on REPEATABLE READ, under which a claim stops every enqueue with its gap locks.
+            isolation_level="READ COMMITTED",
+            connect_args={
+                "connect_timeout": 5,
+                "read_timeout": ANSWER_SECONDS,
+                "write_timeout": ANSWER_SECONDS,
+                "charset": "utf8mb4",
+                # A row that was matched but not changed counts: a heartbeat that writes the same value is no loss.
+                "client_flag": CLIENT.FOUND_ROWS,
+            },
+        )
+        event.listen(engine, "connect", self._set_up)
+        return engine
+
+    def _set_up(self, driver: Any, _record: object) -> None:
+        # mysql:// may lead to either.
+        self.collation = MARIADB_COLLATION if "MariaDB" in driver.get_server_info() else MYSQL_COLLATION
+        with driver.cursor() as cursor:
+            cursor.execute(
+                f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}, sql_mode = 'STRICT_ALL_TABLES,"
+                "NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'"
+            )
+
+    def begin(self, driver: Any) -> None:
+        """Nothing: the server begins with the first statement."""
+
+    def autocommit(self, driver: Any, *, on: bool) -> None:
+        driver.autocommit(on)
+
+    def rows(self, fields: Mapping[str, str]) -> str:
+        unicode = f"CHARACTER SET utf8mb4 COLLATE {self.collation}"
+        # A long text in it makes the table of these rows one on disk.
+        types = TYPES | {"text": f"VARCHAR({KEY}) {unicode}", "long": f"MEDIUMTEXT {unicode}"}
+        picked = ", ".join(
+            f"{name} {types[kind]} PATH '$[{number}]'" for number, (name, kind) in enumerate(fields.items())
+        )
+        return f"JSON_TABLE(?, '$[*]' COLUMNS ({picked}))"
+
+    def update(self, table: str, source: str, sets: str, where: str) -> str:
+        return f"UPDATE {source} AS s STRAIGHT_JOIN {table} AS r ON {where} SET {sets}"
+
+    def insert(self, driver: Any, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+        marks = ", ".join(["%s"] * len(columns))
+        with driver.cursor() as cursor:
+            cursor.max_stmt_length = BYTES
+            # The driver joins the rows into as few statements as fit.
+            cursor.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+
+    def fault(self, error: Exception) -> Fault:
+        code = error.args[0] if error.args else None
+        if code == ER.DUP_ENTRY:
+            return Fault.DUPLICATE
+        if code in _COLLISIONS:
+            return Fault.COLLISION
+        # An interface error of code 0 is a connection that was closed under the driver.
+        return Fault.GONE if code in _GONE or code == 0 else Fault.OURS
+
+    def facts(self, driver: Any) -> Mapping[str, str]:
+        with driver.cursor() as cursor:
+            cursor.execute("SELECT VERSION(), @@innodb_flush_log_at_trx_commit")
+            [version, flush] = cursor.fetchone()
+        durability = "safe against a kill and a power loss" if flush == 1 else "last second is lost with the server"
+        return {"version": version, "durability": f"{durability} (innodb_flush_log_at_trx_commit={flush})"}

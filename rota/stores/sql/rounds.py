@@ -1,0 +1,109 @@
+"""Rounds: added once per slot, summed up once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rota.core.model import Round, Run, RunKind, State
+from rota.ports import RoundQuery
+from rota.stores.sql import queue
+from rota.stores.sql.database import Link, json_of
+from rota.stores.sql.narrowing import Narrowing
+from rota.stores.sql.rows import ROUND, STATES, clean, columns, round_of, round_row, since_epoch, to_json
+
+COLUMNS = columns(ROUND, "r")
+
+KNOWN = """
+SELECT r.id, r.schedule, r.slot FROM {rows(id:id)} AS s JOIN {rounds} AS r ON r.id = s.id
+UNION
+SELECT r.id, r.schedule, r.slot FROM {rows(schedule:text, slot:int)} AS s
+JOIN {rounds} AS r ON r.schedule = s.schedule AND r.slot = s.slot
+"""
+END = "UPDATE {rounds} SET state = ?, reason = ?, counts = ?, ended_at = ? WHERE id = ? AND ended_at IS NULL"
+# Served by the index `round`.
+COUNTS = """
+SELECT r.round_id, r.state, count(*) FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.round_id = s.id
+WHERE r.kind = ? GROUP BY r.round_id, r.state
+"""
+# Served by the index `open` of the rounds and, for each, a probe of the index `round` of the runs. Subqueries of one
+# row, not EXISTS: MariaDB would first collect the open runs of all rounds.
+FINISHED = f"""
+SELECT {COLUMNS} FROM {{rounds}} AS r WHERE r.ended_at IS NULL AND (
+    SELECT 1 FROM {{runs}} AS o
+    WHERE o.round_id = r.id AND o.state IN ('scheduled', 'waiting', 'queued', 'running') LIMIT 1
+) IS NULL AND (
+    r.expanded = 1 OR (SELECT 1 FROM {{runs}} AS o WHERE o.round_id = r.id LIMIT 1) IS NOT NULL
+) ORDER BY r.id LIMIT ?
+"""
+
+
+def add(link: Link, new: Sequence[Round]) -> list[str]:
+    """Record rounds, those left out that are known or whose slot has one; return the ids that are new."""
+    if not new:
+        return []
+    slots = [(one.schedule, since_epoch(one.slot)) for one in new if one.schedule is not None and one.slot is not None]
+    known = link.rows(KNOWN, [(one.id,) for one in new], json_of(slots))
+    ids = {row[0] for row in known}
+    taken = {(row[1], row[2]) for row in known}
+    fresh: list[Round] = []
+    for one in new:
+        slot = (one.schedule, since_epoch(one.slot))
+        if one.id in ids or (None not in slot and slot in taken):
+            continue
+        ids.add(one.id)
+        taken.add(slot)
+        fresh.append(one)
+    link.insert("rounds", ROUND, [round_row(one) for one in fresh])
+    return [one.id for one in fresh]
+
+
+def start(link: Link, new: Sequence[Round], runs: Sequence[Run], *, now: datetime, careful: bool) -> list[str]:
+    """Record rounds with their runs; return the ids of the rounds that are new. Rounds that runs join open again."""
+    added = add(link, new)
+    accepted = set(queue.enqueue(link, runs, now=now, careful=careful))
+    joined = {run.round_id for run in runs if run.id in accepted and run.round_id is not None}
+    reopen(link, sorted(joined.difference(added)))
+    return added
+
+
+def reopen(link: Link, ids: Sequence[str]) -> None:
+    """Take the sums of rounds back: runs of theirs are open again."""
+    if ids:
+        link.update(
+            "rounds",
+            "row_id:id, none:text",
+            [(one, "{}") for one in sorted(set(ids))],
+            sets="state = 'running', counts = s.none, ended_at = NULL",
+            where="r.id = s.row_id",
+        )
+
+
+def end(link: Link, round_: Round) -> bool:
+    """Write the sum of a round that has none yet; return whether it had none."""
+    counts = to_json(dict(round_.counts))
+    return link.run(END, round_.state.value, clean(round_.reason), counts, since_epoch(round_.ended_at), round_.id) == 1
+
+
+def finished(link: Link, limit: int) -> list[Round]:
+    """Return rounds that are not ended and have no open run left; oldest first."""
+    return [round_of(row) for row in link.all(FINISHED, limit)]
+
+
+def counts(link: Link, ids: Sequence[str]) -> dict[str, dict[State, int]]:
+    """Return how many job runs of each round stand in each state."""
+    answer: dict[str, dict[State, int]] = {}
+    for round_id, state, number in link.rows(COUNTS, [(one,) for one in sorted(set(ids))], RunKind.JOB.value):
+        by_state = answer.setdefault(round_id, {})
+        by_state[STATES[state]] = by_state.get(STATES[state], 0) + int(number)
+    return answer
+
+
+def meant(link: Link, query: RoundQuery) -> list[Round]:
+    """Return rounds, newest first."""
+    narrowing = Narrowing("r")
+    narrowing.among("job", query.jobs)
+    narrowing.equal("schedule", query.schedule)
+    narrowing.among("state", query.states)
+    narrowing.within("slot", query.slot_since, query.slot_until)
+    narrowing.below("id", query.before_id)
+    text = f"SELECT {COLUMNS} FROM {{rounds}} AS r{narrowing.where} ORDER BY r.id DESC LIMIT ?"
+    return [round_of(row) for row in link.all(text, *narrowing.parameters, query.limit)]

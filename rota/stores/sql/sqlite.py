@@ -1,0 +1,145 @@
+"""SQLite: one file, one writer at a time.
+
+This is the only module that opens the file. Nothing else in the process may open and close the file, its WAL or its
+SHM: closing any descriptor drops the kernel's locks on it, and with them an acknowledged write (C15).
+"""
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.pool import QueuePool
+
+from rota.errors import ConfigurationError, UnsafeStore
+from rota.stores.sql.dialects import Fault
+
+BUSY_SECONDS = 5.0
+OLDEST = (3, 35, 0)
+NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.glusterfs", "fuse.sshfs",
+     "fuse.s3fs", "fuse.rclone", "lustre", "ncpfs", "ocfs2", "gfs2", "davfs", "fuse.davfs2", "beegfs"}
+)  # fmt: skip
+"""File systems whose locks do not hold between machines, or whose shared memory does not exist."""
+
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_GONE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
+
+
+class SQLite:
+    """The dialect of SQLite."""
+
+    name = "sqlite"
+    marker = "?"
+    driver_errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+    collation: str | None = None
+    jumps = True
+    returns_updated = True
+    fixed: Mapping[str, str] = {
+        "lock": "",
+        "skip_locked": "",
+        "greatest": "max",
+        # To the millisecond: SQLite counts its days in them.
+        "now": "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000",
+    }
+
+    def engine(self, url: URL, *, schema: str | None, pool_size: int) -> Engine:
+        if schema is not None:
+            raise ConfigurationError(f"SQLite has no schemas; leave out schema={schema!r}")
+        if not url.database or url.database == ":memory:":
+            raise ConfigurationError("a SQLite store needs a file: sqlite:///path/to/rota.db; in memory: memory://")
+        engine = create_engine(
+            url,
+            poolclass=QueuePool,
+            pool_size=pool_size,
+            max_overflow=20,
+            pool_reset_on_return=None,
+            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},
+        )
+        event.listen(engine, "connect", _set_up)
+        return engine
+
+    def begin(self, driver: Any) -> None:
+        # A deferred transaction that reads and then writes fails at once when somebody wrote in between.
+        driver.execute("BEGIN IMMEDIATE")
+
+    def autocommit(self, driver: Any, *, on: bool) -> None:
+        """Nothing: there are no transactions but those begun by name."""
+
+    def rows(self, fields: Mapping[str, str]) -> str:
+        picked = ", ".join(f"json_extract(value, '$[{number}]') AS {name}" for number, name in enumerate(fields))
+        return f"(SELECT {picked} FROM json_each(?))"
+
+    def update(self, table: str, source: str, sets: str, where: str) -> str:
+        return f"UPDATE {table} AS r SET {sets} FROM {source} AS s WHERE {where}"
+
+    def insert(self, driver: Any, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+        marks = ", ".join("?" * len(columns))
+        driver.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+
+    def fault(self, error: Exception) -> Fault:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is None:
+            return Fault.OURS
+        if code in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
+            return Fault.DUPLICATE
+        # The low byte is the kind; the rest tells variants such as BUSY_SNAPSHOT apart.
+        if code & 0xFF in _BUSY:
+            return Fault.COLLISION
+        return Fault.GONE if code & 0xFF in _GONE else Fault.OURS
+
+    def facts(self, driver: Any) -> Mapping[str, str]:
+        [level] = driver.execute("PRAGMA synchronous").fetchone()
+        safe = "safe against a kill and a power loss" if level >= 2 else "safe against a kill, not a power loss"
+        return {"version": sqlite3.sqlite_version, "durability": safe}
+
+
+def _set_up(driver: sqlite3.Connection, _record: object) -> None:
+    driver.execute("PRAGMA journal_mode = WAL")
+    driver.execute("PRAGMA synchronous = FULL")
+    # The WAL grows to this many pages before a commit has to copy it back.
+    driver.execute("PRAGMA wal_autocheckpoint = 4000")
+    driver.execute("PRAGMA cache_size = -16000")
+
+
+def refuse_unsafe(database: str, *, version: tuple[int, ...] = sqlite3.sqlite_version_info) -> None:
+    """Refuse an old SQLite, and a file on a network file system (C14).
+
+    Raises:
+        UnsafeStore: with the reason.
+    """
+    if version < OLDEST:
+        raise UnsafeStore(f"SQLite {'.'.join(map(str, version))} is too old: 3.35 or newer is needed")
+    kind = file_system(Path(database))
+    if kind in NETWORK:
+        raise UnsafeStore(
+            f"{database} is on a network file system ({kind}), whose locks do not hold: two processes would overwrite "
+            f"each other; put the file on a local disk, or use PostgreSQL or MariaDB"
+        )
+
+
+def file_system(path: Path, *, mounts: str | None = None) -> str | None:
+    """Return the type of the file system that holds `path`, or None where the kernel does not tell.
+
+    Looks only at names: opening the file would drop its locks when closed.
+    """
+    if mounts is None:
+        try:
+            mounts = Path("/proc/self/mounts").read_text(errors="surrogateescape")
+        except OSError:
+            return None
+    place = os.path.realpath(path)
+    best, kind = "", None
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        # The kernel writes blanks in names as \040.
+        point = fields[1].encode().decode("unicode_escape") if "\\" in fields[1] else fields[1]
+        inside = place == point or place.startswith(point.rstrip("/") + "/")
+        # Of two mounts on one point the later one is on top.
+        if inside and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind

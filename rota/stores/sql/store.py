@@ -1,0 +1,247 @@
+"""The store on SQL. Each verb is one short transaction; what it does stands in the module of its subject."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from rota.clock import from_micros
+from rota.core.model import (
+    Firing,
+    Progress,
+    Round,
+    Run,
+    RunHistory,
+    Schedule,
+    Settlement,
+    SlotState,
+    State,
+    WorkerRecord,
+)
+from rota.errors import StoreUnavailable
+from rota.ports import ClaimRequest, Counts, Renewed, RoundQuery, RunQuery, Settled
+from rota.stores.sql import (
+    history,
+    keys,
+    operating,
+    progress,
+    pruning,
+    queue,
+    rounds,
+    schedules,
+    schema,
+    settling,
+    workers,
+)
+from rota.stores.sql.database import Database, Link
+from rota.stores.sql.dialects import KeyTaken
+from rota.stores.sql.waking import Waking
+
+T = TypeVar("T")
+
+RACES = 10
+"""How often a verb is repeated because somebody else took a key first; each time there is one less to take."""
+
+
+class SqlStore:
+    """Keeps everything in the tables of one database. What a verb promises stands in `rota.ports.Store`."""
+
+    def __init__(self, database: Database, waking: Waking) -> None:
+        self._database = database
+        self._waking = waking
+
+    def _write(self, work: Callable[[Link], T]) -> T:
+        """Do `work` in one transaction, again after losing a race for a key."""
+        return self._raced(lambda _: work)
+
+    def _raced(self, work: Callable[[bool], Callable[[Link], T]]) -> T:
+        """Do what `work` returns in one transaction. It is told whether a key was found taken before."""
+        careful = False
+        for _ in range(RACES):
+            try:
+                return self._database.write(work(careful))
+            except KeyTaken as taken:
+                if taken.is_running_key:
+                    self._database.write(keys.put_aside)
+                careful = True
+                last = taken
+        raise StoreUnavailable(f"store {self._database.shown}: {last}; nothing was written, the call may be repeated")
+
+    # --- queue ---
+
+    def enqueue(self, runs: Sequence[Run], *, now: datetime) -> list[str]:
+        if not runs:
+            return []
+        ids = self._raced(lambda careful: lambda link: queue.enqueue(link, runs, now=now, careful=careful))
+        if ids:
+            self._waking.ring()
+        return ids
+
+    def promote(self, *, now: datetime, limit: int = 1000) -> int:
+        if not self._database.read(lambda link: queue.is_any_due(link, now=now)):
+            return 0
+        return self._write(lambda link: queue.promote(link, now=now, limit=limit))
+
+    def unblock(self, *, now: datetime) -> int:
+        if not self._database.read(lambda link: keys.first_waiting(link, None)):
+            return 0
+        return self._write(lambda link: queue.unblock(link, None, now=now))
+
+    def claim(self, request: ClaimRequest, *, now: datetime) -> list[Run]:
+        return self._write(lambda link: queue.claim(link, request, now=now))
+
+    def renew(
+        self,
+        worker: str,
+        held: Sequence[tuple[str, int]],
+        *,
+        lease: timedelta,
+        now: datetime,
+        stamps: Mapping[str, datetime],
+    ) -> Renewed:
+        def work(link: Link) -> Renewed:
+            kept, stop = workers.renew(link, worker, held, until=now + lease)
+            workers.seen(link, worker, now=now, stamps=stamps)
+            return Renewed(held=kept, stop=stop, now=_now(link))
+
+        return self._database.write(work, pulse=True)
+
+    def settle(self, settlements: Sequence[Settlement], *, now: datetime, claim: ClaimRequest | None = None) -> Settled:
+        def work(link: Link) -> Settled:
+            applied = settling.settle(link, settlements, now=now) if settlements else []
+            return Settled(applied=applied, claimed=queue.claim(link, claim, now=now) if claim else [])
+
+        return self._write(work)
+
+    def release(self, worker: str, held: Sequence[tuple[str, int]], *, now: datetime) -> list[str]:
+        released = self._write(lambda link: queue.release(link, worker, held, now=now)) if held else []
+        if released:
+            self._waking.ring()
+        return released
+
+    def cancel(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+        return self._write(lambda link: operating.cancel(link, ids, now=now, reason=reason)) if ids else []
+
+    def requeue(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+        opened = self._write(lambda link: operating.requeue(link, ids, now=now, reason=reason)) if ids else []
+        if opened:
+            self._waking.ring()
+        return opened
+
+    # --- schedules ---
+
+    def schedules(self) -> list[Schedule]:
+        return self._database.read(schedules.every)
+
+    def schedule(self, name: str) -> Schedule | None:
+        return self._database.read(lambda link: schedules.one(link, name))
+
+    def put_schedule(self, schedule: Schedule, *, expected_version: int | None) -> bool:
+        return self._write(lambda link: schedules.put(link, schedule, expected_version))
+
+    def drop_schedule(self, name: str) -> bool:
+        return self._write(lambda link: schedules.drop(link, name))
+
+    def due(self, *, now: datetime, limit: int = 1000) -> list[Schedule]:
+        return self._database.read(lambda link: schedules.due(link, now=now, limit=limit))
+
+    def fire(self, firings: Sequence[Firing], *, now: datetime) -> list[str]:
+        if not firings:
+            return []
+        fired = self._raced(lambda careful: lambda link: schedules.fire(link, firings, now=now, careful=careful))
+        if fired:
+            self._waking.ring()
+        return fired
+
+    # --- history ---
+
+    def add_rounds(self, new: Sequence[Round], runs: Sequence[Run], *, now: datetime) -> list[str]:
+        added = self._raced(lambda careful: lambda link: rounds.start(link, new, runs, now=now, careful=careful))
+        if runs:
+            self._waking.ring()
+        return added
+
+    def run(self, run_id: str) -> RunHistory | None:
+        return self._database.read(lambda link: history.run(link, run_id))
+
+    def runs(self, query: RunQuery) -> list[Run]:
+        return self._database.read(lambda link: history.runs(link, query))
+
+    def rounds(self, query: RoundQuery) -> list[Round]:
+        return self._database.read(lambda link: rounds.meant(link, query))
+
+    def round_counts(self, round_ids: Sequence[str]) -> dict[str, dict[State, int]]:
+        return self._database.read(lambda link: rounds.counts(link, round_ids))
+
+    def slot_states(self, schedule: str, *, since: datetime, until: datetime) -> list[SlotState]:
+        return self._database.read(lambda link: history.slot_states(link, schedule, since=since, until=until))
+
+    def finished_rounds(self, *, limit: int = 100) -> list[Round]:
+        return self._database.read(lambda link: rounds.finished(link, limit))
+
+    def end_round(self, round_: Round) -> bool:
+        return self._write(lambda link: rounds.end(link, round_))
+
+    def expired(self, *, now: datetime, limit: int = 100) -> list[Run]:
+        return self._database.read(lambda link: history.expired(link, now=now, limit=limit))
+
+    def counts(self) -> Counts:
+        return self._database.read(history.counts)
+
+    def prune(self, *, succeeded_before: datetime, failed_before: datetime, slots_before: datetime, limit: int) -> int:
+        ages = {"succeeded_before": succeeded_before, "failed_before": failed_before, "slots_before": slots_before}
+        # The search reads far and so is no part of the transaction; what it found is checked again there.
+        old = self._database.read(lambda link: pruning.old_runs(link, **ages, limit=limit))
+        dropped = self._write(lambda link: pruning.drop_runs(link, old)) if old else 0
+        self._write(lambda link: pruning.drop_rounds(link, **ages))
+        return dropped
+
+    # --- workers ---
+
+    def register(self, worker: WorkerRecord) -> None:
+        self._write(lambda link: workers.register(link, worker))
+
+    def deregister(self, worker: str) -> None:
+        self._write(lambda link: workers.deregister(link, worker))
+
+    def workers(self) -> list[WorkerRecord]:
+        return self._database.read(workers.every)
+
+    # --- freshness ---
+
+    def progress(self, *, schedule: str | None = None, tenants: Sequence[str] | None = None) -> list[Progress]:
+        return self._database.read(lambda link: progress.entries(link, schedule, tenants))
+
+    def mark(self, progress_: Progress, *, expected: Progress | None) -> bool:
+        return self._write(lambda link: progress.mark(link, progress_, expected))
+
+    def reset(self, schedule: str, *, tenants: Sequence[str] | None = None) -> int:
+        return self._write(lambda link: progress.reset(link, schedule, tenants))
+
+    # --- life ---
+
+    def setup(self) -> None:
+        schema.upgrade(self._database)
+
+    def check(self) -> None:
+        schema.check(self._database)
+
+    def facts(self) -> Mapping[str, str]:
+        number = schema.stored(self._database)
+        engine = {"engine": self._database.dialect.name, "store": self._database.shown}
+        found = self._database.read(lambda link: link.dialect.facts(link.driver))
+        return {**engine, **found, "schema": "missing" if number is None else str(number)}
+
+    def now(self) -> datetime:
+        return self._database.read(_now)
+
+    def wait(self, timeout: timedelta) -> bool:
+        return self._waking.wait(timeout)
+
+    def close(self) -> None:
+        self._waking.close()
+        self._database.close()
+
+
+def _now(link: Link) -> datetime:
+    [micros] = link.one("SELECT {now}")
+    return from_micros(int(micros))

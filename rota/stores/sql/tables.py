@@ -1,0 +1,249 @@
+"""The tables. Migrations build the same ones step by step; a test compares the two (R71).
+
+Instants are microseconds since the epoch, ids 32 hexadecimal digits. Keys compare byte by byte on every engine, so
+that an order or a duplicate is the same everywhere. `priority` is stored negated: one ascending index then serves
+the claim on engines without descending ones. The state `waiting` exists only here: it is `scheduled` with
+`waits_for`, told apart by a state of its own so that every index can tell it apart too.
+"""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, SmallInteger, String, Table, Text, text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+NAME = 255
+KEY = 700
+"""Characters of a dedupe or concurrency key: schedule, slot and tenant. InnoDB indexes at most 3072 bytes."""
+
+TABLES = ("runs", "attempts", "rounds", "schedules", "progress", "workers", "meta")
+
+
+def ident() -> TypeEngine[str]:
+    """An id of this library's making: ASCII."""
+    return _ascii(32)
+
+
+def word() -> TypeEngine[str]:
+    """A state, kind or outcome."""
+    return _ascii(16)
+
+
+def name(length: int = NAME) -> TypeEngine[str]:
+    """A name given by a person: any Unicode."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+def long_text() -> TypeEngine[str]:
+    """Text up to 16 MB; plain TEXT ends at 64 KB on MySQL."""
+    return Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+
+
+def _ascii(length: int) -> TypeEngine[str]:
+    narrow = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
+    return name(length).with_variant(narrow, "mysql", "mariadb")
+
+
+def build(prefix: str = "rota_", *, schema: str | None = None, collation: str | None = None) -> MetaData:
+    """Return all tables under this prefix; `collation` is the one of MariaDB or MySQL that compares byte by byte."""
+    options = {"engine": "InnoDB", "charset": "utf8mb4", "collate": collation}
+    mysql_options = {f"{engine}_{key}": value for engine in ("mysql", "mariadb") for key, value in options.items()}
+    metadata = MetaData(schema=schema, info=mysql_options)
+    _runs(metadata, prefix)
+    _history(metadata, prefix)
+    _schedules(metadata, prefix)
+    Table(
+        f"{prefix}workers",
+        metadata,
+        Column("id", name(), primary_key=True),
+        Column("host", name(), nullable=False),
+        Column("boot_id", name(), nullable=False),
+        Column("pid", BigInteger, nullable=False),
+        Column("pid_started", name(), nullable=False),
+        Column("version", name(), nullable=False),
+        Column("queues", long_text(), nullable=False),
+        Column("places", Integer, nullable=False),
+        Column("started_at", BigInteger, nullable=False),
+        Column("last_seen", BigInteger, nullable=False),
+        Column("stamps", long_text(), nullable=False),
+        **metadata.info,
+    )
+    Table(
+        f"{prefix}meta",
+        metadata,
+        Column("name", name(), primary_key=True),
+        Column("value", name(), nullable=False),
+        **metadata.info,
+    )
+    return metadata
+
+
+def _runs(metadata: MetaData, prefix: str) -> None:
+    table = Table(
+        f"{prefix}runs",
+        metadata,
+        Column("id", ident(), primary_key=True),
+        Column("job", name(), nullable=False),
+        Column("queue", name(), nullable=False),
+        Column("kind", word(), nullable=False),
+        Column("tenant", name()),
+        Column("user_id", name()),
+        Column("args", long_text(), nullable=False),
+        Column("state", word(), nullable=False),
+        Column("reason", long_text()),
+        Column("priority", Integer, nullable=False),
+        Column("turn", Double, nullable=False),
+        Column("due_at", BigInteger, nullable=False),
+        Column("expires_at", BigInteger),
+        Column("created_at", BigInteger, nullable=False),
+        Column("triggered_by", word(), nullable=False),
+        Column("actor", name()),
+        Column("schedule", name()),
+        Column("slot", BigInteger),
+        Column("since", BigInteger),
+        Column("round_id", ident()),
+        Column("dedupe_key", name(KEY)),
+        Column("concurrency_key", name(KEY)),
+        Column("running_key", name(KEY)),
+        Column("overlap", word(), nullable=False),
+        Column("max_attempts", Integer, nullable=False),
+        Column("attempt", Integer, nullable=False),
+        Column("lost_count", Integer, nullable=False),
+        Column("token", BigInteger, nullable=False),
+        Column("cancel_requested", SmallInteger, nullable=False),
+        Column("owner", name()),
+        Column("lease_until", BigInteger),
+        Column("claimed_at", BigInteger),
+        Column("started_at", BigInteger),
+        Column("ended_at", BigInteger),
+        Column("outcome", word()),
+        Column("error", long_text()),
+        Column("result", long_text()),
+        # Heartbeats change no indexed column; with room on the page they touch no index at all (HOT).
+        postgresql_with={"fillfactor": 50},
+        **metadata.info,
+    )
+    _index(table, "dedupe", ["dedupe_key"], unique=True, where="dedupe_key IS NOT NULL")
+    _index(table, "running", ["running_key"], unique=True, where="running_key IS NOT NULL")
+    _index(table, "claim", ["queue", "priority", "turn", "id"], state="queued")
+    _index(table, "tenant", ["queue", "tenant", "turn"], state="queued", where="tenant IS NOT NULL")
+    _index(table, "due", ["due_at", "id"], state="scheduled")
+    _index(table, "leased", ["id"], state="running", everywhere=False)
+    # Serves three questions: who holds a key, who waits first for it, which keys are waited for.
+    _index(table, "keyed", ["state", "concurrency_key", "due_at", "id"], where="concurrency_key IS NOT NULL")
+    _index(table, "round", ["round_id", "state"], where="round_id IS NOT NULL")
+    _index(table, "slot", ["schedule", "slot", "tenant"], where="schedule IS NOT NULL")
+    _index(table, "job", ["job", "id"])
+
+
+def _history(metadata: MetaData, prefix: str) -> None:
+    Table(
+        f"{prefix}attempts",
+        metadata,
+        Column("run_id", ident(), primary_key=True),
+        Column("token", BigInteger, primary_key=True, autoincrement=False),
+        Column("owner", name()),
+        Column("claimed_at", BigInteger),
+        Column("started_at", BigInteger),
+        Column("ended_at", BigInteger),
+        Column("outcome", word()),
+        Column("error", long_text()),
+        **metadata.info,
+    )
+    rounds = Table(
+        f"{prefix}rounds",
+        metadata,
+        Column("id", ident(), primary_key=True),
+        Column("job", name(), nullable=False),
+        Column("schedule", name()),
+        Column("slot", BigInteger),
+        Column("triggered_by", word(), nullable=False),
+        Column("actor", name()),
+        Column("state", word(), nullable=False),
+        Column("reason", long_text()),
+        Column("skipped_from", BigInteger),
+        Column("expanded", SmallInteger, nullable=False),
+        Column("expected", Integer),
+        Column("counts", long_text(), nullable=False),
+        Column("created_at", BigInteger, nullable=False),
+        Column("ended_at", BigInteger),
+        **metadata.info,
+    )
+    _index(rounds, "slot", ["schedule", "slot"], unique=True)
+    _index(rounds, "open", ["ended_at", "id"])
+    _index(rounds, "job", ["job", "id"])
+
+
+def _schedules(metadata: MetaData, prefix: str) -> None:
+    schedules = Table(
+        f"{prefix}schedules",
+        metadata,
+        Column("name", name(), primary_key=True),
+        Column("job", name(), nullable=False),
+        Column("timing", long_text(), nullable=False),
+        Column("tenants", long_text()),
+        Column("user_id", name()),
+        Column("args", long_text(), nullable=False),
+        Column("catch_up", long_text(), nullable=False),
+        Column("overlap", word(), nullable=False),
+        Column("origin", word(), nullable=False),
+        Column("fingerprint", name(), nullable=False),
+        Column("state", word(), nullable=False),
+        Column("reason", long_text()),
+        Column("paused_until", BigInteger),
+        Column("version", BigInteger, nullable=False),
+        Column("cursor_at", BigInteger, nullable=False),
+        Column("next_at", BigInteger),
+        Column("created_at", BigInteger, nullable=False),
+        Column("last_run_at", BigInteger),
+        **metadata.info,
+    )
+    _index(schedules, "due", ["next_at", "name"], state="active")
+    Table(
+        f"{prefix}progress",
+        metadata,
+        Column("schedule", name(), primary_key=True),
+        Column("tenant", name(), primary_key=True),
+        Column("last_success", BigInteger),
+        Column("last_success_at", BigInteger),
+        Column("last_run_id", ident()),
+        Column("last_state", word()),
+        Column("last_ended_at", BigInteger),
+        Column("failures", Integer, nullable=False),
+        **metadata.info,
+    )
+
+
+def _index(
+    table: Table,
+    suffix: str,
+    columns: list[str],
+    *,
+    unique: bool = False,
+    state: str = "",
+    where: str = "",
+    everywhere: bool = True,
+) -> None:
+    """Add an index of the rows in one state: partial where the engine can, else with the state in front."""
+    terms = [f"state = '{state}'"] if state else []
+    partial = " AND ".join([*terms, where] if where else terms)
+    options: dict[str, Any] = {}
+    if partial:
+        options = {"postgresql_where": text(partial), "sqlite_where": text(partial)}
+    label = f"{table.name}_{suffix}"
+    if not state:
+        Index(label, *(table.c[column] for column in columns), unique=unique, **options)
+        return
+    partial_index = Index(label, *(table.c[column] for column in columns), **options)
+    partial_index.ddl_if(callable_=_has_partial)
+    if everywhere:
+        full = Index(f"{label}_all", table.c.state, *(table.c[column] for column in columns))
+        full.ddl_if(callable_=_has_no_partial)
+
+
+def _has_partial(*_: Any, dialect: Any, **__: Any) -> bool:
+    return dialect.name not in ("mysql", "mariadb")
+
+
+def _has_no_partial(*_: Any, dialect: Any, **__: Any) -> bool:
+    return dialect.name in ("mysql", "mariadb")

@@ -1,0 +1,110 @@
+"""What people on call do: backfill, manual runs, mark-success, reset."""
+
+from rota import Retry, Rota, RunContext, every
+from rota.core.model import RoundState
+from tests.engine.house import driven, hourly, noon_plus, rounds_of, runs_of
+from tests.values import HOUR, MINUTE, NOON
+
+ONCE = Retry(attempts=1)
+
+
+def test_a_backfill_makes_up_what_is_missing_and_only_that():  # R13
+    seen: list[tuple[str, object]] = []
+    process = driven()(hourly(seen))
+    process.advance(HOUR)
+    seen.clear()
+
+    filled = process.app.backfill("report", since=noon_plus(hours=-2), until=noon_plus(hours=2))
+    process.settle_down()
+
+    assert (filled.added, filled.reopened, len(filled.round_ids)) == (6, 0, 3)
+    assert [window.until for tenant, window in seen if tenant == "acme"] == [  # type: ignore[attr-defined]
+        noon_plus(hours=-2), noon_plus(hours=-1), NOON
+    ]  # fmt: skip
+    # Each stands for its own slot: (the slot before, slot].
+    assert all(window.until - window.since == HOUR for _, window in seen)  # type: ignore[attr-defined]
+    assert process.app.backfill("report", since=noon_plus(hours=-2), until=noon_plus(hours=2)).added == 0
+
+
+def test_a_backfill_never_moves_the_last_success_back():  # R9
+    process = driven(tenants=["acme"])(hourly([]))
+    process.advance(HOUR)
+
+    process.app.backfill("report", since=noon_plus(hours=-2), until=noon_plus(hours=1))
+    process.settle_down()
+
+    [progress] = process.app.store.progress(schedule="report")
+    assert progress.last_success == noon_plus(hours=1)
+
+
+def test_failed_slots_are_run_again_by_a_backfill_of_what_failed():  # R13
+    broken = {"globex"}
+    ran: list[str] = []
+
+    def declare(app: Rota) -> None:
+        @app.job(schedule=every().hour.at(":00"), per_tenant=True, retry=ONCE)
+        def report(ctx: RunContext) -> None:
+            if ctx.tenant.id in broken:
+                raise ValueError("disk I/O error")
+            ran.append(ctx.tenant.id)
+
+    process = driven()(declare)
+    process.advance(HOUR)
+    [round_] = rounds_of(process.app)
+    assert round_.state is RoundState.PARTIAL
+    broken.clear()
+
+    filled = process.app.backfill("report", since=noon_plus(minutes=1), until=noon_plus(hours=2), mode="failed")
+    process.settle_down()
+
+    assert (filled.added, filled.reopened) == (0, 1)
+    assert ran == ["acme", "globex"]
+    [round_] = rounds_of(process.app)
+    assert (round_.state, dict(round_.counts)) == (RoundState.SUCCEEDED, {"succeeded": 2})
+
+
+def test_a_dry_run_of_a_backfill_writes_nothing():  # R13
+    process = driven()(hourly([]))
+
+    plan = process.app.backfill("report", since=noon_plus(hours=-3), until=NOON, dry_run=True)
+
+    assert plan.plan.total == 6
+    assert runs_of(process.app) == [] and rounds_of(process.app) == []
+
+
+def test_a_manual_run_moves_no_slot_and_its_window_ends_now():  # R9, R12
+    seen: list[tuple[str, object]] = []
+    process = driven(tenants=["acme"])(hourly(seen))
+    process.advance(HOUR)
+    process.clock.tick(10 * MINUTE)
+
+    process.app.start_run("report", tenants=["acme"], actor="ana")
+    process.settle_down()
+
+    assert seen[-1] == ("acme", (noon_plus(hours=1), noon_plus(hours=1, minutes=10)))
+    [progress] = process.app.store.progress(schedule="report")
+    assert progress.last_success == noon_plus(hours=1)
+    assert rounds_of(process.app)[-1].actor == "ana"
+
+
+def test_marking_success_sets_the_newest_slot_that_has_come_so_that_nothing_runs_at_once():  # R14
+    seen: list[tuple[str, object]] = []
+    process = driven()(hourly(seen))
+    process.clock.tick(30 * MINUTE)
+
+    marked = process.app.mark_success("report")
+    process.settle_down()
+
+    assert [(progress.tenant, progress.last_success) for progress in marked] == [("acme", NOON), ("globex", NOON)]
+    assert seen == []
+    assert process.app.mark_success("report", until=noon_plus(days=9))[0].last_success == NOON
+
+
+def test_a_reset_forgets_progress_and_keeps_the_history():  # R14
+    process = driven()(hourly([]))
+    process.advance(HOUR)
+
+    assert process.app.reset("report", tenants=["acme"]) == 1
+
+    assert [progress.tenant for progress in process.app.store.progress(schedule="report")] == ["globex"]
+    assert len(runs_of(process.app)) == 2

@@ -1,0 +1,149 @@
+"""The statements that are asked all the time are served by an index, without a sort, on every engine."""
+
+from typing import Any
+
+import pytest
+
+from rota.stores.sql import history, keys, queue, rounds, schedules, turns
+from rota.stores.sql.database import Link
+from rota.stores.sql.store import SqlStore
+from tests.values import HOUR, NOON, a_run, a_schedule, claim
+
+SORTS = ("TEMP B-TREE", "Sort", "filesort")
+SCANS = ("Seq Scan", "SCAN r\n", "'ALL'", "'index'")
+
+
+@pytest.fixture
+def filled(store: SqlStore) -> SqlStore:
+    """A store with a queue, a future and a few running runs, whose statistics are known."""
+    store.enqueue([a_run(tenant=f"t{number % 9}", due_at=NOON + HOUR) for number in range(2000)], now=NOON)
+    store.enqueue(
+        [a_run(tenant=f"t{number % 9}", concurrency_key=f"k{number % 90}") for number in range(900)], now=NOON
+    )
+    store.enqueue([a_run(tenant=f"t{number % 9}", priority=number % 3) for number in range(900)], now=NOON)
+    claim(store, limit=20)
+    for number in range(200):
+        store.put_schedule(a_schedule(name=f"s{number}", next_at=NOON + HOUR), expected_version=None)
+    analyze = {"sqlite": "ANALYZE", "postgres": "ANALYZE", "mysql": "ANALYZE TABLE {runs}, {schedules}"}
+    store._database.write(lambda link: link.run(analyze[link.dialect.name]))
+    return store
+
+
+def plan(store: SqlStore, template: str, *parameters: Any) -> str:
+    """Return how the engine would execute a statement, as text."""
+    explain = "EXPLAIN QUERY PLAN " if store._database.dialect.name == "sqlite" else "EXPLAIN "
+
+    def explained(link: Link) -> str:
+        return "\n".join(str(row) for row in link.all(explain + template, *parameters)) + "\n"
+
+    return store._database.read(explained)
+
+
+def claim_statement(store: SqlStore) -> tuple[str, tuple[Any, ...]]:
+    if store._database.dialect.name == "postgres":
+        return queue.CLAIM_POSTGRES % "", ("default", 20, "w", 1, 2, 3)
+    return queue.CHOOSE % "", ("default", 20)
+
+
+def test_a_claim_reads_its_index_in_order(filled: SqlStore) -> None:
+    template, parameters = claim_statement(filled)
+
+    found = plan(filled, template, *parameters)
+
+    assert "rota_runs_claim" in found
+    assert not any(word in found for word in SORTS), found
+
+
+def test_what_came_due_is_read_in_order(filled: SqlStore) -> None:
+    found = plan(filled, queue.DUE, 1, 1000)
+
+    assert "rota_runs_due" in found
+    assert not any(word in found for word in SORTS), found
+
+
+def test_due_schedules_are_read_in_order(filled: SqlStore) -> None:
+    found = plan(filled, schedules.DUE, 1, 1000)
+
+    assert "rota_schedules_due" in found
+    assert not any(word in found for word in SORTS), found
+
+
+@pytest.mark.parametrize(
+    ("template", "parameters", "index"),
+    [
+        (turns.LAST_TURNS, ("default", '[["t1"]]'), "rota_runs_tenant"),
+        (keys.OPEN_KEYS, ('[["k1"]]',), "rota_runs_keyed"),
+        (keys.FIRST_WAITING, ('[["k1"]]',), "rota_runs_keyed"),
+        (rounds.COUNTS, ('[["r1"]]', "job"), "rota_runs_round"),
+        (queue.KNOWN_KEYS, ('[["d1"]]',), "rota_runs_dedupe"),
+    ],
+)
+def test_a_question_about_few_runs_does_not_read_all(
+    filled: SqlStore, template: str, parameters: tuple[Any, ...], index: str
+) -> None:
+    found = plan(filled, template, *parameters)
+
+    assert index in found
+    assert "Seq Scan" not in found
+    assert "SCAN r" not in found
+
+
+def test_expired_leases_are_looked_for_among_running_runs_only(filled: SqlStore) -> None:
+    found = plan(filled, history.EXPIRED, 1, 100)
+
+    assert any(index in found for index in ("rota_runs_leased", "rota_runs_due_all", "rota_runs_claim_all")), found
+
+
+def test_the_turn_of_a_queue_costs_a_probe_per_priority(filled: SqlStore) -> None:
+    if filled._database.dialect.jumps:
+        found = plan(filled, turns.QUEUE_TURN, "default", "default", "default")
+    else:
+        found = plan(filled, turns.NEXT_PRIORITY, "default", 0)
+
+    assert "rota_runs_claim" in found
+    assert not any(word in found for word in SORTS), found
+
+
+def test_a_second_claimer_gets_other_runs_while_the_first_is_not_done(filled: SqlStore) -> None:
+    if filled._database.dialect.name == "sqlite":
+        pytest.skip("one writer at a time: the second waits")
+
+    def both(link: Link) -> tuple[set[str], set[str]]:
+        template, parameters = claim_statement(filled)
+        first = {str(row[0]) for row in link.all(template, *parameters)}
+        return first, {run.id for run in claim(filled, limit=20)}
+
+    first, second = filled._database.write(both)
+
+    assert len(first) == len(second) == 20
+    assert not first & second
+
+
+def test_heartbeats_touch_no_index_on_postgresql(postgres_database: str) -> None:
+    from tests.stores.conftest import opened
+
+    store = opened(postgres_database)
+    store.setup()
+    store.enqueue([a_run() for _ in range(200)], now=NOON)
+    held = [(run.id, run.token) for run in claim(store)]
+    before = hot_updates(store)
+
+    for number in range(5):
+        store.renew("w1", held, lease=HOUR, now=NOON + HOUR * number, stamps={})
+
+    updates, hot = (after - was for after, was in zip(hot_updates(store), before, strict=True))
+    assert updates == 1000
+    assert hot > 900
+    store.close()
+
+
+def hot_updates(store: SqlStore) -> tuple[int, int]:
+    def counted(link: Link) -> tuple[int, int]:
+        # What this transaction's session has counted is sent only now and then.
+        link.all("SELECT pg_stat_force_next_flush()")
+        return tuple(link.one("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'rota_runs'"))
+
+    engine = store._database.engine
+    engine.dispose()
+    store._database._pulse.dispose()
+    return store._database.read(counted)

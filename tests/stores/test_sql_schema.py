@@ -1,0 +1,194 @@
+"""The schema: built in steps, compared with what the code expects, checked at start."""
+
+import multiprocessing
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData, create_engine, inspect, text
+
+from rota.errors import ConfigurationError, SchemaMismatch
+from rota.stores import open_store
+from rota.stores.sql import schema, tables
+from rota.stores.sql.store import SqlStore
+from tests.stores.conftest import opened
+from tests.values import NOON, a_run, claim
+
+
+def described(url: str, prefix: str) -> dict[str, Any]:
+    """Return all that the database tells about the tables under a prefix, without the prefix."""
+    engine = create_engine(url)
+    inspector = inspect(engine)
+    found = {}
+    for table in inspector.get_table_names():
+        if not table.startswith(prefix) or table == f"{prefix}schema":
+            continue
+        found[table.removeprefix(prefix)] = {
+            "columns": [
+                (column["name"], repr(column["type"]), column["nullable"]) for column in inspector.get_columns(table)
+            ],
+            "key": inspector.get_pk_constraint(table)["constrained_columns"],
+            "indexes": sorted(
+                (
+                    str(index["name"]).removeprefix(prefix),
+                    index["column_names"],
+                    bool(index["unique"]),
+                    str({k: str(v) for k, v in index.get("dialect_options", {}).items() if "where" in k}),
+                )
+                for index in inspector.get_indexes(table)
+            ),
+            "options": str(inspector.get_table_options(table)),
+        }
+    engine.dispose()
+    return found
+
+
+def at_once(metadata: MetaData, url: str) -> None:
+    """Create the tables as `tables.py` has them."""
+    engine = create_engine(url)
+    metadata.create_all(engine)
+    engine.dispose()
+
+
+def test_migrations_build_what_the_tables_say(store: SqlStore, url: str) -> None:  # R71
+    at_once(tables.build("once_", collation=store._database.dialect.collation), url)
+
+    stepwise, once = described(url, "rota_"), described(url, "once_")
+
+    assert stepwise == once
+    assert set(once) == set(tables.TABLES)
+
+
+def test_alembic_finds_nothing_to_change(store: SqlStore, url: str) -> None:  # R71
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"include_name": lambda name, kind, _: kind != "table" or name != "rota_schema"}
+        )
+        differences = compare_metadata(context, tables.build("rota_", collation=store._database.dialect.collation))
+    engine.dispose()
+
+    # It cannot see which of the conditional indexes are meant for this engine.
+    assert [one for one in differences if "index" not in str(one[0])] == []
+
+
+def test_a_schema_that_is_not_there_is_refused(empty: SqlStore) -> None:  # R70
+    with pytest.raises(SchemaMismatch, match="rota db upgrade"):
+        empty.check()
+
+
+def write_meta(url: str, name: str, value: int) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE rota_meta SET value = :value WHERE name = :name"), {"name": name, "value": str(value)}
+        )
+    engine.dispose()
+
+
+def test_an_older_schema_is_refused(store: SqlStore, url: str) -> None:  # R70
+    write_meta(url, "schema", schema.SCHEMA - 1)
+
+    with pytest.raises(SchemaMismatch, match="rota db upgrade"):
+        store.check()
+
+
+def test_a_newer_schema_that_still_works_is_accepted(store: SqlStore, url: str) -> None:  # R70, R71
+    write_meta(url, "schema", schema.SCHEMA + 1)
+
+    store.check()
+    store.setup()
+
+
+def test_a_schema_too_new_is_refused(store: SqlStore, url: str) -> None:  # R70
+    write_meta(url, "schema", schema.SCHEMA + 2)
+    write_meta(url, "works_from", schema.SCHEMA + 1)
+
+    with pytest.raises(SchemaMismatch, match="upgrade rota"):
+        store.check()
+
+
+def _set_up(url: str) -> None:
+    store = opened(url)
+    store.setup()
+    store.check()
+    store.close()
+
+
+def test_many_processes_set_up_at_once(url: str) -> None:  # R71
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_set_up, args=(url,)) for _ in range(3)]
+
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+
+
+def test_a_setup_that_was_cut_off_is_taken_up(empty: SqlStore, url: str) -> None:
+    if empty._database.dialect.name != "mysql":
+        pytest.skip("one transaction here: it is there whole or not at all")
+    empty.now()
+    metadata = tables.build("rota_", collation=empty._database.dialect.collation)
+    half = [table for table in metadata.sorted_tables if table.name in ("rota_runs", "rota_rounds")]
+    engine = create_engine(url)
+    metadata.create_all(engine, tables=half)
+    engine.dispose()
+
+    empty.setup()
+
+    empty.check()
+
+
+def test_the_statements_for_an_administrator_build_the_schema(empty: SqlStore, url: str) -> None:
+    statements = schema.upgrade_sql(empty._database)
+
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements.split(";"):
+            if statement.strip() and not statement.strip().startswith(("BEGIN", "COMMIT")):
+                connection.exec_driver_sql(statement)
+    engine.dispose()
+
+    empty.check()
+    empty.enqueue([a_run()], now=NOON)
+    assert len(claim(empty)) == 1
+
+
+def test_two_stores_share_a_database_under_their_prefixes(store: SqlStore, url: str) -> None:
+    other = opened(url, prefix="other_")
+    other.setup()
+    store.enqueue([a_run()], now=NOON)
+
+    assert claim(other) == []
+    assert len(claim(store)) == 1
+    other.close()
+
+
+def test_the_tables_can_stand_in_a_schema_of_postgresql(postgres_database: str) -> None:
+    engine = create_engine(postgres_database)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE SCHEMA apart")
+    engine.dispose()
+    store = opened(postgres_database, schema="apart")
+
+    store.setup()
+    store.check()
+    store.enqueue([a_run()], now=NOON)
+
+    assert len(claim(store)) == 1
+    store.close()
+
+
+@pytest.mark.parametrize("url", ["oracle://host/db", "nonsense", "sqlite://", "sqlite:///:memory:"])
+def test_an_url_that_cannot_be_a_store_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        open_store(url)
+
+
+def test_a_prefix_is_a_plain_name() -> None:
+    with pytest.raises(ConfigurationError, match="table_prefix"):
+        open_store("sqlite:///x.db", table_prefix="a; DROP TABLE b")
