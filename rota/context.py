@@ -126,7 +126,7 @@ class RunContext:
         self.deadline = deadline
         """When the soft time limit ends; None without one."""
         self.log = log
-        self._clock = clock
+        self._began_at = clock.now()
         self._tenant = tenant
 
     @property
@@ -174,9 +174,9 @@ class RunContext:
 
     @property
     def window(self) -> Window:
-        """The time to work on: (last success, slot]; a backfilled run has the slot before instead, a manual one ends
-        now (R9)."""
-        return Window(self.run.since or self.run.last_success, self.run.slot or self._clock.now())
+        """The time to work on: (last success, slot]; a made-up slot starts at the slot before instead, a manual run
+        ends when the attempt began (R9)."""
+        return Window(self.run.since or self.run.last_success, self.run.slot or self._began_at)
 
     def check(self) -> None:
         """Raise `Stopped` if this attempt should end: cancelled, out of time, shutting down, or its lease is lost."""

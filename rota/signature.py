@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 from msgspec import Struct
@@ -108,9 +109,21 @@ def _hints(function: Callable[..., object]) -> dict[str, Any]:
     target = function if inspect.isroutine(function) else type(function).__call__
     try:
         return get_type_hints(target)
-    except NameError:
-        # Imports under TYPE_CHECKING cannot be resolved at run time: such a parameter is taken as it comes.
-        return {name: value for name, value in inspect.get_annotations(target).items() if not isinstance(value, str)}
+    except (NameError, AttributeError):
+        names: dict[str, Any] = getattr(inspect.unwrap(target), "__globals__", {})
+        annotations = inspect.get_annotations(target).items()
+        return {name: hint for name, text in annotations if (hint := _hint(text, names)) is not None}
+
+
+def _hint(annotation: object, names: dict[str, Any]) -> Any:
+    """Return one annotation, or None for what cannot be resolved at run time: imports under TYPE_CHECKING.
+
+    Such a parameter is taken as it comes; the others keep their meaning, a RunContext before all.
+    """
+    try:
+        return get_type_hints(SimpleNamespace(__annotations__={"it": annotation}), names)["it"]
+    except (NameError, AttributeError):
+        return None
 
 
 def _gift(parameter: inspect.Parameter, annotation: object) -> Gift | None:

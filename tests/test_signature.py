@@ -117,3 +117,14 @@ def test_a_gift_that_could_only_be_passed_by_place_is_refused():
         sig(positional)
     with pytest.raises(UnsupportedJob, match="keyword-only"):
         sig(in_front_of_the_rest)
+
+
+def test_an_annotation_that_cannot_be_resolved_costs_the_others_nothing():
+    namespace: dict[str, object] = {"RunContext": RunContext}
+    source = "from __future__ import annotations\ndef job(ctx: RunContext, thing: Unknown, size: int): ..."
+    exec(source, namespace)  # a module whose annotations are all texts
+    signature = sig(namespace["job"])
+
+    assert signature.gifts == {"ctx": Gift.CONTEXT}
+    with pytest.raises(BadArguments, match="size"):
+        signature.encode([1, "two"], {})

@@ -3,9 +3,10 @@
 from datetime import datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rota.core.kind import Timing
-from rota.core.model import CatchUp, CatchUpMode
+from rota.core.model import CatchUp, CatchUpMode, Schedule, ScheduleState
 from rota.core.timing import newest_slots, next_slot, slot_before, slots
 
 ON_TIME = timedelta(minutes=1)
@@ -54,6 +55,19 @@ def due_slots(timing: Timing, policy: CatchUp, *, after: datetime, now: datetime
         skipped_until=skipped_until,
         cursor=cursor,
         next_at=next_slot(timing, after=cursor, key=key),
+    )
+
+
+def resumed(schedule: Schedule, timing: Timing, *, at: datetime) -> Schedule:
+    """Return a schedule that fires again from `at` on: slots that passed meanwhile are not made up (R12)."""
+    cursor = max(schedule.cursor, at)
+    return replace(
+        schedule,
+        state=ScheduleState.ACTIVE,
+        reason=None,
+        paused_until=None,
+        cursor=cursor,
+        next_at=next_slot(timing, after=cursor, key=schedule.name),
     )
 
 

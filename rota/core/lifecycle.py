@@ -43,7 +43,12 @@ def settle(run: Run, ending: Ending, *, now: datetime, wait: timedelta) -> Settl
             return _settlement(run, ending, State.CANCELLED, now=now)
         case Outcome.SNOOZED:
             return _settlement(
-                run, ending, State.SCHEDULED, now=now, due_at=now + (ending.delay or wait), attempt=run.attempt - 1
+                run,
+                ending,
+                State.SCHEDULED,
+                now=now,
+                due_at=now + (wait if ending.delay is None else ending.delay),
+                attempt=run.attempt - 1,
             )
         case Outcome.INTERRUPTED:
             # A deploy is not the job's fault: give the attempt back (R45).

@@ -106,8 +106,8 @@ def _skipped(schedule: Schedule, due: Due, *, now: datetime, new_id: Callable[[]
 def expansion_run(round_: Round, expansion: Expansion, job: Job, *, now: datetime, new_id: Callable[[], str]) -> Run:
     """Return the run that lists the tenants and queues their runs.
 
-    Expansions of one schedule stand in line: the runs of an earlier slot are queued before those of a later one, so
-    that each tenant's slots run in order.
+    Expansions of one schedule's slots stand in line: the runs of an earlier slot are queued before those of a later
+    one, so that each tenant's slots run in order.
     """
     return Run(
         id=new_id(),
@@ -124,7 +124,7 @@ def expansion_run(round_: Round, expansion: Expansion, job: Job, *, now: datetim
         slot=round_.slot,
         round_id=round_.id,
         dedupe_key=digest("expansion", round_.id),
-        concurrency_key=digest("expansions", round_.schedule) if round_.schedule else None,
+        concurrency_key=digest("expansions", round_.schedule) if round_.schedule and round_.slot else None,
         max_attempts=job.retry.attempts,
     )
 

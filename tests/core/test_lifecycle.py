@@ -157,3 +157,11 @@ def test_a_round_whose_tenants_were_not_listed_has_failed(counts):  # R20
 
 def test_a_round_counts_no_tenant_twice_when_nobody_knows_how_many_there_are():
     assert round_state(a_round(expanded=True, expected=None), {State.SUCCEEDED: 1}) is RoundState.SUCCEEDED
+
+
+def test_a_snooze_of_nothing_comes_back_at_once_and_does_not_count():
+    ending = Ending(outcome=Outcome.SNOOZED, delay=timedelta(0))
+
+    settlement = settle(a_run(attempt=1), ending, now=NOON, wait=MINUTE)
+
+    assert (settlement.due_at, settlement.attempt) == (NOON, 0)

@@ -1,9 +1,11 @@
 """What people on call do: backfill, manual runs, mark-success, reset."""
 
-from rota import Retry, Rota, RunContext, every
-from rota.core.model import RoundState
+from rota import Retry, Rota, RunContext, State, every
+from rota.core.model import RoundState, RunKind
+from rota.engine.private import private_queue
+from rota.ports import RunQuery
 from tests.engine.house import driven, hourly, noon_plus, rounds_of, runs_of
-from tests.values import HOUR, MINUTE, NOON
+from tests.values import DAY, HOUR, MINUTE, NOON, a_worker
 
 ONCE = Retry(attempts=1)
 
@@ -108,3 +110,19 @@ def test_a_reset_forgets_progress_and_keeps_the_history():  # R14
 
     assert [progress.tenant for progress in process.app.store.progress(schedule="report")] == ["globex"]
     assert len(runs_of(process.app)) == 2
+
+
+def test_what_a_process_that_died_had_started_for_itself_is_cancelled_and_holds_nobody_back():  # R12
+    seen: list[tuple[str, object]] = []
+    process = driven(tenants=["acme"])(hourly(seen))
+    store = process.app.store
+    queue = private_queue("1")
+    store.register(a_worker(id="gone", queues={queue: 0}, last_seen=NOON - 3 * DAY))
+    process.app.start_run("report", queue=queue)
+
+    process.crew.services["neighbours"].tick(process.clock.now())
+    process.advance(HOUR)
+
+    assert [run.state for run in store.runs(RunQuery(kind=RunKind.EXPANSION, queues=(queue,)))] == [State.CANCELLED]
+    assert [tenant for tenant, _ in seen] == ["acme"]
+    assert store.workers() == []

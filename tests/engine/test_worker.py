@@ -158,6 +158,7 @@ def test_an_attempt_over_its_time_limit_is_told_to_stop_and_is_timed_out():  # R
     def slow() -> None:
         clock.tick(timedelta(minutes=6))
         process.crew.heartbeat.tick(clock.now())
+        process.crew.timekeeper.tick(clock.now())
 
     process = Driven(app, clock)
     handle = slow.enqueue()
@@ -185,6 +186,7 @@ def test_a_heartbeat_that_gets_no_answer_stops_its_attempts_before_the_lease_end
             flaky.cut("renew", Moment.BEFORE)
             with pytest.raises(StoreUnavailable):
                 process.crew.heartbeat.tick(clock.now())
+            process.crew.timekeeper.tick(clock.now())
         stopped.append(clock.monotonic() - began)
 
     process = Driven(app, clock)
@@ -221,7 +223,7 @@ def test_what_does_not_stop_is_given_back_and_its_ending_is_not_recorded():  # R
     @app.job()
     def stubborn() -> str:
         process.crew.worker.stop_attempts("shutting down")
-        process.crew.worker.abandon(clock.now())
+        process.crew.worker.finish(clock.now())
         return "too late"
 
     process = Driven(app, clock)

@@ -129,6 +129,35 @@ def test_raising_stopped_without_having_been_asked_is_a_failure():
     assert run(raising(Stopped("I give up"))).outcome is Outcome.FAILED
 
 
+@pytest.mark.parametrize("outcome", [Outcome.TIMED_OUT, Outcome.CANCELLED, Outcome.INTERRUPTED])
+def test_whatever_a_stopped_job_raises_is_its_way_to_stop(outcome):  # R42, R43
+    stop = StopSignal()
+    stop.set("enough", outcome=outcome)
+
+    ending = run(raising(ConnectionError("cut off")), stop=stop)
+
+    assert (ending.outcome, ending.reason, ending.error.type) == (outcome, "enough", "ConnectionError")
+
+
+def test_a_reason_that_is_an_exception_is_stored_as_text():
+    assert run(lambda: Cancel(ValueError("gone"))).reason == "gone"
+    assert run(lambda: Fail(ValueError("gone"))).error.message == "gone"
+
+
+@pytest.mark.parametrize("delay", ["5m", None, 300, timedelta.max, timedelta(seconds=-1)])
+def test_a_snooze_that_is_no_delay_fails_the_attempt_and_says_why(delay):
+    ending = run(lambda: Snooze(delay))
+
+    assert (ending.outcome, ending.retry) == (Outcome.FAILED, False)
+    assert "expected a timedelta" in ending.error.message
+
+
+def test_an_unsuccessful_result_that_cannot_be_kept_still_says_its_own_error():  # R43
+    ending = run(lambda: Result(success=False, error="half of it", value=object()))
+
+    assert (ending.error.message, ending.retry, ending.result) == ("half of it", True, None)
+
+
 def test_a_stop_signal_keeps_its_first_reason():  # R41
     stop = StopSignal()
     stop.set("cancelled", outcome=Outcome.CANCELLED)

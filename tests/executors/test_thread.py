@@ -1,6 +1,8 @@
 import threading
 from contextvars import ContextVar
 
+import pytest
+
 from rota.core.lifecycle import Ending
 from rota.core.model import Outcome
 from rota.executors.thread import ThreadExecutor
@@ -95,3 +97,28 @@ def test_calls_that_have_not_begun_can_be_taken_back():  # R45
 
     assert [call.run.id for call in withdrawn] == [call.run.id for call in waiting]
     assert len(endings.runs) == 1
+
+
+def test_a_host_that_has_no_room_for_a_thread_costs_no_place_for_good(monkeypatch):
+    executor, endings = ThreadExecutor(1), Endings()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda thread: (_ for _ in ()).throw(RuntimeError("can't start")))
+        with pytest.raises(RuntimeError):
+            executor.submit([FakeCall(lambda: None)], endings)
+
+    executor.submit([FakeCall(lambda: None)], endings)
+
+    endings.wait_for(2)
+    executor.close()
+
+
+def test_threads_that_are_closed_end():
+    executor, endings = ThreadExecutor(2), Endings()
+    executor.submit([FakeCall(lambda: None) for _ in range(4)], endings)
+    endings.wait_for(4)
+
+    executor.close()
+
+    for thread in executor._threads:
+        thread.join(timeout=10)
+        assert not thread.is_alive()

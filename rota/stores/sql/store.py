@@ -222,6 +222,10 @@ class SqlStore:
     def setup(self) -> None:
         schema.upgrade(self._database)
 
+    def upgrade_sql(self, *, start: int = 0) -> str:
+        """Return the statements that take schema `start` (0: none) to this code's, for someone else to execute."""
+        return schema.upgrade_sql(self._database, start=start)
+
     def check(self) -> None:
         schema.check(self._database)
 

@@ -1,0 +1,1 @@
+"""Applications that use Rota, small enough to be read."""

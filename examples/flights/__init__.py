@@ -1,0 +1,1 @@
+"""A nightly job per airline, on every flight that left New York in 2013."""

@@ -1,0 +1,472 @@
+"""The application: jobs, tenants and a store, wired together. The only place that knows all rooms."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rota.backfill import Backfill, Mode
+from rota.clock import Clock, SystemClock
+from rota.context import RunContext
+from rota.core.builder import When
+from rota.core.events import Event
+from rota.core.model import CatchUp, Overlap, Progress, Retry, Round, Run, Tenant, Trigger
+from rota.core.timing import slot_before
+from rota.engine.attempt import Bench
+from rota.engine.bus import Bus
+from rota.engine.crew import Crew, Plan
+from rota.engine.directory import Directory
+from rota.engine.expansion import Expander
+from rota.errors import ConfigurationError, NoTenant, TenantNotFound
+from rota.executors.call import execute
+from rota.executors.inline import InlineExecutor
+from rota.executors.thread import ThreadExecutor
+from rota.handle import RunHandle
+from rota.job import JobDecorator, JobFunction, Registry
+from rota.operator import Operator
+from rota.passing import TickReport, one_pass
+from rota.ports import Executor, Store, TenantSource
+from rota.schedules import Schedules, timing_of
+from rota.settings import Migrate, Settings
+from rota.stores import open_store
+from rota.tenants.sources import as_source, listed
+from rota.version import __version__
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from rota.tenants.engines import TenantEngines
+
+log = logging.getLogger(__name__)
+
+Heard = TypeVar("Heard", bound=Event)
+
+
+class Rota:
+    """Jobs, their schedules, their tenants, and the store that remembers.
+
+    Making one opens nothing: the store is opened by the first question to it.
+    """
+
+    def __init__(
+        self,
+        store: str | Store | None = None,
+        *,
+        tenants: TenantSource | Sequence[str | Tenant] | Callable[[], Iterable[str | Tenant]] | None = None,
+        settings: Settings | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
+        self.clock: Clock = clock or SystemClock()
+        self.bus = Bus()
+        self._url = store if isinstance(store, str) else None
+        self._given = None if isinstance(store, str) else store
+        self._store = self._given
+        self._tenants = None if tenants is None else as_source(tenants)
+        self._directory = Directory(self._list_tenants)
+        self._engines: TenantEngines | None = None
+        self._one_makes_engines = threading.Lock()
+        self._one_opens_store = threading.Lock()
+        self._arounds: list[Callable[[RunContext], AbstractContextManager[object]]] = []
+        self._crew: Crew | None = None
+        self._registry = Registry(timeout=self.settings.worker.timeout, retry=_retry(self.settings))
+        self._registry.attach(self)
+        self.schedules = Schedules(
+            store=lambda: self.store, jobs=self._registry.functions, clock=self.clock, tz=lambda: self.settings.timezone
+        )
+        self._operator = Operator(
+            store=lambda: self.store,
+            jobs=self._registry.functions,
+            schedules=self.schedules,
+            list_tenants=self.list_tenants,
+            clock=self.clock,
+        )
+
+    def configure(self, settings: Settings) -> None:
+        """Take settings that were read after this application was made, before it is used.
+
+        A key that was set wins over what the code says; the defaults of settings do not.
+        """
+        self.settings = settings
+        self._registry.set_defaults(timeout=settings.worker.timeout, retry=_retry(settings))
+        if settings.tenants.source:
+            self._tenants = as_source(named_object(settings.tenants.source))
+
+    # --- what is declared ---
+
+    @property
+    def jobs(self) -> Mapping[str, JobFunction[Any, Any, Any]]:
+        """The registered jobs by name."""
+        return self._registry.functions
+
+    def job(
+        self,
+        *,
+        name: str | None = None,
+        schedule: When | None = None,
+        tz: str | None = None,
+        per_tenant: bool = False,
+        queue: str = "default",
+        executor: str = "thread",
+        priority: int = 0,
+        timeout: timedelta | str | None = "default",
+        retry: Retry | None = None,
+        catch_up: CatchUp | None = None,
+        overlap: Overlap = Overlap.SKIP,
+        fresh_within: timedelta | str | None = None,
+    ) -> JobDecorator:
+        """Register a function as a job of this application; see `Registry.job`."""
+        return self._registry.job(
+            name=name,
+            schedule=schedule,
+            tz=tz,
+            per_tenant=per_tenant,
+            queue=queue,
+            executor=executor,
+            priority=priority,
+            timeout=timeout,
+            retry=retry,
+            catch_up=catch_up,
+            overlap=overlap,
+            fresh_within=fresh_within,
+        )
+
+    def include(self, registry: Registry) -> None:
+        """Take in the jobs of a module that was written without an application.
+
+        Raises:
+            DuplicateJob: a name is taken (R16).
+        """
+        self._registry.include(registry)
+        registry.attach(self)
+
+    def around(
+        self, wrapper: Callable[[RunContext], AbstractContextManager[object]]
+    ) -> Callable[[RunContext], AbstractContextManager[object]]:
+        """Wrap every run in a context manager; the first one given is the outermost."""
+        self._arounds.append(wrapper)
+        return wrapper
+
+    def on(self, kind: type[Heard]) -> Callable[[Callable[[Heard], object]], Callable[[Heard], object]]:
+        """Call a function at each event of this kind, in the thread where it happens."""
+
+        def subscribe(subscriber: Callable[[Heard], object]) -> Callable[[Heard], object]:
+            self.bus.on(kind, subscriber)
+            return subscriber
+
+        return subscribe
+
+    # --- store and tenants ---
+
+    @property
+    def store(self) -> Store:
+        """The store, opened and checked at the first use.
+
+        Raises:
+            StoreUnavailable, SchemaMismatch, UnsafeStore: it cannot be worked with; the message says why.
+        """
+        if self._store is None:
+            # Threads of a web application ask at once: of two memory stores one would be forgotten with its runs.
+            with self._one_opens_store:
+                if self._store is None:
+                    store = self.open_store()
+                    self._prepare(store)
+                    self._store = store
+        return self._store
+
+    @property
+    def store_url(self) -> str:
+        """The URL that the store is opened with; a setting that was set wins."""
+        if self._url is None or self.settings.origin("store.url") != "default":
+            return self.settings.store.url
+        return self._url
+
+    def open_store(self) -> Store:
+        """Return the store as it is, unchecked: for `db upgrade` and `doctor`."""
+        if self._given is not None:
+            return self._given
+        given = self.settings.store
+        return open_store(
+            self.store_url, table_prefix=given.table_prefix, schema=given.schema or None,
+            pool_size=given.pool_size,
+        )  # fmt: skip
+
+    def _prepare(self, store: Store) -> None:
+        match self.settings.migrate(self.store_url):
+            case Migrate.AUTO:
+                store.setup()
+                store.check()
+            case Migrate.CHECK:
+                store.check()
+            case Migrate.OFF:
+                pass
+        # From here on the store's clock is ours: what is fired or enqueued must not depend on this host's (D1, D4).
+        self.clock.anchor(store.now())
+
+    def _list_tenants(self) -> Sequence[Tenant]:
+        return [] if self._tenants is None else listed(self._tenants)
+
+    def list_tenants(self) -> list[Tenant]:
+        """Return all tenants, asked of the source just now; an application without tenants has none.
+
+        Raises:
+            TenantListFailed: the source could not be read, or is empty without being allowed to be.
+        """
+        return list(self._directory.list(now=self.clock.now()))
+
+    @contextmanager
+    def _borrow(self, tenant: Tenant) -> "Iterator[Engine]":
+        with self._tenant_engines().borrow(tenant) as engine:
+            yield engine
+
+    def _tenant_engines(self) -> "TenantEngines":
+        # The first jobs of a worker all ask at once, and two of these would hold twice what may be open.
+        with self._one_makes_engines:
+            if self._engines is None:
+                # Weight by choice: SQLAlchemy is loaded when a job first asks for its tenant's database.
+                from rota.tenants.engines import TenantEngines
+
+                self._engines = TenantEngines(max_open=self.settings.tenants.max_open_engines)
+            return self._engines
+
+    # --- asking for work ---
+
+    def find(self, name: str) -> JobFunction[Any, Any, Any]:
+        """Return a job by its name.
+
+        Raises:
+            JobNotFound: none has it; close names are in the message.
+        """
+        return self._operator.find(name)
+
+    def enqueue_calls(
+        self, job: JobFunction[Any, Any, Any], calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]
+    ) -> list[RunHandle]:
+        """Queue one run per call, all or none, in one round trip. What `.enqueue` and `.enqueue_many` do."""
+        # Not the policy of `job`: what `using` returned may be older than the settings.
+        options, policy, now = job.options, self._registry.functions.get(job.name, job).job, self.clock.now()
+        self._check_tenant(job, now)
+        due_at = options.at or (now + options.delay if options.delay else now)
+        runs = [
+            Run(
+                id=self.clock.new_id(),
+                job=policy.name,
+                queue=options.queue or policy.queue,
+                tenant=options.tenant,
+                user_id=options.user_id,
+                args=job.registered.signature.encode(args, kwargs),
+                priority=policy.priority if options.priority is None else options.priority,
+                due_at=due_at,
+                created_at=now,
+                trigger=Trigger.ENQUEUE,
+                max_attempts=policy.retry.attempts,
+            )
+            for args, kwargs in calls
+        ]
+        self.store.enqueue(runs, now=now)
+        return [RunHandle(run.id, lambda: self.store, self.clock) for run in runs]
+
+    def _check_tenant(self, job: JobFunction[Any, Any, Any], now: datetime) -> None:
+        tenant = job.options.tenant
+        if tenant is None:
+            if job.job.per_tenant:
+                raise NoTenant(f"job {job.name!r} is per_tenant: say which, {job.name}.using(tenant=...).enqueue(...)")
+            return
+        if self._directory.find(tenant, now=now) is None:
+            raise TenantNotFound(tenant, known=[known.id for known in self.list_tenants()])
+
+    def start_run(
+        self,
+        name: str,
+        *,
+        tenants: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+        actor: str | None = None,
+        queue: str | None = None,
+    ) -> Round:
+        """Start a job by hand, now, for all its tenants or the ones named; return its round.
+
+        A manual run consumes and moves no slot (R12); its window ends now (R9).
+
+        Raises:
+            JobNotFound, TenantNotFound, BadArguments: nothing was started.
+        """
+        return self._operator.start_run(
+            name, tenants=tenants, exclude=exclude, args=args, kwargs=kwargs or {}, actor=actor, queue=queue
+        )
+
+    def backfill(
+        self,
+        name: str,
+        *,
+        since: datetime,
+        until: datetime,
+        tenants: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        mode: Mode | str = Mode.MISSING,
+        newest_first: bool = False,
+        dry_run: bool = False,
+        actor: str | None = None,
+    ) -> Backfill:
+        """Make up the slots in [since, until) of a job or schedule; with `dry_run` only say what would happen (R13).
+
+        `missing`: slots that never ran; `failed`: those that failed, and missing ones; `all`: every one again.
+
+        Raises:
+            JobNotFound, ScheduleNotFound, TenantNotFound, TenantListFailed: nothing was started.
+            ConfigurationError: the range is empty or its ends have no zone.
+        """
+        return self._operator.backfill(
+            name,
+            since=since,
+            until=until,
+            tenants=tenants,
+            exclude=exclude,
+            mode=Mode(mode),
+            newest_first=newest_first,
+            dry_run=dry_run,
+            actor=actor,
+        )
+
+    # --- progress ---
+
+    def mark_success(
+        self, name: str, *, tenants: Sequence[str] | None = None, until: datetime | None = None
+    ) -> list[Progress]:
+        """Take the newest slot not in the future, or not after `until`, as succeeded; return the progress (R14).
+
+        Raises:
+            JobNotFound, ScheduleNotFound, TenantNotFound: nothing was marked.
+        """
+        return self._operator.mark_success(name, tenants=tenants, until=until)
+
+    def reset(self, name: str, *, tenants: Sequence[str] | None = None) -> int:
+        """Forget how far a schedule has come, history stays; return for how many tenants (R14).
+
+        Raises:
+            JobNotFound, ScheduleNotFound, TenantNotFound: nothing was forgotten.
+        """
+        return self._operator.reset(name, tenants=tenants)
+
+    # --- working ---
+
+    def crew(
+        self,
+        *,
+        works: bool = True,
+        schedules: bool = True,
+        queues: Mapping[str, int] | None = None,
+        places: int | None = None,
+        inline: bool = False,
+    ) -> Crew:
+        """Return the services of this process, not started."""
+        if schedules:
+            self.schedules.sync()
+        plan = self._plan(works=works, schedules=schedules, queues=queues, places=places)
+        jobs = {name: function.registered for name, function in self.jobs.items()}
+        expander = Expander(self.store, clock=self.clock, bus=self.bus, directory=self._directory, jobs=jobs)
+        bench = Bench(
+            clock=self.clock,
+            bus=self.bus,
+            directory=self._directory,
+            borrow=self._borrow,
+            execute=execute,
+            expand=expander.expand,
+            slot_before=self._slot_before,
+            arounds=tuple(self._arounds),
+        )
+        executor: Executor = InlineExecutor() if inline else ThreadExecutor(plan.places)
+        return Crew(self.store, clock=self.clock, bus=self.bus, bench=bench, jobs=jobs, executor=executor, plan=plan)
+
+    def _plan(self, *, works: bool, schedules: bool, queues: Mapping[str, int] | None, places: int | None) -> Plan:
+        worker, retention = self.settings.worker, self.settings.retention
+        ours = dict.fromkeys(sorted({"default", *(function.job.queue for function in self.jobs.values())}), 0)
+        return Plan(
+            works=works,
+            schedules=schedules,
+            queues=queues or dict(worker.queues) or ours,
+            places=places or worker.concurrency,
+            lease=worker.lease,
+            heartbeat=worker.heartbeat,
+            margin=worker.margin,
+            drain=worker.drain,
+            tick=self.settings.scheduler.tick,
+            keep_succeeded=retention.succeeded,
+            keep_failed=retention.failed,
+            keep_slots=self.settings.scheduler.max_catch_up,
+            version=__version__,
+        )
+
+    def _slot_before(self, run: Run) -> datetime | None:
+        """Return the slot before that of a run; None without one, or when its schedule is deleted."""
+        schedule = self.store.schedule(run.schedule) if run.schedule is not None else None
+        if schedule is None or run.slot is None:
+            return None
+        return slot_before(timing_of(schedule), run.slot, key=schedule.name)
+
+    def start_background(self) -> None:
+        """Run scheduler and worker as threads of this process: for development, the memory store and small sites.
+
+        No signal handlers are installed; call `stop` to drain.
+
+        Raises:
+            ConfigurationError: it runs already.
+        """
+        if self._crew is not None:
+            raise ConfigurationError("this application works in the background already: rota.stop() first")
+        crew = self.crew()
+        crew.start()
+        self._crew = crew
+
+    def stop(self) -> bool:
+        """Drain and stop what `start_background` started; return whether every run had ended."""
+        crew, self._crew = self._crew, None
+        return True if crew is None else crew.stop()
+
+    def tick(self, *, limit: timedelta = timedelta(minutes=5), works: bool = True) -> TickReport:
+        """Do one scheduler pass and work it off in this process: for an outside cron, systemd or Kubernetes.
+
+        Two at once run nothing twice. After `limit` what is not done is given back. Without `works` it only fires.
+        """
+        self.schedules.sync()
+        crew = self.crew(works=works, schedules=False)
+        return one_pass(self.store, crew.scheduler, crew if works else None, clock=self.clock, limit=limit)
+
+    @contextmanager
+    def working(self, *, queues: Mapping[str, int] | None = None, schedules: bool = False) -> Iterator[Crew]:
+        """Work in this process for as long as the block lasts, then drain."""
+        crew = self.crew(schedules=schedules, queues=queues)
+        crew.start()
+        try:
+            yield crew
+        finally:
+            crew.stop()
+
+    def close(self) -> None:
+        """Stop working and let go of the store. Tenants' databases are let go by each run at its end."""
+        self.stop()
+        if self._store is not None:
+            self._store.close()
+
+
+def named_object(name: str) -> object:
+    """Return what a setting means by `module:attribute`.
+
+    Raises:
+        ConfigurationError: there is no such module or attribute.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(f"{name!r} is not module:attribute of something there is: {error}") from error
+
+
+def _retry(settings: Settings) -> Retry:
+    said = settings.retry
+    return Retry(attempts=said.attempts, base=said.base, factor=said.factor, max_wait=said.max_wait, jitter=said.jitter)

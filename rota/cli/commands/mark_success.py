@@ -1,0 +1,28 @@
+"""`rota mark-success`: slots that need not run."""
+
+import click
+
+from rota.cli.command import RotaCommand
+from rota.cli.exits import Exit
+from rota.cli.output import Column
+from rota.cli.selection import chosen
+from rota.cli.session import Session, pass_session
+
+
+@click.command(name="mark-success", cls=RotaCommand, exits={Exit.NOT_FOUND: "no such job or tenant"})
+@click.argument("job")
+@click.option("--tenant", "tenants", multiple=True, metavar="A,B|@TAG|all", help="Only for these tenants.")
+@click.option("--until", metavar="TIME", help="The newest slot not after this. Default: now.")
+@pass_session
+def mark_success(session: Session, job: str, *, tenants: tuple[str, ...], until: str | None) -> None:
+    """Record slots as done without running them."""
+    app = session.app
+    ends = session.instant(until, flag="--until", now=app.clock.now()) if until else None
+    session.confirm(f"Take {job} as succeeded" + (f" until {until}?" if until else " until now?"))
+    marked = app.mark_success(job, tenants=chosen(app, tenants), until=ends)
+    columns = [
+        Column("SCHEDULE", lambda row: row.schedule),
+        Column("TENANT", lambda row: row.tenant),
+        Column("LAST SUCCESS", lambda row: session.shown(row.last_success)),
+    ]
+    session.out.rows("rota.mark-success/1", marked, columns, foot=f"{len(marked)} marked; to undo: rota reset {job}")

@@ -1,0 +1,51 @@
+"""`rota retry`: ended runs again."""
+
+import click
+
+from rota.cli.command import RotaCommand
+from rota.cli.exits import Exit
+from rota.cli.follow import follow
+from rota.cli.selection import chosen, excluded
+from rota.cli.session import Session, pass_session
+from rota.errors import Refused
+from rota.views.selection import retriable
+
+
+@click.command(
+    cls=RotaCommand,
+    exits={
+        Exit.FAILED: "with --follow: all failed again",
+        Exit.NOT_FOUND: "no such run or round",
+        Exit.REFUSED: "nothing there has ended and can run again",
+        Exit.PARTIAL: "with --follow: some failed again",
+    },
+)
+@click.argument("runs_or_rounds", nargs=-1, required=True)
+@click.option("--tenant", "tenants", multiple=True, metavar="A,B|@TAG", help="Only these tenants of a round.")
+@click.option("--exclude", "exclude", multiple=True, metavar="A,B|@TAG", help="Not these tenants of a round.")
+@click.option("--dry-run", is_flag=True, help="Only say what would run again.")
+@click.option("--follow", "is_followed", is_flag=True, help="Wait for it, with a bar.")
+@pass_session
+def retry(
+    session: Session,
+    *,
+    runs_or_rounds: tuple[str, ...],
+    tenants: tuple[str, ...],
+    exclude: tuple[str, ...],
+    dry_run: bool,
+    is_followed: bool,
+) -> None:
+    """Run ended runs again, or the failed tenants of a round."""
+    app = session.app
+    found = retriable(app, runs_or_rounds, tenants=chosen(app, tenants), exclude=excluded(app, exclude))
+    if not found:
+        raise Refused("nothing to retry: none of these has failed or was cancelled")
+    if dry_run:
+        session.out.one("rota.retry/1", found, [f"{len(found)} runs would run again. Nothing was started (--dry-run)."])
+        return
+    session.confirm(f"Run {len(found)} runs again?") if len(found) > 1 else None
+    again = app.store.requeue([run.id for run in found], now=app.clock.now(), reason="retried by an operator")
+    rounds = list(dict.fromkeys(run.round_id for run in found if run.round_id))
+    if is_followed and rounds:
+        follow(session, app, rounds, job=found[0].job, schema="rota.retry.follow/1")
+    session.out.one("rota.retry/1", again, [f"{len(again)} runs are queued again; rota cancel takes them back"])

@@ -1,0 +1,84 @@
+"""`rota runs`: runs, newest first."""
+
+import click
+
+from rota.cli.command import RotaCommand
+from rota.cli.exits import Exit
+from rota.cli.output import Column, by_state
+from rota.cli.selection import chosen
+from rota.cli.session import Session, pass_session
+from rota.core.duration import rough_duration
+from rota.core.model import RunKind, State
+from rota.ports import RunQuery
+from rota.views.runs import RunRow, run_row
+
+
+@click.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "with --fail-empty: no run matches"})
+@click.option("--job", "jobs", multiple=True, help="Only this job; may be repeated.")
+@click.option("--tenant", "tenants", multiple=True, metavar="A,B|@TAG", help="Only these tenants.")
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice([str(state) for state in State]), help="Only in this state."
+)
+@click.option("--queue", "queues", multiple=True, help="Only of this queue.")
+@click.option("--since", metavar="TIME", help="Made at or after: 2d (ago), 2026-11-20, 'yesterday 02:00'.")
+@click.option("--until", metavar="TIME", help="Made before.")
+@click.option("--round", "round_id", metavar="ID", help="Only of this round.")
+@click.option("--cursor", metavar="ID", help="The page after this id: what `page.next` said.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most this many.")
+@click.option("--expansions", is_flag=True, help="With the runs that only list tenants.")
+@click.option("--fail-empty", is_flag=True, help="End with 3 when there is none.")
+@pass_session
+def runs(
+    session: Session,
+    *,
+    jobs: tuple[str, ...],
+    tenants: tuple[str, ...],
+    states: tuple[str, ...],
+    queues: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    round_id: str | None,
+    cursor: str | None,
+    limit: int,
+    expansions: bool,
+    fail_empty: bool,
+) -> None:
+    """List runs, newest first."""
+    app, now = session.app, session.app.clock.now()
+    query = RunQuery(
+        jobs=jobs,
+        tenants=tuple(chosen(app, tenants) or ()),
+        states=tuple(State(state) for state in states),
+        queues=queues,
+        kind=None if expansions else RunKind.JOB,
+        round_id=round_id,
+        since=session.instant(since, flag="--since", now=now) if since else None,
+        until=session.instant(until, flag="--until", now=now) if until else None,
+        before_id=cursor,
+        limit=limit,
+    )
+    found = [run_row(run) for run in app.store.runs(query)]
+    next_page = found[-1].id if len(found) == limit else None
+    foot = f"more: --cursor {next_page}" if next_page else f"{len(found)} runs"
+    session.out.rows("rota.runs.list/1", found, columns(session), next_page=next_page, foot=foot)
+    if fail_empty and not found:
+        click.get_current_context().exit(Exit.NOT_FOUND)
+
+
+def columns(session: Session) -> list[Column]:
+    """Return the columns of a list of runs."""
+    return [
+        Column("RUN", lambda row: row.id),
+        Column("STATE", lambda row: row.state, style=by_state),
+        Column("JOB", lambda row: row.job),
+        Column("TENANT", lambda row: row.tenant),
+        Column("SLOT", lambda row: session.shown(row.slot)),
+        Column("MADE", lambda row: session.shown(row.created_at)),
+        Column("TOOK", _took, right=True),
+        Column("TRY", lambda row: f"{row.attempt}/{row.max_attempts}", right=True),
+        Column("WHY", lambda row: row.error or row.reason),
+    ]
+
+
+def _took(row: RunRow) -> str:
+    return "" if row.duration_s is None else rough_duration(row.duration_s)

@@ -1,0 +1,87 @@
+"""`rota show`: one run with its attempts, or one round with its tenants."""
+
+import click
+
+from rota.cli.command import RotaCommand
+from rota.cli.exits import Exit
+from rota.cli.session import Session, pass_session
+from rota.core.duration import rough_duration
+from rota.core.model import Round
+from rota.core.safe import masked, safe_text
+from rota.views.follow import by_error
+from rota.views.runs import AttemptRow, RoundDetail, RunDetail, find, round_detail, run_detail
+
+
+@click.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such run or round"})
+@click.argument("run_or_round")
+@pass_session
+def show(session: Session, run_or_round: str) -> None:
+    """Show a run with its attempts, or a round with its tenants.
+
+    The beginning of an id will do: six digits or more, if only one has it.
+    """
+    found = find(session.app, run_or_round)
+    if isinstance(found, Round):
+        round_ = round_detail(session.app, found)
+        session.out.one("rota.round/1", round_, _round_lines(session, round_))
+    else:
+        run = run_detail(found)
+        session.out.one("rota.run/1", run, _run_lines(session, run))
+
+
+def _facts(facts: dict[str, object]) -> list[str]:
+    return [f"{name:<10}{safe_text(masked(str(value)))}" for name, value in facts.items() if value not in (None, "")]
+
+
+def _run_lines(session: Session, detail: RunDetail) -> list[str]:
+    run = detail.run
+    lines = _facts(
+        {
+            "run": run.id,
+            "job": run.job,
+            "tenant": run.tenant,
+            "state": run.state + (f": {run.reason}" if run.reason else ""),
+            "slot": session.shown(run.slot),
+            "made": f"{session.shown(run.created_at)} by {detail.actor or run.trigger}",
+            "due": session.shown(run.due_at),
+            "queue": f"{detail.queue}, priority {detail.priority}",
+            "round": run.round_id,
+            "arguments": detail.args,
+            "result": detail.result,
+        }
+    )
+    for number, attempt in enumerate(detail.attempts, start=1):
+        lines.extend(_attempt_lines(session, attempt, number=number))
+    return lines
+
+
+def _attempt_lines(session: Session, attempt: AttemptRow, *, number: int) -> list[str]:
+    if attempt.started_at is None and attempt.outcome is None:
+        return []
+    took = "" if attempt.duration_s is None else f", {rough_duration(attempt.duration_s)}"
+    line = f"attempt {number}  {attempt.outcome or 'running'}, {session.shown(attempt.started_at)}{took}"
+    if attempt.error is None:
+        return [line]
+    shown = attempt.error.traceback or attempt.error.first_line
+    text = safe_text(masked(shown), lines=True).rstrip()
+    return [line, *(f"    {part}" for part in text.splitlines())]
+
+
+def _round_lines(session: Session, detail: RoundDetail) -> list[str]:
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(detail.counts.items()))
+    took = "" if detail.duration_s is None else f", {rough_duration(detail.duration_s)}"
+    lines = _facts(
+        {
+            "round": detail.id,
+            "job": detail.job,
+            "state": detail.state + (f": {detail.reason}" if detail.reason else ""),
+            "slot": session.shown(detail.slot),
+            "made": f"{session.shown(detail.created_at)} by {detail.actor or detail.trigger}{took}",
+            "tenants": f"{detail.expected} expected" if detail.expected is not None else None,
+            "runs": counts,
+        }
+    )
+    for error, tenants in by_error(detail.failures):
+        lines.append(safe_text(masked(f"  {', '.join(tenants)}: {error}")))
+    slow = [f"{row.tenant or row.job} {rough_duration(row.duration_s or 0)}" for row in detail.slowest]
+    return [*lines, *([f"slowest   {safe_text(', '.join(slow))}"] if slow else [])]

@@ -1,0 +1,63 @@
+"""`rota wait`: until runs are over."""
+
+from datetime import timedelta
+
+import click
+
+from rota.cli.command import RotaCommand
+from rota.cli.exits import Exit
+from rota.cli.output import Column, by_state
+from rota.cli.session import Session, pass_session
+from rota.clock import sleep
+from rota.core.duration import duration_text, parse_duration
+from rota.core.model import State
+from rota.errors import RunNotFound, WaitTimedOut
+from rota.views.runs import RunRow, run_row
+
+POLL = timedelta(milliseconds=100)
+
+
+@click.command(
+    cls=RotaCommand,
+    exits={
+        Exit.FAILED: "none succeeded",
+        Exit.NOT_FOUND: "no such run",
+        Exit.UNREACHABLE: "the store is unreachable, or --timeout has passed; the runs go on",
+        Exit.PARTIAL: "some succeeded",
+    },
+)
+@click.argument("runs", nargs=-1, required=True)
+@click.option("--timeout", metavar="DURATION", help="Give up after this long: 90s, 10m.")
+@pass_session
+def wait(session: Session, *, runs: tuple[str, ...], timeout: str | None) -> None:
+    """Wait until runs are over."""
+    app = session.app
+    try:
+        limit = parse_duration(timeout) if timeout else None
+    except ValueError as error:
+        raise click.UsageError(f"--timeout: {error}") from error
+    started = app.clock.monotonic()
+    while True:
+        rows = [_row(session, run_id) for run_id in runs]
+        still = [row for row in rows if not row.state.is_final]
+        if not still:
+            break
+        if limit is not None and app.clock.monotonic() - started >= limit.total_seconds():
+            raise WaitTimedOut(f"{len(still)} of {len(rows)} runs are not over after {duration_text(limit)}")
+        sleep(POLL)
+    columns = [
+        Column("RUN", lambda row: row.id),
+        Column("STATE", lambda row: row.state, style=by_state),
+        Column("WHY", lambda row: row.error or row.reason),
+    ]
+    session.out.rows("rota.wait/1", rows, columns)
+    good = sum(1 for row in rows if row.state is State.SUCCEEDED)
+    if good < len(rows):
+        click.get_current_context().exit(Exit.PARTIAL if good else Exit.FAILED)
+
+
+def _row(session: Session, run_id: str) -> RunRow:
+    history = session.app.store.run(run_id)
+    if history is None:
+        raise RunNotFound(run_id)
+    return run_row(history.run)

@@ -1,0 +1,61 @@
+"""Wait for rounds with a bar, then say who failed and end with the code that tells (R23)."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import click
+
+from rota.app import Rota
+from rota.cli.exits import Exit
+from rota.cli.output import Form
+from rota.cli.progress import progress
+from rota.cli.session import Session
+from rota.clock import sleep
+from rota.core.safe import safe_text
+from rota.views.follow import Summary, by_error, standing, summary
+from rota.views.status import alive_workers
+
+POLL = timedelta(milliseconds=200)
+NAMED = 8
+FEW = 3
+"""Rounds that a person would copy by their ids."""
+
+
+def follow(session: Session, app: Rota, round_ids: Sequence[str], *, job: str, schema: str) -> None:
+    """Show the bar until the rounds are over, write their summary, and exit with 0, 6 or 1."""
+    started = app.clock.monotonic()
+    if not alive_workers(app, app.store.workers(), now=app.clock.now()):
+        session.out.say("no worker is alive, so nothing happens until one is: rota start")
+    with progress(session, job, monotonic=app.clock.monotonic) as report:
+        while True:
+            now = standing(app, round_ids, job=job)
+            report(now.done, now.total, now.failed)
+            if now.is_over:
+                break
+            sleep(POLL)
+    ended = summary(app, round_ids, job=job)
+    session.out.one(schema, ended, _lines(job, ended, seconds=app.clock.monotonic() - started))
+    if session.out.form is Form.TABLE and ended.failures:
+        few = len(ended.rounds) <= FEW
+        again = (
+            f"rota retry {' '.join(ended.rounds)}" if few else f"rota backfill {job} --mode failed --since … --until …"
+        )
+        session.out.say(f"retry them:  {again}")
+    click.get_current_context().exit(exit_of_summary(ended))
+
+
+def exit_of_summary(ended: Summary) -> Exit:
+    """Return 0 when every tenant succeeded, 6 when some did, 1 when none did."""
+    if ended.is_clean:
+        return Exit.OK
+    return Exit.PARTIAL if ended.is_partial else Exit.FAILED
+
+
+def _lines(job: str, ended: Summary, *, seconds: float) -> list[str]:
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(ended.counts.items(), reverse=True))
+    lines = [f"{job} finished in {seconds:.1f}s: {counts or ended.reason or 'nothing to run'}"]
+    for error, tenants in by_error(ended.failures):
+        more = f" and {len(tenants) - NAMED} more" if len(tenants) > NAMED else ""
+        named = ", ".join(tenants[:NAMED]) + more
+        lines.append(safe_text(f"  {named}: {error}" if named else f"  {error}"))
+    return lines

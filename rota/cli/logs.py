@@ -1,0 +1,65 @@
+"""The log of long-running commands, on standard error."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+from rota.core.safe import masked, safe_text
+from rota.settings import LogFormat, Settings
+
+FACTS = ("run", "job", "tenant", "round", "schedule", "worker")
+
+
+def start_logging(settings: Settings, *, verbosity: int) -> None:
+    """Write log records of this process to standard error, in the form and from the level that is set.
+
+    An application that has set up logging itself keeps its own handlers.
+    """
+    if logging.getLogger().handlers:
+        return
+    form = settings.logging.format
+    if form is LogFormat.AUTO:
+        form = LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLine() if form is LogFormat.JSON else ConsoleLine())
+    level = logging.DEBUG if verbosity > 0 else logging.getLevelName(settings.logging.level)
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+class ConsoleLine(logging.Formatter):
+    """`time level logger: message fact=value`, harmless on a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = "".join(f" {name}={value}" for name, value in _facts(record).items())
+        head = f"{_time(record):%Y-%m-%d %H:%M:%S} {record.levelname.lower():<7} {record.name}: "
+        line = head + safe_text(masked(record.getMessage() + facts))
+        trace = _trace(self, record)
+        return f"{line}\n{safe_text(trace, lines=True)}" if trace else line
+
+
+class JsonLine(logging.Formatter):
+    """One JSON object per line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = {
+            "time": _time(record).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": masked(record.getMessage()),
+            **_facts(record),
+        }
+        trace = _trace(self, record)
+        return json.dumps(told | ({"traceback": trace} if trace else {}))
+
+
+def _time(record: logging.LogRecord) -> datetime:
+    return datetime.fromtimestamp(record.created, UTC)
+
+
+def _facts(record: logging.LogRecord) -> dict[str, str]:
+    return {name: str(getattr(record, name)) for name in FACTS if getattr(record, name, None) is not None}
+
+
+def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    return masked(formatter.formatException(record.exc_info)) if record.exc_info else ""

@@ -1,0 +1,112 @@
+"""The command `rota`: its sub-commands by name, each imported when it is used."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from rota.cli.command import global_options, guarded
+from rota.cli.exits import MEANINGS
+from rota.cli.session import session_of
+from rota.version import __version__
+
+# The texts stand here so that `rota --help` imports no command; a test holds them equal to the commands' own.
+COMMANDS: Mapping[str, Mapping[str, str]] = {
+    "Run the system": {
+        "start": "Fire schedules and execute runs until stopped.",
+        "tick": "Do one pass: fire what is due, work it off, exit.",
+    },
+    "Jobs and schedules": {
+        "jobs": "List jobs, or show one.",
+        "next": "List what fires next.",
+        "explain": "Say in words when a schedule or a job is due, and why a run waits.",
+        "run": "Run a job now, for all its tenants or some.",
+        "enqueue": "Queue one run of a job with arguments.",
+        "mark-success": "Record slots as done without running them.",
+        "reset": "Forget the progress of a job; its history stays.",
+    },
+    "Runs": {
+        "runs": "List runs, newest first.",
+        "show": "Show a run with its attempts, or a round with its tenants.",
+        "retry": "Run ended runs again, or the failed tenants of a round.",
+        "cancel": "Cancel runs that are not over.",
+        "wait": "Wait until runs are over.",
+    },
+    "Slots": {
+        "slots": "Show which slots ran, failed or are missing.",
+        "backfill": "Run the slots of a past time range.",
+    },
+    "Operations": {
+        "status": "Say in five lines whether all is well.",
+        "doctor": "Check app, settings, store, clock and workers.",
+        "tenants": "List tenants, or try their databases.",
+        "config": "Show and check the settings.",
+        "db": "Look after the store.",
+        "completion": "Print the completion script of a shell.",
+    },
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its sub-commands by name and text, and imports one when it is used."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return [name for group in COMMANDS.values() for name in group]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        name = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"rota.cli.commands.{name}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(len(name) for name in self.list_commands(ctx))
+        for title, commands in COMMANDS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), text) for name, text in commands.items()])
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        # Parsing can fail before there is a context that could say whether JSON was asked for.
+        given = list(args)
+        return guarded(
+            click.Context(self), given, lambda: super(LazyGroup, self).make_context(info_name, args, parent, **extra)
+        )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        session_of(ctx)
+        ctx.meta["rota.args"] = list(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        return guarded(ctx, ctx.meta["rota.args"], lambda: super(LazyGroup, self).invoke(ctx))
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001  click's signature
+    if value:
+        click.echo(f"rota {__version__}")
+        ctx.exit()
+
+
+root = LazyGroup(
+    name="rota",
+    help="Scheduled and background jobs for applications with many databases.",
+    epilog="Exit codes: " + "; ".join(f"{int(code)} {text}" for code, text in MEANINGS.items()) + ".",
+    params=[
+        *global_options(hidden=False),
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_version,
+            help="Show the version and exit.",
+        ),
+    ],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+)

@@ -1,0 +1,42 @@
+"""Tenants as they are named on the command line: `acme,globex`, `@tag`, `all` (R24)."""
+
+from collections.abc import Sequence
+
+from rota.app import Rota
+from rota.errors import TenantNotFound
+
+
+def chosen(app: Rota, texts: Sequence[str]) -> list[str] | None:
+    """Return the ids that the texts after --tenant name, in order and once each; None is every tenant.
+
+    Raises:
+        TenantNotFound: a tag that no tenant has. Unknown ids are found by the command that uses them.
+    """
+    words = [word.strip() for text in texts for word in text.split(",") if word.strip()]
+    if not words or "all" in words:
+        return None
+    ids: list[str] = []
+    listed = app.list_tenants() if any(word.startswith("@") for word in words) else []
+    for word in words:
+        if not word.startswith("@"):
+            ids.append(word)
+            continue
+        tagged = [tenant.id for tenant in listed if word[1:] in tenant.tags]
+        if not tagged:
+            raise TenantNotFound(word, known=[f"@{tag}" for tenant in listed for tag in tenant.tags])
+        ids.extend(tagged)
+    return list(dict.fromkeys(ids))
+
+
+def excluded(app: Rota, texts: Sequence[str]) -> list[str]:
+    """Return the ids that the texts after --exclude name.
+
+    Raises:
+        TenantNotFound: a mistyped exclusion would run what was meant to be spared.
+    """
+    ids = chosen(app, texts) or []
+    known = [tenant.id for tenant in app.list_tenants()] if ids else []
+    for name in ids:
+        if name not in known:
+            raise TenantNotFound(name, known=known)
+    return ids

@@ -1,0 +1,128 @@
+"""One invocation of the command: its global flags, and what they lead to, made when first used."""
+
+import os
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import click
+from msgspec import Struct
+from msgspec.structs import replace
+
+from rota.cli.output import Form, Output
+from rota.cli.times import parse_time
+from rota.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from rota.app import Rota
+    from rota.settings import Settings
+
+
+class Flags(Struct, frozen=True, kw_only=True):
+    """The flags that every command takes."""
+
+    app: str = ""
+    config: str = ""
+    profile: str = ""
+    output: Form | None = None
+    quiet: int = 0
+    verbose: int = 0
+    color: str = "auto"
+    no_progress: bool = False
+    yes: bool = False
+    zone: str = ""
+
+
+class Session:
+    """What commands share: flags, settings, the app, the output."""
+
+    def __init__(self, *, app: "Rota | None" = None, directory: Path | None = None) -> None:
+        self.flags = Flags()
+        self.directory = directory or Path.cwd()
+        self._given_app = app
+        self._overrides: dict[str, object] = {}
+
+    def set(self, name: str, value: object) -> None:
+        """Take a global flag, wherever on the line it stands."""
+        self.flags = replace(self.flags, **{name: value})
+
+    def override(self, overrides: Mapping[str, object]) -> None:
+        """Take flags that are settings, by key. Before `settings` or `app` is used."""
+        self._overrides.update({key: value for key, value in overrides.items() if value is not None})
+
+    @cached_property
+    def out(self) -> Output:
+        return Output(form=self.flags.output, verbosity=self.flags.verbose - self.flags.quiet, color=self.flags.color)
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """Return the settings of this invocation: flags over environment over file."""
+        from rota.settings import load
+
+        if self._given_app is not None:
+            return self._given_app.settings
+        named = {"app": self.flags.app} if self.flags.app else {}
+        return load(
+            Path(self.flags.config) if self.flags.config else None,
+            env=os.environ,
+            overrides=named | self._overrides,
+            profile=self.flags.profile or None,
+            directory=self.directory,
+        )
+
+    @cached_property
+    def app(self) -> "Rota":
+        """Return the application's Rota object, under these settings."""
+        if self._given_app is not None:
+            return self._given_app
+        # The app brings the engine and the application's own imports: only commands that need it pay for it.
+        from rota.cli.discovery import find_app
+        from rota.settings.reading import laid_over
+
+        settings = self.settings
+        app = find_app(settings.app, directory=self.directory)
+        app.configure(laid_over(app.settings, settings))
+        return app
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """Return the zone in which times are read and shown: `--tz`, or the settings' own."""
+        name = self.flags.zone or self.settings.timezone
+        try:
+            return ZoneInfo(name)
+        except (OSError, ValueError, LookupError) as error:
+            raise ConfigurationError(f"--tz: {name!r} is no time zone, such as Europe/Paris") from error
+
+    def instant(self, text: str, *, flag: str, now: datetime) -> datetime:
+        """Return the instant that the text after `flag` names, in UTC."""
+        try:
+            return parse_time(text, now=now, zone=self.zone)
+        except ValueError as error:
+            raise click.UsageError(f"{flag}: {error}") from error
+
+    def shown(self, instant: datetime | None) -> str:
+        """Return an instant as tables show it: to the second, in the zone of this invocation."""
+        return "" if instant is None else instant.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S")
+
+    def confirm(self, question: str) -> None:
+        """Ask before something is changed. Without a terminal `--yes` is needed: nobody is there to answer."""
+        if self.flags.yes:
+            return
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"{question} There is no terminal to ask at: say --yes")
+        click.confirm(question, abort=True, err=True)
+
+
+def session_of(ctx: click.Context) -> Session:
+    """Return the session of this invocation, made by the first that asks."""
+    found = ctx.find_object(Session)
+    if found is None:
+        found = ctx.obj = Session()
+    return found
+
+
+pass_session = click.make_pass_decorator(Session)

@@ -1,0 +1,1 @@
+"""What runs all the time: scheduler, worker, heartbeat, rescuer, pruner, and the loop that drives them."""

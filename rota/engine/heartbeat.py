@@ -1,0 +1,86 @@
+"""Keeps the leases of everything a worker holds, each by a thread of its own: one renews, one watches the time."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from rota.clock import Clock
+from rota.core.model import Outcome
+from rota.engine.worker import Worker
+from rota.ports import Store
+
+
+class Heartbeat:
+    """Moves the leases on, and stops what was lost or cancelled.
+
+    It goes on until the last run has ended, also while the worker drains.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        store: Store,
+        *,
+        clock: Clock,
+        lease: timedelta,
+        every: timedelta,
+        stamps: Mapping[str, datetime],
+    ) -> None:
+        self._worker = worker
+        self._store = store
+        self._clock = clock
+        self._lease = lease
+        self._every = every
+        self._stamps = stamps
+
+    def tick(self, now: datetime) -> timedelta:
+        held = self._worker.held()
+        # The lease is counted from before the request: a slow answer can only shorten it (6.4).
+        asked_at = self._clock.monotonic()
+        renewed = self._store.renew(self._worker.id, held, lease=self._lease, now=now, stamps=dict(self._stamps))
+        self._clock.anchor(renewed.now)
+        # The answer names runs. Where this worker was given a run again, after it was taken for dead, only the newer
+        # attempt can be meant: tokens grow.
+        newest = dict(sorted(held))
+        granted = {pair for pair in held if pair[0] in renewed.held and newest[pair[0]] == pair[1]}
+        still = set(self._worker.held())
+        # An id that is missing because it was settled in the meantime is not lost.
+        self._worker.lose([pair for pair in held if pair not in granted and pair in still])
+        for attempt in self._worker.live():
+            if (attempt.run.id, attempt.run.token) not in granted:
+                continue
+            attempt.renewed_at = asked_at
+            if attempt.run.id in renewed.stop:
+                attempt.stop("cancelled", outcome=Outcome.CANCELLED)
+        # From request to request: with a store that takes a quarter of a lease to answer, both together would be late.
+        return max(self._every - timedelta(seconds=self._clock.monotonic() - asked_at), timedelta(0))
+
+
+class Timekeeper:
+    """Stops what is out of time, and what was not renewed in time, before the store gives it to somebody else (G6).
+
+    It asks no store: one that does not answer keeps nobody from being stopped. Durations are those of the monotonic
+    clock.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        *,
+        clock: Clock,
+        lease: timedelta,
+        margin: timedelta,
+        every: timedelta = timedelta(milliseconds=500),
+    ) -> None:
+        self._worker = worker
+        self._clock = clock
+        self._allowed = (lease - margin).total_seconds()
+        self._every = every
+
+    def tick(self, now: datetime) -> timedelta:
+        at = self._clock.monotonic()
+        live = self._worker.live()
+        self._worker.lose([(one.run.id, one.run.token) for one in live if at > one.renewed_at + self._allowed])
+        for attempt in live:
+            if attempt.overdue_at is not None and at >= attempt.overdue_at:
+                attempt.stop("its time limit is over", outcome=Outcome.TIMED_OUT)
+        return self._every

@@ -1,0 +1,43 @@
+"""How many runs a worker holds beyond those it executes."""
+
+from datetime import datetime, timedelta
+
+from rota.clock import Clock
+
+AHEAD = timedelta(milliseconds=40)
+"""Work kept at hand: what the places get done in this time. It covers a few round trips to the store; a run that
+takes longer than this is never held back here while another worker is idle."""
+
+MOST = 1000
+
+
+class Prefetch:
+    """Learns how long runs take, and keeps `AHEAD` of work at hand.
+
+    No-op jobs come in batches of hundreds, jobs of a second one by one.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._seconds = 0.1
+
+    def learn(self, started_at: datetime | None, clock: Clock) -> None:
+        """Take note of an attempt that just ended. A long one counts at once, short ones little by little, since
+        holding too much is worse than holding too little."""
+        if started_at is None:
+            return
+        seconds = max((clock.now() - started_at).total_seconds(), 1e-5)
+        if seconds > self._seconds:
+            self._seconds += (seconds - self._seconds) * 0.5
+        else:
+            self._seconds += (seconds - self._seconds) * 0.1
+
+    def learn_at_least(self, seconds: float) -> None:
+        """Take note that no place has become free for so long. Doubled, so that it comes to rest where a crowd of
+        places still looks quick."""
+        self._seconds = max(seconds, self._seconds * 2)
+
+    def room(self, *, held: int) -> int:
+        """Return how many runs may be claimed now."""
+        ahead = min(int(self._places * AHEAD.total_seconds() / self._seconds), MOST)
+        return self._places + ahead - held

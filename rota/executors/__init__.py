@@ -1,0 +1,1 @@
+"""How a function is run: in threads, or inline."""

@@ -1,0 +1,145 @@
+"""From a function to the ending of an attempt: what it returned, raised or was stopped for."""
+
+import traceback
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import TracebackType
+
+from rota.context import StopSignal
+from rota.core.codec import encode_result
+from rota.core.lifecycle import Ending
+from rota.core.model import ErrorReport, Outcome
+from rota.core.returns import Cancel, Fail, Result, Snooze
+from rota.errors import BadArguments, ResultNotStorable, Stopped, TenantGone
+
+LONGEST_SNOOZE = timedelta(days=3650)
+
+MOST_MESSAGE = 8_000
+MOST_TRACEBACK = 32_000
+"""Characters kept of an error: enough for a person, small enough for a row."""
+
+
+def execute(function: Callable[[], object], *, stop: StopSignal, started_at: datetime) -> Ending:
+    """Call the function and return how it ended. Raises nothing: a job that calls `sys.exit` ends its attempt, not
+    its worker (R21, R43)."""
+    try:
+        return ending_of(function(), stop=stop, started_at=started_at)
+    except Stopped as stopped:
+        return _stopped(stop, str(stopped), started_at)
+    except TenantGone as gone:
+        return Ending(outcome=Outcome.CANCELLED, started_at=started_at, reason=str(gone))
+    except (ResultNotStorable, BadArguments) as error:
+        # Another attempt would do the work again and end the same way.
+        return Ending(outcome=Outcome.FAILED, started_at=started_at, error=report(error), retry=False)
+    # One of the four broad catches: a job that calls sys.exit must not end its worker.
+    except BaseException as error:  # noqa: BLE001
+        if not stop.is_set():
+            return Ending(outcome=Outcome.FAILED, started_at=started_at, error=report(error))
+        # Whatever a job raises once it was told to stop is its way to stop: a cancelled run is not tried again.
+        return Ending(outcome=stop.outcome, started_at=started_at, error=report(error), reason=stop.reason)
+
+
+def ending_of(returned: object, *, stop: StopSignal, started_at: datetime) -> Ending:
+    """Return what a returned value says of the attempt (R43)."""
+    match returned:
+        case None if stop.is_set():
+            # It returned early because it was told to: that is not a success.
+            return _stopped(stop, stop.reason, started_at)
+        case None:
+            return Ending(outcome=Outcome.SUCCEEDED, started_at=started_at)
+        case Result():
+            value = {"value": returned.value, "counts": dict(returned.counts)}
+            kept = {name: part for name, part in value.items() if part}
+            return _said(success=returned.success, error=returned.error, value=kept or None, started_at=started_at)
+        case Snooze():
+            return _snoozed(returned.delay, started_at)
+        # A reason may be anything, an exception before all; what is stored is text.
+        case Cancel():
+            reason = _cut(str(returned.reason), MOST_MESSAGE)
+            return Ending(outcome=Outcome.CANCELLED, started_at=started_at, reason=reason)
+        case Fail():
+            error = ErrorReport(type="Fail", message=_cut(str(returned.reason), MOST_MESSAGE))
+            return Ending(outcome=Outcome.FAILED, started_at=started_at, error=error, retry=bool(returned.retry))
+        case _ if isinstance(getattr(returned, "success", None), bool):
+            numbers = {
+                name: value
+                for name, value in _attributes(returned).items()
+                if isinstance(value, int | float) and not isinstance(value, bool)
+            }
+            return _said(
+                success=getattr(returned, "success", False),
+                error=getattr(returned, "error", None),
+                value={"counts": numbers} if numbers else None,
+                started_at=started_at,
+            )
+        case _:
+            return Ending(outcome=Outcome.SUCCEEDED, started_at=started_at, result=encode_result(returned))
+
+
+def report(error: BaseException) -> ErrorReport:
+    """Return an exception as plain data; works for exceptions that cannot even say what they are."""
+    try:
+        message = str(error)
+    # An exception is the job's own code: it may fail at anything that is asked of it.
+    except BaseException as worse:  # noqa: BLE001
+        message = f"(its message cannot be had: {type(worse).__name__})"
+    try:
+        lines = traceback.format_exception(type(error), error, _without_our_frames(error), chain=True)
+        text = "".join(lines)
+    except BaseException as worse:  # noqa: BLE001
+        text = f"(its traceback cannot be had: {type(worse).__name__})"
+    return ErrorReport(type=type(error).__qualname__, message=_cut(message, MOST_MESSAGE), traceback=_tail(text))
+
+
+def _snoozed(delay: object, started_at: datetime) -> Ending:
+    if isinstance(delay, timedelta) and timedelta(0) <= delay <= LONGEST_SNOOZE:
+        return Ending(outcome=Outcome.SNOOZED, started_at=started_at, delay=delay)
+    message = f"Snooze({delay!r}): expected a timedelta from 0 to {LONGEST_SNOOZE.days} days"
+    error = ErrorReport(type="Snooze", message=_cut(message, MOST_MESSAGE))
+    return Ending(outcome=Outcome.FAILED, started_at=started_at, error=error, retry=False)
+
+
+def _said(*, success: bool, error: object, value: object, started_at: datetime) -> Ending:
+    if success:
+        result = None if value is None else encode_result(value)
+        return Ending(outcome=Outcome.SUCCEEDED, started_at=started_at, result=result)
+    try:
+        result = None if value is None else encode_result(value)
+    except ResultNotStorable:
+        # The job's own error says more, and it may be tried again.
+        result = None
+    if isinstance(error, BaseException):
+        said = report(error)
+    else:
+        text = str(error or "the job says that it did not succeed")
+        said = ErrorReport(type="Unsuccessful", message=_cut(text, MOST_MESSAGE))
+    return Ending(outcome=Outcome.FAILED, started_at=started_at, error=said, result=result)
+
+
+def _stopped(stop: StopSignal, reason: str, started_at: datetime) -> Ending:
+    if not stop.is_set():
+        # It raised Stopped by itself: nobody asked, so it is a failure like any other.
+        error: ErrorReport | None = ErrorReport(type="Stopped", message=reason)
+        return Ending(outcome=Outcome.FAILED, started_at=started_at, error=error)
+    error = ErrorReport(type="Stopped", message=stop.reason) if stop.outcome is Outcome.TIMED_OUT else None
+    return Ending(outcome=stop.outcome, started_at=started_at, error=error, reason=stop.reason)
+
+
+def _attributes(value: object) -> dict[str, object]:
+    slots: tuple[str, ...] = getattr(type(value), "__slots__", ())
+    return {**{name: getattr(value, name, None) for name in slots}, **getattr(value, "__dict__", {})}
+
+
+def _without_our_frames(error: BaseException) -> TracebackType | None:
+    frame = error.__traceback__
+    while frame is not None and str(frame.tb_frame.f_globals.get("__name__")).startswith("rota."):
+        frame = frame.tb_next
+    return frame
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
+
+
+def _tail(text: str) -> str:
+    return text if len(text) <= MOST_TRACEBACK else f"(cut)...{text[-MOST_TRACEBACK:]}"

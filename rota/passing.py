@@ -1,0 +1,92 @@
+"""One pass: fire what is due and work it off in this process, for an outside cron to drive (R60)."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from msgspec import Struct
+
+from rota.clock import Clock, sleep
+from rota.core.model import Round, RoundState, State
+from rota.engine.crew import Crew
+from rota.engine.scheduler import Scheduler
+from rota.ports import RoundQuery, RunQuery, Store
+
+LOOK = timedelta(milliseconds=50)
+
+
+class TickReport(Struct, frozen=True, kw_only=True):
+    """What one pass did."""
+
+    rounds: tuple[Round, ...]
+    """The rounds it fired, as they are now."""
+    counts: Mapping[str, Mapping[State, int]]
+    """Their runs per round id and state."""
+    open: int
+    """Runs of these rounds that are not final: the time was up, or they wait for a retry."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether everything it fired has succeeded, or had been decided not to run."""
+        return all(round_.state in (RoundState.SUCCEEDED, RoundState.SKIPPED) for round_ in self.rounds)
+
+
+def one_pass(store: Store, scheduler: Scheduler, crew: Crew | None, *, clock: Clock, limit: timedelta) -> TickReport:
+    """Fire what is due; with a crew, work until nothing can go on at once or `limit` is over.
+
+    What is not done by then is given back, for the next pass or another worker.
+    """
+    ends = clock.monotonic() + limit.total_seconds()
+    fired: list[str] = []
+    more = True
+    while more:
+        firings, more = scheduler.fire_due(clock.now())
+        more = more and bool(firings)
+        fired += [round_.id for firing in firings for round_ in firing.rounds]
+    if crew is not None:
+        crew.start()
+        try:
+            while clock.monotonic() < ends and not _is_idle(store, crew):
+                sleep(LOOK)
+        finally:
+            crew.stop()
+    return report(store, fired)
+
+
+def _is_idle(store: Store, crew: Crew) -> bool:
+    """Whether nothing that this crew could do is queued or running, here or elsewhere, and every round that is over
+    has been closed."""
+    worker = crew.worker
+    if worker.busy or store.finished_rounds(limit=1):
+        return False
+    standing = store.counts().by_queue
+    ours = [standing.get(queue, {}) for queue in worker.queues]
+    if not any(states.get(State.QUEUED) or states.get(State.RUNNING) for states in ours):
+        return True
+    if not worker.has_unknown:
+        return False
+    # What is left may all be of jobs that only another worker knows (R36): nobody here waits for those.
+    query = RunQuery(jobs=worker.jobs, queues=worker.queues, states=(State.QUEUED, State.RUNNING), kind=None, limit=1)
+    return not worker.jobs or not store.runs(query)
+
+
+def report(store: Store, round_ids: list[str]) -> TickReport:
+    """Return what became of these rounds."""
+    wanted = set(round_ids)
+    rounds = [round_ for round_ in _recent(store, round_ids) if round_.id in wanted]
+    counts = store.round_counts(round_ids) if round_ids else {}
+    open_ = sum(n for states in counts.values() for state, n in states.items() if not state.is_final)
+    return TickReport(rounds=tuple(rounds), counts=counts, open=open_)
+
+
+def _recent(store: Store, round_ids: list[str]) -> list[Round]:
+    if not round_ids:
+        return []
+    found: list[Round] = []
+    before: str | None = None
+    oldest = min(round_ids)
+    while True:
+        page = store.rounds(RoundQuery(before_id=before, limit=500))
+        found += page
+        if len(page) < 500 or page[-1].id <= oldest:
+            return found
+        before = page[-1].id

@@ -1,0 +1,33 @@
+"""What can be configured, and where it is read from."""
+
+from rota.settings.loading import load
+from rota.settings.values import (
+    LogFormat,
+    LoggingSettings,
+    LogLevel,
+    Migrate,
+    Mode,
+    RetentionSettings,
+    RetrySettings,
+    SchedulerSettings,
+    Settings,
+    StoreSettings,
+    TenantSettings,
+    WorkerSettings,
+)
+
+__all__ = [
+    "load",
+    "LogFormat",
+    "LogLevel",
+    "LoggingSettings",
+    "Migrate",
+    "Mode",
+    "RetentionSettings",
+    "RetrySettings",
+    "SchedulerSettings",
+    "Settings",
+    "StoreSettings",
+    "TenantSettings",
+    "WorkerSettings",
+]

@@ -1,0 +1,225 @@
+"""What can be configured, its defaults, and what does not fit together.
+
+Each field says its unit, default and meaning below it; the reference page is made from that. Where a value comes from
+is the business of `loading`.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+from msgspec import Struct
+
+from rota.core.duration import duration_text
+from rota.core.model import Retry
+from rota.core.safe import masked
+from rota.errors import ConfigurationError
+
+DEFAULT = "default"
+
+
+class Mode(StrEnum):
+    """Where this process runs. Development is what conveniences need that are dangerous elsewhere."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+
+
+class Migrate(StrEnum):
+    """What opening the store does about its schema."""
+
+    AUTO = "auto"
+    CHECK = "check"
+    OFF = "off"
+
+
+class LogFormat(StrEnum):
+    """How log lines look: `auto` is `console` on a terminal and `json` elsewhere."""
+
+    AUTO = "auto"
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least severe record that is written."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class StoreSettings(Struct, frozen=True, kw_only=True):
+    """The one store: runs, history, schedules, leases."""
+
+    url: str = "sqlite:///rota.db"
+    """Where the store is: `sqlite:///file`, `postgresql://…`, `mysql://…`, `mariadb://…`, `memory://`, `blackhole://`.
+    `env:NAME` reads it from that environment variable. A secret: also as `url_file`."""
+    table_prefix: str = "rota_"
+    """What the names of all tables start with."""
+    schema: str = ""
+    """The PostgreSQL schema of the tables; empty is the search path's first."""
+    pool_size: int = 5
+    """Connections that one process keeps open to the store."""
+    migrate: Migrate | None = None
+    """What opening the store does about its schema: `auto` brings it up to date, `check` refuses one that does not
+    fit, `off` asks nothing. Unset: `auto` on SQLite and in development, `check` elsewhere."""
+
+    def __repr__(self) -> str:
+        # Settings end up in logs and tracebacks; the password of the store does not (R65).
+        return f"StoreSettings(url={masked(self.url)!r}, schema={self.schema!r}, table_prefix={self.table_prefix!r})"
+
+
+class SchedulerSettings(Struct, frozen=True, kw_only=True):
+    """Firing of slots."""
+
+    tick: timedelta = timedelta(seconds=1)
+    """How often the scheduler looks for slots that came due, at the latest."""
+    max_catch_up: timedelta = timedelta(days=7)
+    """How far back missed slots are made up. Runs of younger slots are never pruned: they show that the slot ran."""
+
+
+class WorkerSettings(Struct, frozen=True, kw_only=True):
+    """Taking and executing of runs."""
+
+    concurrency: int = 8
+    """How many runs one process executes at once."""
+    queues: Mapping[str, int] = MappingProxyType({})
+    """Queues that are worked, each with the number of runs it may have at once: `{ mail = 4, default = 8 }`. Empty:
+    every queue that a job of the app names, each up to `concurrency`."""
+    timeout: timedelta | None = timedelta(minutes=15)
+    """How long an attempt may take where the job does not say; `"none"` is for ever."""
+    lease: timedelta = timedelta(seconds=20)
+    """How long a worker owns a run without renewing. At least three times `heartbeat`, so that one missed renewal and
+    two seconds of clock skew do not hand a live run to another worker."""
+    heartbeat: timedelta = timedelta(seconds=5)
+    """How often a worker renews its leases."""
+    margin: timedelta = timedelta(seconds=7)
+    """How long before the end of a lease that could not be renewed its run is told to stop, so that it has stopped
+    when another worker may start it. `lease - margin` is at least 1.5 times `heartbeat`."""
+    drain: timedelta = timedelta(seconds=30)
+    """How long a stopping process lets its runs finish before it tells them to stop and gives them back."""
+
+
+class TenantSettings(Struct, frozen=True, kw_only=True):
+    """Where tenants come from, where the app does not say."""
+
+    source: str = ""
+    """A list, callable or source of tenants, as `module:name`. Empty: what the app was given."""
+    max_open_engines: int = 32
+    """Tenant databases that one process keeps open; the one not used for longest is closed first."""
+    allow_empty: bool = False
+    """Whether a source that lists nobody is right. Otherwise it fails the round."""
+
+
+class RetrySettings(Struct, frozen=True, kw_only=True):
+    """How failed runs are repeated where the job does not say."""
+
+    attempts: int = 3
+    """How often a run is attempted in all."""
+    base: timedelta = timedelta(seconds=10)
+    """The first wait."""
+    factor: float = 2.0
+    """By how much each wait is longer than the one before."""
+    max_wait: timedelta = timedelta(hours=1)
+    """The longest wait."""
+    jitter: bool = True
+    """Whether a wait is drawn evenly between zero and its length, so that tenants which failed together do not come
+    back together."""
+
+    @property
+    def policy(self) -> Retry:
+        """Return it as the value that jobs carry."""
+        return Retry(
+            attempts=self.attempts, base=self.base, factor=self.factor, max_wait=self.max_wait, jitter=self.jitter
+        )
+
+
+class RetentionSettings(Struct, frozen=True, kw_only=True):
+    """How long history is kept. Never pruned: open runs, slots within `scheduler.max_catch_up`, each last run."""
+
+    succeeded: timedelta = timedelta(days=30)
+    """How long runs stay that succeeded or were skipped."""
+    failed: timedelta = timedelta(days=90)
+    """How long runs stay that failed or were cancelled."""
+
+
+class LoggingSettings(Struct, frozen=True, kw_only=True):
+    """The log of `rota start` and `rota tick`, on standard error."""
+
+    format: LogFormat = LogFormat.AUTO
+    """`console`, `json`, or `auto`: console on a terminal, JSON elsewhere."""
+    level: LogLevel = LogLevel.INFO
+    """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything that can be configured."""
+
+    app: str = ""
+    """The Rota object, as `module:name`. Empty: looked for in `app.py`, `jobs.py` and `main.py`."""
+    mode: Mode = Mode.PRODUCTION
+    """`production` or `development`."""
+    timezone: str = "UTC"
+    """The zone of schedules that name none."""
+    store: StoreSettings = StoreSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
+    worker: WorkerSettings = WorkerSettings()
+    tenants: TenantSettings = TenantSettings()
+    retry: RetrySettings = RetrySettings()
+    retention: RetentionSettings = RetentionSettings()
+    logging: LoggingSettings = LoggingSettings()
+    origins: Mapping[str, str] = MappingProxyType({})
+    """Where each key was set that does not have its default: `{"store.url": "environment ROTA_STORE"}`."""
+
+    def origin(self, key: str) -> str:
+        """Return where `key` was set, `default` if nowhere. A key that was set wins over what the code says."""
+        return self.origins.get(key, DEFAULT)
+
+    def migrate(self, url: str) -> Migrate:
+        """Return what to do about the schema of the store at `url`."""
+        if self.store.migrate is not None:
+            return self.store.migrate
+        relaxed = self.mode is Mode.DEVELOPMENT or url.startswith(("sqlite", "memory"))
+        return Migrate.AUTO if relaxed else Migrate.CHECK
+
+    def check(self) -> None:
+        """Refuse values that do not fit together.
+
+        Raises:
+            ConfigurationError: names both keys, what they are, and what would do.
+        """
+        for key, value, least in (
+            ("store.pool_size", self.store.pool_size, 1),
+            ("worker.concurrency", self.worker.concurrency, 1),
+            ("tenants.max_open_engines", self.tenants.max_open_engines, 1),
+            ("retry.attempts", self.retry.attempts, 1),
+            ("retry.factor", self.retry.factor, 1),
+            *((f"worker.queues.{name}", count, 1) for name, count in self.worker.queues.items()),
+        ):
+            if value < least:
+                raise ConfigurationError(f"{key} is {value}: it must be at least {least}")
+        for key, duration in (
+            ("scheduler.tick", self.scheduler.tick),
+            ("worker.lease", self.worker.lease),
+            ("worker.heartbeat", self.worker.heartbeat),
+        ):
+            if duration <= timedelta(0):
+                raise ConfigurationError(f"{key} is {duration_text(duration)}: it must be longer than nothing")
+        self._check_lease()
+
+    def _check_lease(self) -> None:
+        worker = self.worker
+        if worker.lease < 3 * worker.heartbeat:
+            raise ConfigurationError(
+                f"worker.lease is {duration_text(worker.lease)}: it must be at least three times worker.heartbeat "
+                f"({duration_text(worker.heartbeat)}), so {duration_text(3 * worker.heartbeat)} or more"
+            )
+        if worker.lease - worker.margin < 1.5 * worker.heartbeat:
+            most = max(worker.lease - 1.5 * worker.heartbeat, timedelta(0))
+            raise ConfigurationError(
+                f"worker.margin is {duration_text(worker.margin)}: with worker.lease {duration_text(worker.lease)} "
+                f"and worker.heartbeat {duration_text(worker.heartbeat)} it must be at most {duration_text(most)}"
+            )

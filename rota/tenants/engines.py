@@ -1,0 +1,179 @@
+"""An engine of its own for each run on a tenant (R21, R22)."""
+
+import os
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy.engine import ExceptionContext
+
+from rota.core.model import Tenant
+from rota.core.safe import masked, safe_text
+from rota.errors import ConfigurationError, MissingExtra, NoTenant, Refused, TenantUnavailable
+from rota.tenants.connection import CONNECT_WITHIN, READ_WITHIN, open_engine, parsed, sqlite_file
+from rota.tenants.reason import reason
+
+# A run needs one connection, and at times a second one beside it; a job that starts threads a few more.
+POOL = {"pool_size": 1, "max_overflow": 4, "pool_timeout": 30, "pool_pre_ping": True}
+
+Key = tuple[str, str | None, str | None]
+
+
+class TenantEngines:
+    """Lends each run an engine of its own for its tenant's database.
+
+    Connections belong to one run and end with it: no temporary table, lock, role, `USE` or `search_path` reaches
+    another run, not even one of the same tenant beside it, and a tenant that rests holds no connection of its server.
+    Open at once are thus as many engines as runs, which the worker's places bound; nobody ever waits for an engine,
+    as one tenant's long run would then delay another's (R21). Errors of statements show no parameters: those are the
+    tenant's data.
+
+    What is slow to make is kept from run to run, for the `max_open` tenants used last: the dialect, with what it
+    asked the server when they first met.
+    """
+
+    def __init__(
+        self, *, max_open: int = 32, connect_within: timedelta = CONNECT_WITHIN, read_within: timedelta = READ_WITHIN
+    ) -> None:
+        self._max_open = max_open
+        self._connect_within = connect_within
+        self._read_within = read_within
+        self._lock = threading.Lock()
+        """Guards the next two."""
+        self._kept: OrderedDict[Key, Engine] = OrderedDict()
+        self._lent: set[Engine] = set()
+        self._inherited: list[object] = []
+        # By a weak reference: what is registered can never be taken back.
+        this = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: _forget(this()))
+
+    @contextmanager
+    def borrow(self, tenant: Tenant) -> Iterator[Engine]:
+        """Yield an engine of the tenant's own database for one run; its threads may share it.
+
+        It connects when it is first used. A failure to connect, and one that takes longer than `connect_within`, is
+        a TenantUnavailable too.
+
+        Raises:
+            NoTenant: the tenant has no database.
+            TenantUnavailable: its SQLite file is not there, or its URL cannot be read.
+            MissingExtra: the driver is not installed.
+        """
+        key = (tenant.id, tenant.url, tenant.schema)
+        with self._lock:
+            known = self._kept.get(key)
+        engine = self._made(tenant) if known is None else _copied(known)
+        if tenant.schema is not None:
+            _keep_in_schema(engine, tenant.schema)
+        _check_file(tenant, engine.url)
+        with self._lock:
+            self._lent.add(engine)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+            with self._lock:
+                self._lent.discard(engine)
+                self._keep(key, engine)
+
+    @property
+    def open_count(self) -> int:
+        """How many engines are lent now."""
+        return len(self._lent)
+
+    def forget(self) -> None:
+        """Start afresh in a forked child, without touching the parent's connections (R22)."""
+        # Another thread of the parent may hold the lock; it does not exist here.
+        self._lock = threading.Lock()
+        self._kept = OrderedDict()
+        for engine in self._lent:
+            # Kept for ever: what is collected is closed, and a driver may say goodbye over the parent's socket.
+            # SQLite forbids even to close what was opened before the fork (sqlite.org, "How To Corrupt", 2.6).
+            self._inherited.append(engine.pool)
+            engine.dispose(close=False)
+
+    def _keep(self, key: Key, engine: Engine) -> None:
+        # Only one that has met its server: what a dialect asks there on the first connection is not safe when two
+        # copies do it at once.
+        if engine.dialect.server_version_info is not None:
+            self._kept.setdefault(key, engine)
+            self._kept.move_to_end(key)
+        while len(self._kept) > self._max_open:
+            self._kept.popitem(last=False)
+
+    def _made(self, tenant: Tenant) -> Engine:
+        if tenant.url is None:
+            raise NoTenant(f"tenant {tenant.id!r} has no database: its source gives no url for it")
+        try:
+            url = parsed(tenant.url)
+            # Memory has a pool of its own kind.
+            pool: dict[str, Any] = POOL if sqlite_file(url) or url.get_backend_name() != "sqlite" else {}
+            limits = {"connect_within": self._connect_within, "read_within": self._read_within}
+            engine = open_engine(url, **limits, hide_parameters=True, **pool)
+        except MissingExtra:
+            raise
+        except ConfigurationError as error:
+            # One tenant's bad URL is that tenant's trouble only (R21).
+            raise TenantUnavailable(f"tenant {tenant.id!r}: {error}") from error
+        if tenant.schema is not None and url.get_backend_name() != "postgresql":
+            raise TenantUnavailable(f"tenant {tenant.id!r}: schema={tenant.schema!r} needs a PostgreSQL database")
+        event.listen(engine, "handle_error", _naming(tenant))
+        return engine
+
+
+def _copied(engine: Engine) -> Engine:
+    """Return an engine with the same dialect, which also carries the listeners, and an empty pool of its own."""
+    return Engine(engine.pool.recreate(), engine.dialect, engine.url, hide_parameters=True)
+
+
+def _naming(tenant: Tenant) -> Callable[[ExceptionContext], TenantUnavailable | None]:
+    """Return a listener that turns a failure to connect into TenantUnavailable, with the tenant's name."""
+
+    def instead(context: ExceptionContext) -> TenantUnavailable | None:
+        # Errors of statements have a connection and stay SQLAlchemy's; after a failed ping comes a new try.
+        if context.connection is not None or context.is_pre_ping or context.engine is None:
+            return None
+        return _unavailable(tenant, context.engine.url, reason(context.original_exception))
+
+    return instead
+
+
+def _keep_in_schema(engine: Engine, schema: str) -> None:
+    """Make every transaction see this schema alone.
+
+    `SET LOCAL` ends with the transaction; a plain `SET` outlives it, and behind a pooler that shares connections it
+    would reach other clients. Only the tenant's schema is in the path: with `public` behind it, a table that is
+    missing here would silently be the one that all tenants share.
+    """
+    statement = f"SET LOCAL search_path TO {engine.dialect.identifier_preparer.quote_identifier(schema)}"
+
+    def begin(connection: Connection) -> None:
+        if getattr(connection.connection.dbapi_connection, "autocommit", False):
+            raise Refused(
+                f"schema {schema!r}: autocommit has no transaction that could keep its search_path; use begin()"
+            )
+        connection.exec_driver_sql(statement)
+
+    event.listen(engine, "begin", begin)
+
+
+def _check_file(tenant: Tenant, url: URL) -> None:
+    """Raise if the SQLite file is not there: said before the job starts to work, not in its midst."""
+    file = sqlite_file(url)
+    if file is not None and not file.is_file():
+        raise _unavailable(tenant, url, "no such file")
+
+
+def _unavailable(tenant: Tenant, url: URL, why: str) -> TenantUnavailable:
+    where = masked(safe_text(url.render_as_string()))
+    return TenantUnavailable(f"tenant {tenant.id!r}: cannot open {where}: {why}")
+
+
+def _forget(engines: TenantEngines | None) -> None:
+    if engines is not None:
+        engines.forget()

@@ -1,0 +1,164 @@
+"""What is checked when something is wrong: each check is a fact, and where it is not good a cause and a command."""
+
+import platform
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+
+from msgspec import Struct
+
+from rota.app import Rota
+from rota.core.duration import rough_duration
+from rota.core.model import ScheduleState, State
+from rota.core.safe import masked
+from rota.errors import RotaError
+from rota.settings.values import Mode
+from rota.version import __version__
+from rota.views.schedule import planned
+from rota.views.status import Level, alive_workers
+
+CLOCK_WARN = timedelta(seconds=2)
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One fact that was looked at."""
+
+    subject: str
+    level: Level
+    fact: str
+    fix: str | None = None
+
+
+Looks = Callable[[Rota], Iterator[Check]]
+
+
+def examine(app: Rota) -> list[Check]:
+    """Return what every check found, in a fixed order. Nothing is written.
+
+    A check that cannot be made is a finding: the others are made all the same.
+    """
+    found: list[Check] = []
+    for subject, look in CHECKS.items():
+        try:
+            found.extend(look(app))
+        except RotaError as error:
+            found.append(Check(subject=subject, level=Level.FAILED, fact=masked(str(error))))
+    return found
+
+
+def _app(app: Rota) -> Iterator[Check]:
+    yield Check(subject="App", level=Level.OK, fact=f"Rota {__version__}, {len(app.jobs)} jobs")
+    silent = [name for name, function in sorted(app.jobs.items()) if not function.job.description]
+    if silent:
+        yield _warn("App", f"jobs without a description: {_listed(silent)}", "give the function a docstring")
+
+
+def _settings(app: Rota) -> Iterator[Check]:
+    changed = len(app.settings.origins)
+    yield Check(subject="Config", level=Level.OK, fact=f"{changed} settings set, mode {app.settings.mode}")
+    if app.settings.mode is Mode.DEVELOPMENT:
+        yield _warn("Config", "mode is development", 'mode = "production" where others depend on it')
+
+
+def _store(app: Rota) -> Iterator[Check]:
+    store = app.store
+    started = app.clock.monotonic()
+    facts = store.facts()
+    took = rough_duration(app.clock.monotonic() - started)
+    told = ", ".join(f"{name} {value}" for name, value in facts.items())
+    yield Check(subject="Store", level=Level.OK, fact=masked(f"{told}; answered in {took}"))
+    store.check()
+
+
+def _clock(app: Rota) -> Iterator[Check]:
+    away = abs(app.store.now() - app.clock.now())
+    fact = f"{rough_duration(away.total_seconds())} from the store's clock"
+    if away > CLOCK_WARN:
+        yield _warn("Clock", fact, "let a time service set both clocks")
+    else:
+        yield Check(subject="Clock", level=Level.OK, fact=fact)
+
+
+def _tenants(app: Rota) -> Iterator[Check]:
+    if not any(function.job.per_tenant for function in app.jobs.values()):
+        return
+    started = app.clock.monotonic()
+    tenants = app.list_tenants()
+    took = rough_duration(app.clock.monotonic() - started)
+    yield Check(subject="Tenants", level=Level.OK, fact=f"{len(tenants)} listed in {took}")
+
+
+def _schedules(app: Rota) -> Iterator[Check]:
+    known = planned(app)
+    unstored = [schedule.name for schedule in known if not schedule.is_stored]
+    yield Check(subject="Schedules", level=Level.OK, fact=f"{len(known)} schedules")
+    for schedule in known:
+        if schedule.state in (ScheduleState.BROKEN, ScheduleState.ORPHANED):
+            level = Level.FAILED if schedule.state is ScheduleState.BROKEN else Level.WARN
+            yield Check(
+                subject="Schedules",
+                level=level,
+                fact=f"{schedule.name} is {schedule.state}: {schedule.reason}",
+                fix="put it right in the code, or delete it",
+            )
+    now = app.clock.now()
+    overdue = [
+        schedule.name
+        for schedule in known
+        if schedule.state is ScheduleState.ACTIVE and schedule.next_at and now - schedule.next_at > timedelta(minutes=1)
+    ]
+    if overdue:
+        yield Check(
+            subject="Schedules",
+            level=Level.FAILED,
+            fact=f"overdue, so no scheduler fires: {_listed(overdue)}",
+            fix="rota start, or rota tick from an outside cron",
+        )
+    if unstored:
+        yield _warn("Schedules", f"declared and never started: {_listed(unstored)}", "rota start, or rota tick")
+
+
+def _workers(app: Rota) -> Iterator[Check]:
+    now, counts = app.clock.now(), app.store.counts()
+    alive = alive_workers(app, app.store.workers(), now=now)
+    places = sum(worker.places for worker in alive)
+    if alive:
+        yield Check(subject="Workers", level=Level.OK, fact=f"{len(alive)} alive, {places} places")
+    else:
+        yield _warn("Workers", "none alive", "rota start")
+    versions = sorted({worker.version for worker in alive})
+    if len(versions) > 1:
+        yield _warn("Workers", f"different versions: {', '.join(versions)}", "finish the deployment")
+    served = {queue for worker in alive for queue in worker.queues}
+    for queue, states in sorted(counts.by_queue.items()):
+        queued = states.get(State.QUEUED, 0)
+        if queued and alive and served and queue not in served:
+            yield _warn(
+                "Workers", f"queue {queue!r} has {queued} queued runs and no worker", f"rota start --queues {queue}:8"
+            )
+
+
+def _platform(_app: Rota) -> Iterator[Check]:
+    fact = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.system()}"
+    yield Check(subject="Platform", level=Level.OK, fact=fact)
+
+
+CHECKS: dict[str, Looks] = {
+    "App": _app,
+    "Config": _settings,
+    "Store": _store,
+    "Clock": _clock,
+    "Tenants": _tenants,
+    "Schedules": _schedules,
+    "Workers": _workers,
+    "Platform": _platform,
+}
+
+
+def _warn(subject: str, fact: str, fix: str) -> Check:
+    return Check(subject=subject, level=Level.WARN, fact=fact, fix=fix)
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,58 @@
+"""Whether each schedule has succeeded lately enough for each tenant (R51)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from rota.app import Rota
+from rota.core.freshness import Freshness, fresh_within, freshness, late_at
+from rota.core.model import Progress, ScheduleState
+from rota.views.schedule import Planned, planned
+
+
+class Pair(Struct, frozen=True, kw_only=True):
+    """One schedule and tenant."""
+
+    schedule: str
+    tenant: str
+    state: Freshness
+    last_success: datetime | None
+    stale_at: datetime | None
+    failures: int
+
+
+def pairs(app: Rota, *, progress: Sequence[Progress] | None = None) -> list[Pair]:
+    """Return what is known of every schedule and tenant that has run, by schedule and tenant."""
+    now = app.clock.now()
+    schedules = {schedule.name: schedule for schedule in planned(app)}
+    known = app.store.progress() if progress is None else progress
+    return [
+        _pair(app, schedules[entry.schedule], entry, now=now)
+        for entry in known
+        if entry.schedule in schedules and schedules[entry.schedule].timing is not None
+    ]
+
+
+def _pair(app: Rota, schedule: Planned, entry: Progress, *, now: datetime) -> Pair:
+    job = app.jobs[schedule.job].job if schedule.job in app.jobs else None
+    since, late, stale = entry.last_success, None, None
+    if since is not None and schedule.timing is not None:
+        said = job.fresh_within if job else None
+        within = fresh_within(schedule.timing, at=since, said=said, key=schedule.name)
+        late = late_at(schedule.timing, since=since, timeout=job.timeout if job else None, key=schedule.name)
+        stale = since + within if within is not None else None
+    return Pair(
+        schedule=schedule.name,
+        tenant=entry.tenant,
+        state=freshness(
+            now=now,
+            late_at=late,
+            stale_at=stale,
+            has_succeeded=since is not None,
+            is_paused=schedule.state is not ScheduleState.ACTIVE,
+        ),
+        last_success=since,
+        stale_at=stale,
+        failures=entry.failures,
+    )

@@ -1,0 +1,78 @@
+"""Fixtures for all tests: private database servers, started when a test first asks and shared by all workers."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import servers
+
+DIRECTORY = pytest.StashKey[Path]()
+OPEN = pytest.StashKey[ExitStack]()
+SKIP_REASON = "no server for this test"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Open the session of servers in the main process; workers of pytest-xdist are told where it is."""
+    told = getattr(config, "workerinput", None)
+    if told is not None:
+        config.stash[DIRECTORY] = Path(told["servers"])
+        return
+    config.stash[OPEN] = ExitStack()
+    config.stash[DIRECTORY] = config.stash[OPEN].enter_context(servers.session())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the servers."""
+    if OPEN in config.stash:
+        config.stash[OPEN].close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where the servers are."""
+    node.workerinput["servers"] = str(node.config.stash[DIRECTORY])
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say aloud which tests did not run for want of a server: a skipped test proves nothing."""
+    reports = terminalreporter.stats.get("skipped", ())
+    reasons = (str(report.longrepr[2]).removeprefix("Skipped: ") for report in reports)
+    skipped = [reason for reason in reasons if reason.startswith(SKIP_REASON)]
+    for reason in sorted(set(skipped)):
+        terminalreporter.write_line(f"{skipped.count(reason)} TESTS NOT RUN: {reason}", yellow=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(pytestconfig: pytest.Config) -> servers.Server:
+    """A private PostgreSQL server."""
+    return _server(pytestconfig, "postgres")
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(pytestconfig: pytest.Config) -> servers.Server:
+    """A private MariaDB server."""
+    return _server(pytestconfig, "mariadb")
+
+
+@pytest.fixture
+def postgres_database(postgres_server: servers.Server) -> str:
+    """The URL of a fresh PostgreSQL database. It goes with the server: to drop it would wait for a checkpoint."""
+    return postgres_server.create_database()
+
+
+@pytest.fixture
+def mariadb_database(mariadb_server: servers.Server) -> str:
+    """The URL of a fresh MariaDB database. It goes with the server."""
+    return mariadb_server.create_database()
+
+
+def _server(config: pytest.Config, kind: str) -> servers.Server:
+    try:
+        return servers.running(config.stash[DIRECTORY], kind)
+    except servers.ServerMissing as error:
+        if os.environ.get("CI") in ("true", "1"):
+            pytest.fail(f"{SKIP_REASON}: {error}", pytrace=False)
+        pytest.skip(f"{SKIP_REASON}: {error}")

@@ -1,0 +1,215 @@
+"""Commands that run something, on a real application in this process."""
+
+import json
+import re
+
+import pytest
+
+from rota.core.model import State
+from rota.ports import RunQuery
+from tests.surfaces.conftest import HOUR, NOON, an_app, data, run
+
+
+def states(app, **fields):
+    return {run.tenant: str(run.state) for run in app.store.runs(RunQuery(**fields))}
+
+
+def test_a_run_here_names_the_failed_tenants_with_the_first_line_of_the_error(rota):  # R23
+    result = rota("run", "report", "--here")
+
+    assert re.match(
+        r"report finished in \d+\.\ds: 2 succeeded, 1 failed\n  hooli: ValueError: no figures", result.stdout
+    )
+    assert re.search(r"retry them:  rota retry [0-9a-f]{32}\n", result.stderr)
+
+
+def test_a_run_is_for_the_tenants_that_are_named_tagged_and_not_excluded(rota, app):  # R24
+    rota("run", "sync", "--tenant", "@gold,hooli", "--exclude", "globex", "--here")
+
+    assert states(app) == {"acme": "succeeded", "hooli": "succeeded"}
+
+
+def test_a_dry_run_names_the_tenants_and_starts_nothing(rota, app):  # R24
+    result = rota("run", "sync", "--exclude", "hooli", "--dry-run")
+
+    assert result.stdout == "sync: 2 tenants: acme, globex. Nothing was started (--dry-run).\n"
+    assert app.store.runs(RunQuery(kind=None)) == []
+
+
+def test_failed_tenants_are_made_up_by_one_command(rota, app):  # R24
+    rota("run", "report", "--here")
+    [failed] = data(rota("runs", "--state", "failed", "--json"))
+
+    preview = rota("retry", failed["round_id"], "--dry-run", "--json")
+    result = rota("retry", failed["round_id"])
+
+    assert [row["tenant"] for row in data(preview)] == ["hooli"]
+    assert result.stdout.startswith("1 runs are queued again")
+    assert app.store.run(failed["id"]).run.state is State.QUEUED
+    assert "attempt 1  failed" in rota("show", failed["id"]).stdout
+
+
+def test_arguments_are_checked_before_anything_is_queued_and_reach_the_job(rota, app):  # R64
+    refused = rota("enqueue", "report", "--tenant", "acme", "--arg", "year=soon")
+    accepted = rota("enqueue", "report", "--tenant", "acme", "2024", "--in", "10m")
+
+    assert "year: expected int, got str" in refused.stderr
+    [queued] = app.store.runs(RunQuery())
+    assert accepted.stdout == f"{queued.id}\n"
+    assert json.loads(queued.args) == {"args": [], "kwargs": {"year": 2024}}
+    assert queued.state is State.SCHEDULED
+
+
+def test_waiting_gives_up_after_its_time_and_the_run_goes_on(rota, app):
+    run_id = rota("enqueue", "broken", "--in", "1h").stdout.strip()
+
+    result = rota("wait", run_id, "--timeout", "10ms")
+
+    assert result.exit_code == 4
+    assert "1 of 1 runs are not over after 10ms" in result.stderr
+    assert app.store.run(run_id).run.state is State.SCHEDULED
+
+
+def test_a_backfill_shows_its_plan_runs_the_missing_slots_once_and_is_seen_in_the_slots(rota, app):  # R13
+    window = ["--since", "-3h", "--until", "now"]
+
+    planned = rota("backfill", "sync", *window, "--dry-run")
+    started = rota("backfill", "sync", *window, "--yes", "--detach", "--json")
+    with app.working(queues={"default": 0}):
+        rota("wait", *[row["id"] for row in data(rota("runs", "--json"))])
+    again = rota("backfill", "sync", *window, "--yes")
+
+    assert re.search(r"◇ 3 missing\n.*9 runs\. Nothing was started \(--dry-run\)\.", planned.stdout, re.DOTALL)
+    assert data(started)["added"] == 9
+    assert "There is nothing to do." in again.stdout
+    assert data(rota("slots", "sync", "--since", "-3h", "--json"))[0]["counts"] == {"succeeded": 3}
+    assert rota("slots", "sync", "--since", "-3h", "--missed").exit_code == 0
+
+
+def test_missing_slots_are_named_and_end_with_1(rota):
+    result = rota("slots", "sync", "--since", "-3h", "--missed", "--json")
+
+    assert result.exit_code == 1
+    assert [row["missing"] for row in data(result)] == [["acme", "globex", "hooli"]] * 3
+
+
+def test_progress_is_marked_and_forgotten_by_hand(rota, app):  # R14
+    marked = rota("mark-success", "sync", "--tenant", "acme", "--yes", "--json")
+    forgotten = rota("reset", "sync", "--yes", "--json")
+
+    assert [row["tenant"] for row in data(marked)] == ["acme"]
+    assert data(forgotten) == {"forgotten": 1}
+    assert app.store.progress() == []
+
+
+def test_progress_without_a_terminal_is_a_line_per_tenth(rota, app):  # R63
+    result = rota("run", "sync", "--here")
+
+    assert re.search(r"sync  3/3  100 %  3 ok  0 failed", result.stderr)
+    assert "\x1b" not in result.stderr
+
+
+def test_progress_is_events_in_ndjson_and_nothing_in_json(rota):
+    events = [json.loads(line) for line in rota("run", "sync", "--here", "-o", "ndjson").stdout.splitlines()]
+    document = rota("run", "sync", "--here", "--json")
+
+    assert events[-2]["event"] == "progress"
+    assert (events[-2]["done"], events[-2]["total"], events[-2]["failed"]) == (3, 3, 0)
+    assert data(document)["counts"] == {"succeeded": 3}
+    assert document.stderr == ""
+
+
+@pytest.mark.parametrize(("tenant", "level", "code"), [("acme", "ok", 0), ("hooli", "failed", 1)])
+def test_the_verdict_turns_when_a_schedule_fails_for_a_tenant(tmp_path, tenant, level, code):
+    app = an_app()
+    app.schedules.put("yearly", job="report", when="every day at 02:00", tenants=(tenant,))
+    run(app, "backfill", "yearly", "--since", "2d", "--until", "now", "--yes", "--detach", directory=tmp_path)
+    with app.working(queues={"default": 0}):
+        run(app, "wait", *[row.id for row in app.store.runs(RunQuery())], directory=tmp_path)
+
+    result = run(app, "status", "--json", directory=tmp_path)
+
+    assert data(result)["lines"][1]["level"] == level
+    assert result.exit_code == code
+
+
+def test_a_tick_fires_what_is_due_and_works_it_off(tmp_path):
+    app = an_app()
+    app.schedules.put("often", job="sync", when="every second", tenant="acme")
+
+    result = run(app, "tick", "--max", "20s", "--json", directory=tmp_path)
+
+    assert result.exit_code == 0, result.output
+    assert {row["state"] for row in data(result)["rounds"]} <= {"succeeded", "skipped"}
+
+
+def test_the_next_slots_come_soonest_first_with_what_is_overdue(noon_app, noon_rota):
+    noon_app.schedules.put("weekly", job="report", when="every monday at 06:00", tenant="acme")
+    noon_app.schedules.sync()
+    noon_app.clock.tick(HOUR * 1.5)
+
+    rows = data(noon_rota("next", "--hours", "1", "--json"))
+
+    assert [(row["schedule"], row["in_s"]) for row in rows] == [("sync", -1800.0), ("sync", 1800.0)]
+    assert rows[0]["slot"] == (NOON + HOUR).isoformat().replace("+00:00", "Z")
+
+
+def test_doctor_names_the_jobs_without_a_description_and_a_schedule_that_is_broken(noon_app, noon_rota):  # R16
+    checks = data(noon_rota("doctor", "--json"))
+
+    [silent] = [check for check in checks if "without a description" in check["fact"]]
+    assert silent == {
+        "subject": "App",
+        "level": "warn",
+        "fact": "jobs without a description: broken",
+        "fix": "give the function a docstring",
+    }
+    assert noon_rota("doctor").exit_code == 0
+    assert noon_rota("doctor", "--fail-on", "warn").exit_code == 1
+
+
+def test_retried_tenants_are_followed_to_their_end(rota, app):  # R24
+    rota("run", "report", "--here")
+    [failed] = data(rota("runs", "--state", "failed", "--json"))
+
+    with app.working(queues={failed_queue(app, failed): 0}):
+        result = rota("retry", failed["round_id"], "--follow")
+
+    assert result.exit_code == 6
+    assert "2 succeeded, 1 failed" in result.stdout
+    assert "attempt 2  failed" in rota("show", failed["id"]).stdout
+
+
+def failed_queue(app, row):
+    return app.store.run(row["id"]).run.queue
+
+
+def test_a_round_is_cancelled_as_a_whole_with_its_reason(rota, app):
+    round_id = data(rota("run", "broken", "--json"))["round"]
+
+    preview = rota("cancel", round_id, "--dry-run")
+    result = rota("cancel", round_id, "--reason", "wrong day", "--json")
+
+    assert "1 runs would be cancelled" in preview.stdout
+    assert len(data(result)) == 1
+    [cancelled] = app.store.runs(RunQuery())
+    assert (cancelled.state, cancelled.reason) == (State.CANCELLED, "wrong day")
+
+
+def test_why_a_run_waits_is_said_with_the_way_out(rota):
+    run_id = rota("enqueue", "broken").stdout.strip()
+
+    lines = rota("explain", run_id[:12]).stdout.splitlines()
+
+    assert lines == [f"run {run_id} of broken is queued", "no worker is alive: rota start"]
+
+
+def test_waiting_for_several_runs_tells_that_some_failed(rota, app):
+    good = rota("enqueue", "sync", "--tenant", "acme").stdout.strip()
+    bad = rota("enqueue", "broken").stdout.strip()
+
+    with app.working(queues={"default": 0}):
+        result = rota("wait", good, bad, "--timeout", "20s", "--json")
+
+    assert result.exit_code == 6
+    assert [row["state"] for row in data(result)] == ["succeeded", "failed"]

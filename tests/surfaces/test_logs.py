@@ -1,0 +1,49 @@
+"""Log lines: harmless on a terminal, one object per line elsewhere, and never a password."""
+
+import json
+import logging
+import sys
+
+import pytest
+
+from rota.cli.logs import ConsoleLine, JsonLine
+
+
+def a_record(message, *args, **facts):
+    record = logging.LogRecord("rota.engine", logging.WARNING, __file__, 1, message, args, None)
+    vars(record).update(facts)
+    return record
+
+
+@pytest.mark.parametrize("form", [ConsoleLine(), JsonLine()])
+def test_a_log_line_has_the_facts_and_no_password_and_no_control_character(form):  # R65
+    line = form.format(a_record("lost %s", "mysql://ops:hunter2@db \x1b[2J\nforged", run="r1", tenant="acme\x07"))
+
+    assert "hunter2" not in line
+    assert line.isprintable()
+    assert "r1" in line
+
+
+def test_a_json_line_is_one_object_with_its_facts():
+    told = json.loads(JsonLine().format(a_record("lease lost", run="r1")))
+
+    assert {name: told[name] for name in ("level", "logger", "message", "run")} == {
+        "level": "warning",
+        "logger": "rota.engine",
+        "message": "lease lost",
+        "run": "r1",
+    }
+
+
+@pytest.mark.parametrize("form", [ConsoleLine(), JsonLine()])
+def test_a_traceback_is_logged_without_the_password_in_it(form):  # R65
+    record = a_record("failed")
+    try:
+        raise ValueError("mysql://ops:hunter2@db is away")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+
+    line = form.format(record)
+
+    assert "ValueError: mysql://ops:***@db" in line
+    assert "hunter2" not in line

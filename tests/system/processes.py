@@ -1,0 +1,114 @@
+"""Real `rota` processes of a small application, and the journal that its jobs write themselves.
+
+What decides is the journal: one line per start and end of a job, appended with O_APPEND, never Rota's own tables.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[2]
+DEADLINE_S = 30.0
+"""How long a test waits for what must come; nothing waits this long when all is well."""
+
+APP = """
+import json
+import os
+import time
+
+from rota import Retry, Rota, RunContext, every
+
+app = Rota({url!r}, tenants=["acme", "globex", "initech"])
+
+
+def note(**fields):
+    line = json.dumps({{"pid": os.getpid(), **fields}}) + "\\n"
+    handle = os.open({journal!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(handle, line.encode())
+    os.close(handle)
+
+
+{jobs}
+"""
+
+
+class Site:
+    """An application in a folder of its own, with a journal."""
+
+    def __init__(self, folder: Path, *, url: str, jobs: str, settings: str = "") -> None:
+        self.folder = folder
+        self.journal_file = folder / "journal"
+        (folder / "app.py").write_text(APP.format(url=url, journal=str(self.journal_file), jobs=textwrap.dedent(jobs)))
+        (folder / "rota.toml").write_text(settings)
+
+    def journal(self, **wanted: Any) -> list[dict[str, Any]]:
+        """Return the lines that hold these fields, oldest first."""
+        if not self.journal_file.exists():
+            return []
+        lines = [json.loads(line) for line in self.journal_file.read_text().splitlines()]
+        return [line for line in lines if wanted.items() <= line.items()]
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "rota", *words]
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+
+    def rota(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        done = subprocess.run(
+            self.command(*words),
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if check:
+            assert done.returncode == 0, done.stderr
+        return done
+
+    @contextmanager
+    def started(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """Run `rota start` for the length of a block; kill it at the end if it is still there."""
+        with (self.folder / f"log-{time.monotonic_ns()}").open("w") as log:
+            process = subprocess.Popen(
+                self.command("start", *words),
+                cwd=self.folder,
+                env=self.environment(),
+                stdout=log,
+                stderr=log,
+                text=True,
+            )
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                process.wait()
+
+    def logs(self) -> str:
+        return "\n".join(file.read_text() for file in sorted(self.folder.glob("log-*")))
+
+
+def wait_until(true: Callable[[], object], *, what: str) -> None:
+    """Wait for something that must come, and fail with its name if it does not."""
+    ends = time.monotonic() + DEADLINE_S
+    while not true():
+        assert time.monotonic() < ends, f"never: {what}"
+        time.sleep(0.02)
+
+
+def end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> int:
+    """Send a signal and return the exit code."""
+    process.send_signal(number)
+    return process.wait(timeout=DEADLINE_S)

@@ -1,0 +1,126 @@
+"""`rota start`: real processes, real signals."""
+
+import signal
+import subprocess
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from rota.core.model import State
+from rota.ports import RoundQuery, RunQuery, Store
+from rota.stores import open_store
+from tests.system.processes import Site, end, wait_until
+
+SLOW = """
+@app.job(retry=Retry(attempts=1))
+def slow(seconds: float) -> str:
+    note(event="start")
+    time.sleep(seconds)
+    note(event="end")
+    return "done"
+"""
+
+EACH_SECOND = """
+@app.job(schedule=every(1).seconds, per_tenant=True)
+def tick(ctx: RunContext) -> None:
+    note(slot=ctx.slot.isoformat(), tenant=ctx.tenant.id, run=ctx.run_id)
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'rota.db'}"
+    server = request.getfixturevalue(f"{request.param}_server")
+    return str(server.create_database())
+
+
+@pytest.fixture
+def store(url: str):
+    store = open_store(url)
+    store.setup()
+    yield store
+    store.close()
+
+
+def only_run(store: Store):
+    [run] = store.runs(RunQuery())
+    return run
+
+
+def test_a_stop_lets_what_runs_finish_and_ends_with_zero(url, store, tmp_path):  # R45, R63
+    site = Site(tmp_path, url=url, jobs=SLOW)
+    site.rota("enqueue", "slow", "1.0")
+    with site.started() as process:
+        wait_until(lambda: site.journal(event="start"), what="the start of the job")
+
+        assert end(process) == 0
+
+    assert len(site.journal(event="end")) == 1
+    assert only_run(store).state is State.SUCCEEDED
+
+
+def test_a_stop_gives_back_what_does_not_end_in_time_and_counts_no_attempt(url, store, tmp_path):  # R45
+    site = Site(tmp_path, url=url, jobs=SLOW)
+    site.rota("enqueue", "slow", "25")
+    with site.started("--drain", "200ms") as process:
+        wait_until(lambda: site.journal(event="start"), what="the start of the job")
+        end(process)
+
+    run = only_run(store)
+    assert (run.state, run.attempt, run.outcome) == (State.QUEUED, 0, None)
+
+
+def test_a_second_signal_does_not_wait(url, store, tmp_path):  # R45
+    site = Site(tmp_path, url=url, jobs=SLOW)
+    site.rota("enqueue", "slow", "25")
+    with site.started("--drain", "20s") as process:
+        wait_until(lambda: site.journal(event="start"), what="the start of the job")
+        process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "draining" in site.logs(), what="the word that it drains")
+        began = time.monotonic()
+
+        end(process)
+
+    assert time.monotonic() - began < 10
+    assert only_run(store).state is State.QUEUED
+
+
+def test_what_a_killed_worker_held_is_done_by_the_next_one_on_this_host_at_once(url, store, tmp_path):  # R30, G9
+    site = Site(tmp_path, url=url, jobs=SLOW)
+    site.rota("enqueue", "slow", "0.3")
+    with site.started() as process:
+        wait_until(lambda: site.journal(event="start"), what="the start of the job")
+        end(process, signal.SIGKILL)
+    with site.started() as process:
+        # Without waiting for the lease of 20 s: the next worker sees that its neighbour is dead.
+        wait_until(lambda: only_run(store).state is State.SUCCEEDED, what="the success of the run")
+        assert end(process) == 0
+
+    assert (len(site.journal(event="start")), len(site.journal(event="end"))) == (2, 1)
+    assert (only_run(store).attempt, only_run(store).lost_count) == (1, 1)
+
+
+@pytest.mark.parametrize("number", [2, 5])
+def test_each_slot_is_fired_once_by_any_number_of_processes(number, postgres_server, tmp_path):  # G4, fault row E1
+    url = postgres_server.create_database()
+    store = open_store(url)
+    store.setup()
+    site = Site(tmp_path, url=url, jobs=EACH_SECOND)
+
+    with ExitStack() as held:
+        processes: list[subprocess.Popen[str]] = [held.enter_context(site.started()) for _ in range(number)]
+        wait_until(lambda: len({line["pid"] for line in site.journal()}) >= 2, what="work in two processes")
+        seen = len(site.journal())
+        wait_until(lambda: len(site.journal()) >= seen + 12, what="four more rounds")
+        assert [end(process) for process in processes] == [0] * number
+
+    times = Counter((line["slot"], line["tenant"]) for line in site.journal())
+    assert set(times.values()) == {1}
+    slots = [round_.slot for round_ in store.rounds(RoundQuery(limit=1000))]
+    assert len(slots) == len(set(slots)) >= 4
+    assert "duplicate" not in site.logs().lower()
+    store.close()
