@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rota.clock import Clock
 from rota.core.model import Job, Overlap, Round, Run, Schedule, SlotState, State, Trigger
@@ -147,7 +148,13 @@ def _rounds_of(
         slot_until=max(wanted) + JUST_BEFORE,
         limit=len(wanted) * 2 + 100,
     )
-    known = {round_.slot: round_ for round_ in store.rounds(query)}
+    # A round that was skipped, or whose tenants could not be listed, gets them now.
+    known = {
+        round_.slot: round_
+        if round_.expanded and round_.expected
+        else replace(round_, expanded=True, expected=len(plan.tenants))
+        for round_ in store.rounds(query)
+    }
     return {
         slot: known.get(slot)
         or Round(

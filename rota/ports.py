@@ -234,7 +234,8 @@ class Store(Protocol):
         the rounds that are new.
 
         One transaction. A round of a schedule and slot that has a round already is left out; runs are placed as by
-        `enqueue`, so repeating the call adds nothing twice. An ended round that a new run names is open again.
+        `enqueue`, so repeating the call adds nothing twice. An ended round that a new run names is open again. A known
+        round that is given as expanded is so from now on, with the number expected: its tenants were listed anew.
         """
 
     def schedule(self, name: str) -> Schedule | None:
@@ -262,9 +263,9 @@ class Store(Protocol):
         """
 
     def end_round(self, round_: Round) -> bool:
-        """Write state, reason, counts and ended_at of a round that is not ended; return whether this call did.
+        """Write the sum of a round (state, reason, counts, ended_at), and return whether this call did.
 
-        Of several processes one gets True, and publishes the event.
+        Not of one that is ended already or has an open run. Of several processes one gets True, and publishes the event.
         """
 
     def expired(self, *, now: datetime, limit: int = 100) -> list[Run]:

@@ -46,9 +46,13 @@ def slot_key(schedule: str, slot: datetime, tenant: str | None) -> str:
     return digest("slot", schedule, slot.isoformat(), tenant or "")
 
 
-def line_key(schedule: str, tenant: str | None) -> str:
-    """Return the concurrency key in which the runs of a schedule and tenant stand in line."""
-    return digest("line", schedule, tenant or "")
+def line_key(schedule: str, tenant: str | None, *, trigger: Trigger) -> str:
+    """Return the concurrency key in which the runs of a schedule and tenant stand in line.
+
+    Made-up slots have a line of their own: a backfill of a year must neither hold back tonight's slot nor make it
+    look like an overlap and be skipped.
+    """
+    return digest("backfill" if trigger is Trigger.BACKFILL else "line", schedule, tenant or "")
 
 
 def firing(schedule: Schedule, job: Job, due: Due, *, now: datetime, new_id: Callable[[], str]) -> Firing:
@@ -162,7 +166,7 @@ def tenant_run(
         since=expansion.since,
         round_id=round_.id,
         dedupe_key=dedupe_key,
-        concurrency_key=line_key(schedule, tenant) if schedule and in_line else None,
+        concurrency_key=line_key(schedule, tenant, trigger=round_.trigger) if schedule and in_line else None,
         overlap=expansion.overlap,
         max_attempts=job.retry.attempts,
     )

@@ -291,6 +291,9 @@ class MemoryStore:
     def add_rounds(self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime) -> list[str]:
         with self._change():
             added = [round_.id for round_ in rounds if self._rounds.add(round_)]
+            for round_ in rounds:
+                if round_.expanded and round_.id not in added:
+                    self._rounds.expand(round_.id, round_.expected)
             accepted = set(self._runs.accept(runs, now=now))
             for run in runs:
                 if run.id in accepted:
@@ -348,6 +351,8 @@ class MemoryStore:
 
     def end_round(self, round_: Round) -> bool:
         with self._lock:
+            if any(run.round_id == round_.id for run in self._runs.standing(*OPEN)):
+                return False
             return self._rounds.end(round_)
 
     def expired(self, *, now: datetime, limit: int = 100) -> list[Run]:

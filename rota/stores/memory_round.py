@@ -35,7 +35,7 @@ class Rounds:
         if slot is not None:
             self._slots.discard(slot)
 
-    def expand(self, round_id: str | None, expected: int) -> None:
+    def expand(self, round_id: str | None, expected: int | None) -> None:
         """Note that the tenants were listed and their runs queued."""
         if round_id in self._by_id:
             self._by_id[round_id] = replace(self._by_id[round_id], expanded=True, expected=expected)

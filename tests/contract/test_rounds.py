@@ -254,3 +254,27 @@ def test_ending_a_round_writes_nothing_but_its_end(store):
 def test_a_round_that_is_not_there_does_not_end(store):
     assert not store.end_round(a_round(state=RoundState.FAILED, ended_at=NOON))
     assert store.rounds(RoundQuery()) == []
+
+
+def test_a_known_round_whose_tenants_are_listed_anew_expects_them(store):  # R13
+    skipped = a_skipped_round(expanded=True, expected=0)
+    unexpanded = a_round(slot=NOON + HOUR)
+    add_rounds(store, skipped, unexpanded)
+
+    again = [replace(round_, expanded=True, expected=2) for round_ in (skipped, unexpanded)]
+    runs = [a_run(round_id=skipped.id)]
+
+    assert store.add_rounds(again, runs, now=NOON) == []
+    rounds = {round_.id: round_ for round_ in store.rounds(RoundQuery())}
+    assert [(rounds[one.id].expanded, rounds[one.id].expected) for one in again] == [(True, 2), (True, 2)]
+    assert rounds[skipped.id].state is RoundState.RUNNING
+
+
+def test_a_round_with_an_open_run_is_not_ended(store):  # R23
+    round_ = a_round(expanded=True, expected=1)
+    add_rounds(store, round_)
+    store.enqueue([a_run(round_id=round_.id)], now=NOON)
+
+    assert not store.end_round(replace(round_, state=RoundState.FAILED, ended_at=NOON))
+    settle_all(store, *[succeeded(run) for run in claim(store)])
+    assert store.end_round(replace(round_, state=RoundState.SUCCEEDED, ended_at=NOON))

@@ -126,3 +126,36 @@ def test_what_a_process_that_died_had_started_for_itself_is_cancelled_and_holds_
     assert [run.state for run in store.runs(RunQuery(kind=RunKind.EXPANSION, queues=(queue,)))] == [State.CANCELLED]
     assert [tenant for tenant, _ in seen] == ["acme"]
     assert store.workers() == []
+
+
+def test_a_live_slot_is_not_skipped_because_a_backfill_is_under_way():  # R10, R13
+    ran: list[object] = []
+
+    def declare(app: Rota) -> None:
+        @app.job(schedule=every().hour.at(":00"), per_tenant=True, retry=Retry(attempts=2, base=5 * HOUR, jitter=False))
+        def report(ctx: RunContext) -> None:
+            assert ctx.slot is not None
+            if ctx.slot < NOON:
+                raise ValueError("waits for its retry for five hours")
+            ran.append(ctx.slot)
+
+    process = driven(tenants=["acme"])(declare)
+    process.app.backfill("report", since=noon_plus(hours=-3), until=NOON)
+    process.settle_down()
+
+    process.advance(HOUR)
+
+    assert ran == [noon_plus(hours=1)]
+
+
+def test_a_backfill_of_slots_that_were_skipped_sums_up_like_any_other():  # R13, R23
+    seen: list[tuple[str, object]] = []
+    process = driven()(hourly(seen))
+    process.advance(3 * HOUR)
+    assert rounds_of(process.app)[0].state is RoundState.SKIPPED
+
+    process.app.backfill("report", since=noon_plus(minutes=1), until=noon_plus(hours=3))
+    process.settle_down()
+
+    rounds = {round_.slot: (round_.state, round_.expected) for round_ in rounds_of(process.app)}
+    assert set(rounds.values()) == {(RoundState.SUCCEEDED, 2)}

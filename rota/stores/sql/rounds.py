@@ -18,7 +18,12 @@ UNION
 SELECT r.id, r.schedule, r.slot FROM {rows(schedule:text, slot:int)} AS s
 JOIN {rounds} AS r ON r.schedule = s.schedule AND r.slot = s.slot
 """
-END = "UPDATE {rounds} SET state = ?, reason = ?, counts = ?, ended_at = ? WHERE id = ? AND ended_at IS NULL"
+END = """
+UPDATE {rounds} SET state = ?, reason = ?, counts = ?, ended_at = ? WHERE id = ? AND ended_at IS NULL AND NOT EXISTS (
+    SELECT 1 FROM {runs} AS o
+    WHERE o.round_id = ? AND o.state IN ('scheduled', 'waiting', 'queued', 'running')
+)
+"""
 # Served by the index `round`.
 COUNTS = """
 SELECT r.round_id, r.state, count(*) FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.round_id = s.id
@@ -59,6 +64,15 @@ def add(link: Link, new: Sequence[Round]) -> list[str]:
 def start(link: Link, new: Sequence[Round], runs: Sequence[Run], *, now: datetime, careful: bool) -> list[str]:
     """Record rounds with their runs; return the ids of the rounds that are new. Rounds that runs join open again."""
     added = add(link, new)
+    again = [(one.id, one.expected) for one in new if one.expanded and one.id not in added]
+    if again:
+        link.update(
+            "rounds",
+            "row_id:id, number:int",
+            again,
+            sets="expanded = 1, expected = s.number",
+            where="r.id = s.row_id",
+        )
     accepted = set(queue.enqueue(link, runs, now=now, careful=careful))
     joined = {run.round_id for run in runs if run.id in accepted and run.round_id is not None}
     reopen(link, sorted(joined.difference(added)))
@@ -80,7 +94,8 @@ def reopen(link: Link, ids: Sequence[str]) -> None:
 def end(link: Link, round_: Round) -> bool:
     """Write the sum of a round that has none yet; return whether it had none."""
     counts = to_json(dict(round_.counts))
-    return link.run(END, round_.state.value, clean(round_.reason), counts, since_epoch(round_.ended_at), round_.id) == 1
+    reason, ended_at = clean(round_.reason), since_epoch(round_.ended_at)
+    return link.run(END, round_.state.value, reason, counts, ended_at, round_.id, round_.id) == 1
 
 
 def finished(link: Link, limit: int) -> list[Round]:
