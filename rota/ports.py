@@ -235,7 +235,7 @@ class Store(Protocol):
 
         One transaction. A round of a schedule and slot that has a round already is left out; runs are placed as by
         `enqueue`, so repeating the call adds nothing twice. An ended round that a new run names is open again. A known
-        round that is given as expanded is so from now on, with the number expected: its tenants were listed anew.
+        round that is given as expanded is so from now on, with the number expected: they were listed anew.
         """
 
     def schedule(self, name: str) -> Schedule | None:
@@ -265,7 +265,7 @@ class Store(Protocol):
     def end_round(self, round_: Round) -> bool:
         """Write the sum of a round (state, reason, counts, ended_at), and return whether this call did.
 
-        Not of one that is ended already or has an open run. Of several processes one gets True, and publishes the event.
+        Not of one that is ended already or has an open run. Of several processes one gets True, and tells of it.
         """
 
     def expired(self, *, now: datetime, limit: int = 100) -> list[Run]:

@@ -35,6 +35,7 @@ from sqlalchemy.exc import OperationalError
 
 HOST = "127.0.0.1"
 CONNECTIONS = 200
+PREFIX = "rota-servers-"
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 PR_SET_PDEATHSIG = 1
@@ -122,7 +123,8 @@ def mariadb() -> Iterator[Server]:
 @contextmanager
 def session() -> Iterator[Path]:
     """Yield a directory in which `running` starts servers; they all end with the block, or with this process."""
-    directory = Path(tempfile.mkdtemp(prefix="rota-servers-"))
+    _sweep()
+    directory = Path(tempfile.mkdtemp(prefix=PREFIX))
     # The servers run as users of their own and must get past it.
     directory.chmod(0o755)
     alive = _locked(directory / "alive")
@@ -136,6 +138,16 @@ def session() -> Iterator[Path]:
             with suppress(FileNotFoundError):
                 os.close(_locked(kept, create=False))
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """Remove the directories of sessions that were killed before they had a server, and so no keeper to do it."""
+    for alive in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/alive"):
+        # Another user's, or gone meanwhile.
+        with suppress(OSError):
+            # A session that begins has its file before it has the lock.
+            if time.time() - alive.stat().st_mtime > 60 and not _in_use(alive.parent):
+                shutil.rmtree(alive.parent, ignore_errors=True)
 
 
 def running(directory: Path, kind: str) -> Server:
@@ -276,7 +288,7 @@ def keep(name: str, directory: Path) -> None:
     finally:
         shutil.rmtree(home, ignore_errors=True)
         os.close(kept)
-        if not any(map(_is_locked, [directory / "alive", *directory.glob("*.kept")])):
+        if not _in_use(directory):
             # The session does this itself, unless it was killed.
             shutil.rmtree(directory, ignore_errors=True)
 
@@ -340,6 +352,11 @@ def _wait_for_the_end(directory: Path) -> None:
     """Return when the session is over: its lock is free, or the file is gone."""
     with suppress(FileNotFoundError):
         os.close(_locked(directory / "alive", create=False))
+
+
+def _in_use(directory: Path) -> bool:
+    """Tell whether the session goes on, or a keeper of its still ends a server."""
+    return any(map(_is_locked, [directory / "alive", *directory.glob("*.kept")]))
 
 
 def _is_locked(path: Path) -> bool:

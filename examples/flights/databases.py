@@ -70,6 +70,10 @@ def build(flights: Iterable[Flight], at: URL = DATABASES) -> dict[str, int]:
     for carrier, own in by_carrier.items():
         _create(carrier, at)
         engine = create_engine(database_of(carrier, at), poolclass=NullPool)
+        if at.get_backend_name() == "sqlite":
+            with engine.connect() as connection:
+                # One write to the disk per transaction instead of three. It stays so in the file.
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         with engine.begin() as connection:
             TABLES.drop_all(connection)
             TABLES.create_all(connection)

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy import URL, Connection, Engine, QueuePool, event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.util import LRUCache
 
 from rota.core.model import Tenant
 from rota.core.safe import masked, safe_text
@@ -20,6 +21,9 @@ from rota.tenants.reason import reason
 
 # A run needs one connection, and at times a second one beside it; a job that starts threads a few more.
 POOL = {"pool_size": 1, "max_overflow": 4, "pool_timeout": 30, "pool_pre_ping": True}
+
+COMPILED = 200
+"""Statements kept compiled per tenant: text and plan of SQLAlchemy's, no data."""
 
 Key = tuple[str, str | None, str | None]
 
@@ -34,7 +38,8 @@ class TenantEngines:
     tenant's data.
 
     What is slow to make is kept from run to run, for the `max_open` tenants used last: the dialect, with what it
-    asked the server when they first met.
+    asked the server when they first met, and on SQLite a connection that nobody uses any more. It keeps the file
+    open: whoever closes a WAL database last writes all of it back, 18 ms against 2 ms for a run.
     """
 
     def __init__(
@@ -44,9 +49,10 @@ class TenantEngines:
         self._connect_within = connect_within
         self._read_within = read_within
         self._lock = threading.Lock()
-        """Guards the next two."""
+        """Guards the next three."""
         self._kept: OrderedDict[Key, Engine] = OrderedDict()
         self._lent: set[Engine] = set()
+        self._resting: dict[Key, Engine] = {}
         self._inherited: list[object] = []
         # By a weak reference: what is registered can never be taken back.
         this = weakref.ref(self)
@@ -73,13 +79,17 @@ class TenantEngines:
         _check_file(tenant, engine.url)
         with self._lock:
             self._lent.add(engine)
+        rests = False
         try:
             yield engine
+            rests = _holds_a_file(engine)
         finally:
-            engine.dispose()
             with self._lock:
                 self._lent.discard(engine)
-                self._keep(key, engine)
+                let_go = self._keep(key, engine, rests=rests)
+            # Not under the lock: to close a file may take a while.
+            for one in let_go:
+                one.dispose()
 
     @property
     def open_count(self) -> int:
@@ -91,20 +101,30 @@ class TenantEngines:
         # Another thread of the parent may hold the lock; it does not exist here.
         self._lock = threading.Lock()
         self._kept = OrderedDict()
-        for engine in self._lent:
+        for engine in [*self._lent, *self._resting.values()]:
             # Kept for ever: what is collected is closed, and a driver may say goodbye over the parent's socket.
             # SQLite forbids even to close what was opened before the fork (sqlite.org, "How To Corrupt", 2.6).
             self._inherited.append(engine.pool)
             engine.dispose(close=False)
+        self._resting = {}
 
-    def _keep(self, key: Key, engine: Engine) -> None:
+    def _keep(self, key: Key, engine: Engine, *, rests: bool) -> list[Engine]:
+        """Remember what is slow to make, and return the engines whose connections are to be closed."""
+        let_go = []
         # Only one that has met its server: what a dialect asks there on the first connection is not safe when two
         # copies do it at once.
         if engine.dialect.server_version_info is not None:
             self._kept.setdefault(key, engine)
             self._kept.move_to_end(key)
+        if rests and key in self._kept and key not in self._resting:
+            self._resting[key] = engine
+        else:
+            let_go.append(engine)
         while len(self._kept) > self._max_open:
-            self._kept.popitem(last=False)
+            oldest, _ = self._kept.popitem(last=False)
+            if oldest in self._resting:
+                let_go.append(self._resting.pop(oldest))
+        return let_go
 
     def _made(self, tenant: Tenant) -> Engine:
         if tenant.url is None:
@@ -123,12 +143,24 @@ class TenantEngines:
         if tenant.schema is not None and url.get_backend_name() != "postgresql":
             raise TenantUnavailable(f"tenant {tenant.id!r}: schema={tenant.schema!r} needs a PostgreSQL database")
         event.listen(engine, "handle_error", _naming(tenant))
+        engine.update_execution_options(compiled_cache=LRUCache(COMPILED))
         return engine
 
 
+def _holds_a_file(engine: Engine) -> bool:
+    """Whether its pool has an idle connection to a SQLite file."""
+    pool = engine.pool
+    return sqlite_file(engine.url) is not None and isinstance(pool, QueuePool) and pool.checkedin() > 0
+
+
 def _copied(engine: Engine) -> Engine:
-    """Return an engine with the same dialect, which also carries the listeners, and an empty pool of its own."""
-    return Engine(engine.pool.recreate(), engine.dialect, engine.url, hide_parameters=True)
+    """Return an engine with the same dialect, which also carries the listeners, and an empty pool of its own.
+
+    Statements that were compiled for one are there for the next: to compile them anew takes longer than to run them.
+    """
+    copy = Engine(engine.pool.recreate(), engine.dialect, engine.url, hide_parameters=True)
+    copy.update_execution_options(**engine.get_execution_options())
+    return copy
 
 
 def _naming(tenant: Tenant) -> Callable[[ExceptionContext], TenantUnavailable | None]:

@@ -5,6 +5,7 @@ import sqlite3
 import sys
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -125,14 +126,26 @@ def test_an_error_shows_no_parameters(engines, sqlite_tenant):
             name_in(engine)
 
 
-def test_no_file_stays_open_when_all_runs_have_ended(engines, sqlite_tenant, tmp_path):
+def test_only_files_of_the_tenants_used_last_stay_open_when_all_runs_have_ended(sqlite_tenant, tmp_path):
     # R22
-    for tenant in map(sqlite_tenant, "abc"):
-        with engines.borrow(tenant) as engine:
+    engines = TenantEngines(max_open=2)
+    tenants = {name: sqlite_tenant(name) for name in "abc"}
+    for name in "abcab":
+        with engines.borrow(tenants[name]) as engine:
             name_in(engine)
 
     descriptors = [os.readlink(f"/proc/self/fd/{number}") for number in open_descriptors()]
-    assert not [path for path in descriptors if path.startswith(str(tmp_path))]
+    kept = {Path(path).name for path in descriptors if path.startswith(str(tmp_path))}
+    assert kept == {"a.db", "b.db"}
+    assert engines.open_count == 0
+
+
+def test_a_resting_connection_is_lent_to_nobody(sqlite_tenant):
+    # R21, R22
+    engines, acme = TenantEngines(), sqlite_tenant("acme")
+    for _ in range(3):
+        with engines.borrow(acme) as engine, engine.begin() as connection:
+            connection.execute(text("CREATE TEMP TABLE mine (x)"))
 
 
 def test_a_file_that_is_missing_is_an_error_and_is_not_created(engines, tmp_path):

@@ -77,6 +77,20 @@ def test_a_statement_may_take_longer_than_connecting(kind, url):
         connection.execute(text(SLEEPS[kind]))
 
 
+@pytest.mark.parametrize("asked", ["", "?ssl_verify_cert=true", "?ssl_disabled=true"])
+def test_tls_is_used_where_mariadb_offers_it_unless_the_url_says_otherwise(engines, mariadb_database, asked):
+    # Preparing it once for all connections must not lose it. This server offers none, so whoever insists is refused.
+    tenant = Tenant(id="acme", url=mariadb_database + asked)
+
+    with engines.borrow(tenant) as engine:
+        if "verify" in asked:
+            with pytest.raises(TenantUnavailable, match="SSL"):
+                engine.connect()
+        else:
+            with engine.connect() as connection:
+                assert connection.connection.dbapi_connection.ssl is (not asked)
+
+
 def test_a_statement_on_mariadb_is_given_up_after_its_limit(mariadb_database):
     # R21, G2
     engines = TenantEngines(connect_within=SECOND, read_within=SECOND)
