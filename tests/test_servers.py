@@ -23,12 +23,14 @@ with servers.session() as directory:
 
 @pytest.mark.parametrize("kind", ["postgres", "mariadb"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_server_ends_with_the_process_that_asked_for_it(kind, how, request):
+def test_a_server_ends_with_the_process_that_asked_for_it(kind, how, request, tmp_path):
     request.getfixturevalue(f"{kind}_server")
     command = [sys.executable, "-c", STARTER, kind]
-    starter = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    with (tmp_path / "errors").open("w") as errors:
+        starter = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     with starter.stdout as said:
-        pid, directory = said.readline().split()
+        pid, _, directory = said.readline().strip().partition(" ")
+    assert directory, (tmp_path / "errors").read_text()
     assert is_running(int(pid))
 
     starter.send_signal(how)
