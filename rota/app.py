@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from rota.tenants.engines import TenantEngines
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 Heard = TypeVar("Heard", bound=Event)
 
@@ -59,9 +59,9 @@ class Rota:
         settings: Settings | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.settings = settings or Settings()
+        self.settings: Settings = settings or Settings()
         self.clock: Clock = clock or SystemClock()
-        self.bus = Bus()
+        self.bus: Bus = Bus()
         self._url = store if isinstance(store, str) else None
         self._given = None if isinstance(store, str) else store
         self._store = self._given
@@ -74,7 +74,7 @@ class Rota:
         self._crew: Crew | None = None
         self._registry = Registry(timeout=self.settings.worker.timeout, retry=_retry(self.settings))
         self._registry.attach(self)
-        self.schedules = Schedules(
+        self.schedules: Schedules = Schedules(
             store=lambda: self.store, jobs=self._registry.functions, clock=self.clock, tz=lambda: self.settings.timezone
         )
         self._operator = Operator(

@@ -15,7 +15,7 @@ from rota.errors import NoTenant, Stopped
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-log = logging.getLogger("rota.job")
+log: logging.Logger = logging.getLogger("rota.job")
 
 current_run: ContextVar[Run | None] = ContextVar("rota_current_run", default=None)
 """The run that this code belongs to; log records take job and tenant from it."""
@@ -40,8 +40,8 @@ class StopSignal:
         # Most attempts end before anybody waits, and an Event costs more than all else that an attempt sets up.
         self._event: threading.Event | None = None
         self._is_set = False
-        self.reason = ""
-        self.outcome = Outcome.CANCELLED
+        self.reason: str = ""
+        self.outcome: Outcome = Outcome.CANCELLED
         """What the attempt is when it ends because of this signal."""
 
     def is_set(self) -> bool:
@@ -125,7 +125,7 @@ class RunContext:
         self.stop = stop
         self.deadline = deadline
         """When the soft time limit ends; None without one."""
-        self.log = log
+        self.log: logging.Logger = log
         self._began_at = clock.now()
         self._tenant = tenant
 

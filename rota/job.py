@@ -56,11 +56,11 @@ class JobFunction(Generic[Called, Asked, Returned]):
         self.registered = registered
         self.timing = timing
         """When it is due by its own schedule; None without one."""
-        self.options = options or Options()
+        self.options: Options = options or Options()
         self._registry = registry
-        self.__name__ = registered.job.name
+        self.__name__: str = registered.job.name
         self.__doc__ = registered.function.__doc__
-        self.__wrapped__ = registered.function
+        self.__wrapped__: Callable[..., object] = registered.function
 
     @property
     def job(self) -> Job:

@@ -52,7 +52,7 @@ class Signature:
         parameters = inspect.signature(function).parameters.values()
         hints = _hints(function)
         self.name = name
-        self.gifts = {p.name: gift for p in parameters if (gift := _gift(p, hints.get(p.name)))}
+        self.gifts: dict[str, Gift] = {p.name: gift for p in parameters if (gift := _gift(p, hints.get(p.name)))}
         own = [p for p in parameters if p.name not in self.gifts]
         _refuse_what_cannot_be_filled(name, list(parameters), self.gifts)
         self._own = inspect.Signature(own)

@@ -321,6 +321,9 @@ def _spawn(command: Sequence[str], account: str | None, home: Path, log: IO[byte
         stdout=log,
         stderr=subprocess.STDOUT,
         cwd=home,
+        # A MariaDB that starts removes what it takes for its own old temporary tables from its temporary directory:
+        # in a shared one, those of its neighbours.
+        env={**os.environ, "TMPDIR": str(home)},
         user=account,
         group=account,
         extra_groups=[] if account else None,

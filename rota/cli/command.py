@@ -25,8 +25,8 @@ class RotaCommand(click.Command):
     def __init__(self, *args: Any, exits: Mapping[Exit, str] | None = None, store: bool = True, **attrs: Any) -> None:
         super().__init__(*args, **attrs)
         always = {code: text for code, text in ALWAYS.items() if store or code is not Exit.UNREACHABLE}
-        self.exits = dict(sorted((always | dict(exits or {})).items()))
-        self.params = [*self.params, *global_options(hidden=True)]
+        self.exits: dict[Exit, str] = dict(sorted((always | dict(exits or {})).items()))
+        self.params: list[click.Parameter] = [*self.params, *global_options(hidden=True)]
 
     def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Exit codes"):
@@ -41,7 +41,7 @@ class RotaGroup(click.Group):
     def __init__(self, *args: Any, default: str | None = None, **attrs: Any) -> None:
         super().__init__(*args, **attrs)
         self._default = default
-        self.params = [*self.params, *global_options(hidden=True)]
+        self.params: list[click.Parameter] = [*self.params, *global_options(hidden=True)]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # A first word that is no flag is meant as a sub-command, so that a mistyped one is named.
@@ -55,11 +55,12 @@ class CommandFailed(click.ClickException):
     """An error, as it is shown: one line for people, one document for programs."""
 
     def __init__(self, error: BaseException, *, as_json: bool) -> None:
-        self.exit_code = int(exit_of(error))  # type: ignore[misc]  # click means it to be set
-        message, self.hint = _told(error)
+        self.exit_code: int = int(exit_of(error))  # type: ignore[misc]  # click means it to be set
+        message, hint = _told(error)
         super().__init__(message)
-        self.code = code_of(error)
-        self.as_json = as_json
+        self.hint: str | None = hint
+        self.code: str = code_of(error)
+        self.as_json: bool = as_json
 
     def show(self, file: IO[Any] | None = None) -> None:
         stream = file or sys.stderr
@@ -77,11 +78,11 @@ class UsageFailed(CommandFailed):
 
     def __init__(self, error: click.ClickException, *, as_json: bool) -> None:
         click.ClickException.__init__(self, safe_text(masked(error.format_message())))
-        self.exit_code = int(Exit.USAGE)  # type: ignore[misc]  # click means it to be set
+        self.exit_code: int = int(Exit.USAGE)  # type: ignore[misc]  # click means it to be set
         self.code = "usage"
         self.as_json = as_json
         ctx = getattr(error, "ctx", None)
-        self.hint = f"{ctx.command_path} --help" if ctx is not None else None
+        self.hint: str | None = f"{ctx.command_path} --help" if ctx is not None else None
 
 
 def global_options(*, hidden: bool) -> list[click.Option]:

@@ -55,7 +55,7 @@ class Output:
     """Where one command writes. Exactly one JSON document comes out in JSON form."""
 
     def __init__(self, *, form: Form | None, verbosity: int, color: str) -> None:
-        self.form = form or Form.TABLE
+        self.form: Form = form or Form.TABLE
         self.verbosity = verbosity
         self._color = color
         self._warnings: list[str] = []

@@ -92,7 +92,7 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None: 
         ctx.exit()
 
 
-root = LazyGroup(
+root: LazyGroup = LazyGroup(
     name="rota",
     help="Scheduled and background jobs for applications with many databases.",
     epilog="Exit codes: " + "; ".join(f"{int(code)} {text}" for code, text in MEANINGS.items()) + ".",

@@ -2,11 +2,11 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
@@ -20,6 +20,9 @@ from rota.errors import ConfigurationError
 if TYPE_CHECKING:
     from rota.app import Rota
     from rota.settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Flags(Struct, frozen=True, kw_only=True):
@@ -41,8 +44,8 @@ class Session:
     """What commands share: flags, settings, the app, the output."""
 
     def __init__(self, *, app: "Rota | None" = None, directory: Path | None = None) -> None:
-        self.flags = Flags()
-        self.directory = directory or Path.cwd()
+        self.flags: Flags = Flags()
+        self.directory: Path = directory or Path.cwd()
         self._given_app = app
         self._overrides: dict[str, object] = {}
 
@@ -125,4 +128,6 @@ def session_of(ctx: click.Context) -> Session:
     return found
 
 
-pass_session = click.make_pass_decorator(Session)
+def pass_session(command: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
+    """Give a command the session of this invocation as its first argument."""
+    return click.make_pass_decorator(Session)(command)

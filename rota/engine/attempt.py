@@ -57,19 +57,19 @@ class LiveAttempt:
     )  # fmt: skip
 
     def __init__(self, run: Run, registered: Registered, bench: Bench, *, asked_at: float) -> None:
-        self.run = run
+        self.run: Run = run
         self._registered = registered
         self._bench = bench
-        self.stop_signal = StopSignal()
+        self.stop_signal: StopSignal = StopSignal()
         self.started_at: datetime | None = None
         self.deadline: datetime | None = None
         """When the time limit ends, for the job to read."""
         self.overdue_at: float | None = None
         """The same by the monotonic clock, which decides: a step of the store's clock times nobody out."""
-        self.lost = False
-        self.claimed_at = asked_at
+        self.lost: bool = False
+        self.claimed_at: float = asked_at
         """By the monotonic clock, as it was before the claim was sent: a slow answer only shortens the lease (6.4)."""
-        self.renewed_at = asked_at
+        self.renewed_at: float = asked_at
         """By the monotonic clock: when the last renewal that was granted was asked for."""
 
     def stop(self, reason: str, *, outcome: Outcome) -> None:

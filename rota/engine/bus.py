@@ -6,7 +6,7 @@ from typing import Any
 
 from rota.core.events import Event
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 Subscriber = Callable[[Any], object]
 

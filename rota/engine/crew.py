@@ -21,7 +21,7 @@ from rota.errors import StoreUnavailable
 from rota.ports import Executor, Store
 from rota.signature import Registered
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 MOST_WAIT = timedelta(seconds=2)
 """How long a loop may take to end its last pass; a store that hangs must not hold up the end of the process."""
@@ -71,7 +71,7 @@ class Crew:
         self._executor = executor
         self.stamps: dict[str, datetime] = {}
         """When each loop last came round."""
-        self.worker = Worker(
+        self.worker: Worker = Worker(
             clock.new_id(),
             store,
             clock=clock,
@@ -84,13 +84,13 @@ class Crew:
             lease=plan.lease,
             random=Random(),
         )
-        self.scheduler = Scheduler(store, clock=clock, bus=bus, jobs=jobs, every=plan.tick)
-        self.services = self._services(bus)
+        self.scheduler: Scheduler = Scheduler(store, clock=clock, bus=bus, jobs=jobs, every=plan.tick)
+        self.services: dict[str, Service] = self._services(bus)
         """What is driven besides the worker and its leases, by name."""
-        self.heartbeat = Heartbeat(
+        self.heartbeat: Heartbeat = Heartbeat(
             self.worker, store, clock=clock, lease=plan.lease, every=plan.heartbeat, stamps=self.stamps
         )
-        self.timekeeper = Timekeeper(self.worker, clock=clock, lease=plan.lease, margin=plan.margin)
+        self.timekeeper: Timekeeper = Timekeeper(self.worker, clock=clock, lease=plan.lease, margin=plan.margin)
         self._leases = [
             self._loop(bus, "heartbeat", self.heartbeat),
             self._loop(bus, "timekeeper", self.timekeeper),

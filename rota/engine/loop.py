@@ -11,7 +11,7 @@ from rota.core.events import ServiceFailed
 from rota.core.model import ErrorReport
 from rota.engine.bus import Bus
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 FIRST_PAUSE = timedelta(milliseconds=200)
 LONGEST_PAUSE = timedelta(seconds=5)

@@ -14,7 +14,7 @@ from rota.engine.host import is_dead_neighbour
 from rota.engine.private import cancel_left
 from rota.ports import RunQuery, Store
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 UNSAID = "the tenants were not listed"
 

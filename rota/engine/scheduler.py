@@ -15,7 +15,7 @@ from rota.errors import BadSchedule
 from rota.ports import Store
 from rota.signature import Registered
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 
 class Scheduler:

@@ -6,7 +6,7 @@ import threading
 
 from rota.engine.crew import Crew
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

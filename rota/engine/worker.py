@@ -21,7 +21,7 @@ from rota.errors import StoreUnavailable
 from rota.ports import ClaimRequest, Executor, RunQuery, Store
 from rota.signature import Registered
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 IDLE = timedelta(seconds=1)
 """How long a worker waits for a wake-up before it looks by itself."""
@@ -71,7 +71,7 @@ class Worker:
         self._draining = False
         self._in_doubt = False
         self._exchanging = False
-        self.wake = threading.Event()
+        self.wake: threading.Event = threading.Event()
         """Set when an attempt ended or work may have come; whoever drives the worker waits on it."""
 
     @property

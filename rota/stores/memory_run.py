@@ -19,7 +19,7 @@ class Runs:
     """
 
     def __init__(self) -> None:
-        self.times_queued = 0
+        self.times_queued: int = 0
         """Grows whenever a run becomes queued: something for a waiting worker."""
         self._by_id: dict[str, Run] = {}
         self._by_state: dict[State, set[str]] = {state: set() for state in State}

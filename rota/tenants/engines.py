@@ -20,7 +20,7 @@ from rota.tenants.connection import CONNECT_WITHIN, READ_WITHIN, open_engine, pa
 from rota.tenants.reason import reason
 
 # A run needs one connection, and at times a second one beside it; a job that starts threads a few more.
-POOL = {"pool_size": 1, "max_overflow": 4, "pool_timeout": 30, "pool_pre_ping": True}
+POOL: dict[str, Any] = {"pool_size": 1, "max_overflow": 4, "pool_timeout": 30, "pool_pre_ping": True}
 
 COMPILED = 200
 """Statements kept compiled per tenant: text and plan of SQLAlchemy's, no data."""

@@ -26,8 +26,8 @@ class Link:
 
     def __init__(self, database: "Database", driver: Any) -> None:
         self.driver = driver
-        self.dialect = database.dialect
-        self.tables = database.tables
+        self.dialect: Dialect = database.dialect
+        self.tables: dict[str, str] = database.tables
         self._database = database
         self._cursor = driver.cursor()
 
@@ -94,12 +94,12 @@ class Database:
     def __init__(self, dialect: Dialect, url: URL, *, prefix: str, schema: str | None, pool_size: int) -> None:
         self.dialect = dialect
         self.url = url
-        self.shown = url.render_as_string(hide_password=True)
+        self.shown: str = url.render_as_string(hide_password=True)
         self.prefix = prefix
         self.schema = schema
         quoted = f"{schema}." if schema else ""
-        self.tables = {table: f"{quoted}{prefix}{table}" for table in TABLES}
-        self.engine = dialect.engine(url, schema=schema, pool_size=pool_size)
+        self.tables: dict[str, str] = {table: f"{quoted}{prefix}{table}" for table in TABLES}
+        self.engine: Engine = dialect.engine(url, schema=schema, pool_size=pool_size)
         # Heartbeats have a connection of their own: busy workers must not keep them from their leases.
         self._pulse = dialect.engine(url, schema=schema, pool_size=1)
         self.after_fork_also: Callable[[], None] = lambda: None

@@ -45,7 +45,7 @@ class KeyTaken(Exception):
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
-        self.is_running_key = "running" in str(error)
+        self.is_running_key: bool = "running" in str(error)
 
 
 class Dialect(Protocol):

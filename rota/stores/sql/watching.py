@@ -27,7 +27,7 @@ class FileChanges:
     WAL is named to the kernel and not opened: closing it again would drop its locks (C15).
     """
 
-    pause = 0.004
+    pause: float = 0.004
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -105,8 +105,8 @@ class Notices:
     At most one in `apart` seconds: workers that were just woken look again before they sleep.
     """
 
-    pause = 0.05
-    apart = 0.002
+    pause: float = 0.05
+    apart: float = 0.002
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -149,7 +149,7 @@ class Notices:
 class NewestRun:
     """MariaDB and MySQL cannot wake a client: the newest id, one probe of the primary key, is asked for often."""
 
-    pause = 0.04
+    pause: float = 0.04
 
     def __init__(self, database: Database) -> None:
         self._database = database
