@@ -23,6 +23,7 @@ IMPORTS_INSIDE_FUNCTIONS = {
     "rota/tenants/table.py": "SQLAlchemy, for sources that ask a database",
     "rota/stores/sql/schema.py": "Alembic, which only a move of the schema needs",
     "rota/job.py": "asyncio, for those who await and nobody else",
+    "rota/views/store.py": "SQLAlchemy, for the one command that asks for a schema as text",
 }
 
 IMPORT_EVERYTHING = """

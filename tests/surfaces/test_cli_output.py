@@ -150,7 +150,12 @@ def test_progress_says_how_fast_it_goes_and_how_long_it_will_take(capsys):
     clock = FakeClock(NOON)
 
     with progress(Session(), "sync", monotonic=clock.monotonic) as report:
+        # What was over before says nothing of the speed.
+        report(10, 100, 0)
         clock.tick(HOUR / 60)
-        report(20, 100, 5)
+        report(40, 100, 5)
 
-    assert capsys.readouterr().err == "sync  20/100  20 %  15 ok  5 failed  0.33/s  4m left\n"
+    assert capsys.readouterr().err.splitlines() == [
+        "sync  10/100  10 %  10 ok  0 failed  0.0/s",
+        "sync  40/100  40 %  35 ok  5 failed  0.5/s  2m left",
+    ]
