@@ -236,8 +236,7 @@ def _mariadb_create(home: Path, password: str) -> Sequence[str]:
 
 
 def _mariadb_serve(home: Path, port: int) -> Sequence[str]:
-    # A temporary directory of its own: a server that starts deletes the temporary tables it finds, also another's.
-    files = [f"--datadir={home}/data", f"--tmpdir={home}", f"--socket={home}/socket", f"--pid-file={home}/pid"]
+    files = [f"--datadir={home}/data", f"--socket={home}/socket", f"--pid-file={home}/pid"]
     options = [f"--port={port}", f"--bind-address={HOST}", "--skip-name-resolve", f"--max-connections={CONNECTIONS}"]
     # Without Debian's files the character set would be latin1, which nobody runs.
     charset = ["--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci"]

@@ -25,6 +25,9 @@ def start_logging(settings: Settings, *, verbosity: int) -> None:
     handler.setFormatter(JsonLine() if form is LogFormat.JSON else ConsoleLine())
     level = logging.DEBUG if verbosity > 0 else logging.getLevelName(settings.logging.level)
     logging.basicConfig(level=level, handlers=[handler])
+    if verbosity <= 0:
+        # Ten lines at the first start, about itself; what it did to the schema is in `rota db status`.
+        logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 class ConsoleLine(logging.Formatter):

@@ -350,6 +350,10 @@ class Tenant(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     attributes: Mapping[str, str] = NO_ATTRIBUTES
 
+    def __repr__(self) -> str:
+        # Without the URL and the attributes: a tenant that ends up in a log must not take a password along (R65).
+        return f"Tenant(id={self.id!r}, schema={self.schema!r}, tags={self.tags!r})"
+
 
 class Progress(Struct, frozen=True, kw_only=True):
     """How far a schedule has come for one tenant; kept for ever. `tenant` is "" where there is none."""
