@@ -13,6 +13,7 @@ def main() -> None:
     for store in stores:
         run("bench.store", "--store", store)
         run("bench.drain", store)
+        run("bench.slots", store)
 
 
 def run(module: str, *words: str) -> None:

@@ -120,6 +120,20 @@ def test_a_second_claimer_gets_other_runs_while_the_first_is_not_done(filled: Sq
     assert not first & second
 
 
+def test_keys_are_looked_up_by_their_index_when_statistics_say_that_nothing_is_queued(postgres_database: str) -> None:
+    from tests.stores.conftest import opened
+
+    with closing(opened(postgres_database)) as store:
+        store.setup()
+        store._database.write(lambda link: link.run("ANALYZE"))
+        store.enqueue([a_run(tenant=f"t{n}", concurrency_key=f"k{n}") for n in range(3000)], now=NOON)
+
+        found = plan(store, keys.OPEN_KEYS, '[["k1"]]')
+
+        assert "rota_runs_keyed" in found
+        assert not any(index in found for index in ("rota_runs_claim", "rota_runs_tenant", "rota_runs_due")), found
+
+
 def test_heartbeats_touch_no_index_on_postgresql(postgres_database: str) -> None:
     from tests.stores.conftest import opened
 

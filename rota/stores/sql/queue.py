@@ -23,12 +23,15 @@ KNOWN_KEYS = "SELECT r.dedupe_key FROM {rows(named:text)} AS s JOIN {runs} AS r 
 
 # Served by the index `due`, in its order.
 DUE = """
-SELECT r.id, r.queue, r.tenant, r.due_at FROM {runs} AS r WHERE r.state = 'scheduled' AND r.due_at <= ?
+SELECT r.id, r.queue, r.tenant, r.due_at FROM {runs} AS r
+WHERE r.state = 'scheduled' AND r.due_at >= 0 AND r.due_at <= ?
 ORDER BY r.due_at, r.id LIMIT ?{skip_locked}
 """
 
+IS_ANY_DUE = "SELECT 1 FROM {runs} WHERE state = 'scheduled' AND due_at >= 0 AND due_at <= ? LIMIT 1"
+
 PICKED = """
-FROM {runs} AS r WHERE r.state = 'queued' AND r.queue = ?%s
+FROM {runs} AS r WHERE r.state = 'queued' AND r.queue = ? AND r.turn >= 0%s
 ORDER BY r.priority, r.turn, r.id LIMIT ?{skip_locked}
 """
 TAKEN = """
@@ -137,7 +140,7 @@ def _placed(link: Link, runs: list[Run], now: datetime) -> list[tuple[Any, ...]]
 
 def is_any_due(link: Link, *, now: datetime) -> bool:
     """Whether a scheduled run came due: one probe of the index `due`, without a transaction."""
-    return bool(link.one("SELECT 1 FROM {runs} WHERE state = 'scheduled' AND due_at <= ? LIMIT 1", to_micros(now)))
+    return bool(link.one(IS_ANY_DUE, to_micros(now)))
 
 
 def promote(link: Link, *, now: datetime, limit: int) -> int:

@@ -125,9 +125,12 @@ def _runs(metadata: MetaData, prefix: str) -> None:
     )
     _index(table, "dedupe", ["dedupe_key"], unique=True, where="dedupe_key IS NOT NULL")
     _index(table, "running", ["running_key"], unique=True, where="running_key IS NOT NULL")
-    _index(table, "claim", ["queue", "priority", "turn", "id"], state="queued")
+    # "claim" and "due" say more than the state: what is always true, and is said again by the queries they serve. Else
+    # PostgreSQL, when its statistics are of a time at which nothing was queued, takes one of them for empty and reads
+    # all of it for each concurrency key that it looks up: a fan-out over 10,000 tenants took 2.8 s, not 0.6 s.
+    _index(table, "claim", ["queue", "priority", "turn", "id"], state="queued", where="turn >= 0")
     _index(table, "tenant", ["queue", "tenant", "turn"], state="queued", where="tenant IS NOT NULL")
-    _index(table, "due", ["due_at", "id"], state="scheduled")
+    _index(table, "due", ["due_at", "id"], state="scheduled", where="due_at >= 0")
     _index(table, "leased", ["id"], state="running", everywhere=False)
     # Serves three questions: who holds a key, who waits first for it, which keys are waited for.
     _index(table, "keyed", ["state", "concurrency_key", "due_at", "id"], where="concurrency_key IS NOT NULL")

@@ -10,19 +10,19 @@ LOWEST = -(2**31)
 # The smallest turn of a queue: one probe of the index `claim` per priority that is in use.
 QUEUE_TURN = """
 WITH RECURSIVE used (priority) AS (
-    SELECT min(r.priority) FROM {runs} AS r WHERE r.state = 'queued' AND r.queue = ?
+    SELECT min(r.priority) FROM {runs} AS r WHERE r.state = 'queued' AND r.turn >= 0 AND r.queue = ?
     UNION ALL
     SELECT (SELECT min(r.priority) FROM {runs} AS r
-            WHERE r.state = 'queued' AND r.queue = ? AND r.priority > used.priority)
+            WHERE r.state = 'queued' AND r.turn >= 0 AND r.queue = ? AND r.priority > used.priority)
     FROM used WHERE used.priority IS NOT NULL
 )
 SELECT min((SELECT min(r.turn) FROM {runs} AS r
-            WHERE r.state = 'queued' AND r.queue = ? AND r.priority = used.priority))
+            WHERE r.state = 'queued' AND r.turn >= 0 AND r.queue = ? AND r.priority = used.priority))
 FROM used WHERE used.priority IS NOT NULL
 """
 
 NEXT_PRIORITY = """
-SELECT r.priority, r.turn FROM {runs} AS r WHERE r.state = 'queued' AND r.queue = ? AND r.priority > ?
+SELECT r.priority, r.turn FROM {runs} AS r WHERE r.state = 'queued' AND r.turn >= 0 AND r.queue = ? AND r.priority > ?
 ORDER BY r.priority, r.turn LIMIT 1
 """
 
