@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -18,11 +19,13 @@ from rota.core.model import State
 from rota.ports import RunQuery
 from rota.stores import open_store
 from tests.examples.small import departures, lines
+from tests.system.processes import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 CARRIERS = ["QA", "QB", "QC", "QD", "QE", "QF"]
 DAYS = 80
 KILLS = 6
+ROTA = [sys.executable, "-m", "rota", "--app", "examples.flights.app:rota"]
 # Short leases, so that a dead worker's runs are free again soon.
 SETTINGS = {
     "ROTA_WORKER__LEASE": "1s",
@@ -50,6 +53,59 @@ def test_a_backfill_killed_at_random_moments_ends_with_one_success_per_airline_a
     assert totals.found(CARRIERS, airlines) == totals.counted(table)
     for carrier in CARRIERS:
         assert days_of(carrier, airlines) == days_in(table, carrier)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_rota_start_killed_at_random_moments_ends_with_one_success_per_airline_and_day(kind, tmp_path, request):
+    # R30; G1, G2, G4: the same, with the command that people start, and the work asked for by another.
+    store = f"sqlite:///{tmp_path / 'rota.db'}" if kind == "sqlite" else request.getfixturevalue("postgres_database")
+    airlines = make_url(f"sqlite:///{tmp_path / 'airlines'}")
+    table = lines(departures(CARRIERS, first=date(2013, 2, 20), days=DAYS))
+    databases.build(data.flights(table), airlines)
+    environment = {**os.environ, **SETTINGS, "FLIGHTS_WORK": str(tmp_path), "FLIGHTS_STORE": store}
+    span = ("--since", "2013-02-21", "--until", "2013-05-12")
+    asked = subprocess.run(
+        [*ROTA, "backfill", "daily_delays", *span, "--detach", "--yes"], cwd=REPOSITORY, env=environment, check=False
+    )
+    assert asked.returncode == 0
+
+    with closing(open_store(store)) as ledger:
+        start_and_kill(environment, ledger, random=Random(20131103))
+        lost = sum(run.lost_count for run in ledger.runs(RunQuery(limit=10_000)))
+
+    assert lost > 0, "no kill hit a run: the test proves nothing"
+    assert runs_of(store) == Counter({(carrier, State.SUCCEEDED): DAYS for carrier in CARRIERS})
+    assert slots_of(store) == dict.fromkeys(CARRIERS, DAYS)
+    assert totals.found(CARRIERS, airlines) == totals.counted(table)
+
+
+def start_and_kill(environment, ledger, *, random):
+    """Start `rota start` and kill it, each time after some more runs have succeeded; then let one finish."""
+    wanted = 0
+    for _ in range(KILLS):
+        # At most a third of the work before the last kill: each of them hits it in the midst.
+        wanted += random.randint(1, DAYS * len(CARRIERS) // (3 * KILLS))
+        with started(environment) as process:
+            wait_until(lambda: done(ledger) >= wanted, what=f"{wanted} successes")  # noqa: B023  # used at once
+            process.kill()
+    with started(environment) as process:
+        wait_until(lambda: done(ledger) == DAYS * len(CARRIERS), what="the end of the work")
+        process.terminate()
+        assert process.wait(timeout=60) == 0
+
+
+@contextmanager
+def started(environment):
+    process = subprocess.Popen([*ROTA, "start"], cwd=REPOSITORY, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def done(ledger):
+    return len(ledger.runs(RunQuery(states=(State.SUCCEEDED,), limit=10_000)))
 
 
 def work_through_kills(environment, *, random):
