@@ -271,8 +271,8 @@ def _refuse_unsupported(job: Job, function: Callable[..., Any]) -> None:
         raise UnsupportedJob(
             f"job {job.name!r} is `async def`, and there is no asyncio executor yet: use a plain `def`"
         )
-    if job.executor not in ("thread", "inline"):
-        raise UnsupportedJob(f"job {job.name!r}: no executor {job.executor!r}; there are thread and inline")
+    if job.executor != "thread":
+        raise UnsupportedJob(f"job {job.name!r}: no executor {job.executor!r}; there is 'thread'")
 
 
 def _first_line(function: Callable[..., Any]) -> str:
