@@ -7,7 +7,7 @@ from sqlalchemy import URL, make_url
 
 HERE = Path(__file__).parent
 DOWNLOADS = HERE / "data"
-WORK = Path(os.environ.get("FLIGHTS_WORK", HERE / "work"))
+WORK = Path(os.environ.get("FLIGHTS_WORK", HERE / "built"))
 """Everything that is built; may be deleted at any time."""
 
 STORE = os.environ.get("FLIGHTS_STORE", f"sqlite:///{WORK / 'rota.db'}")
