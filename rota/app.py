@@ -407,7 +407,7 @@ class Rota:
         schedule = self.store.schedule(run.schedule) if run.schedule is not None else None
         if schedule is None or run.slot is None:
             return None
-        return slot_before(timing_of(schedule), run.slot, key=schedule.name)
+        return slot_before(timing_of(schedule), run.slot)
 
     def start_background(self) -> None:
         """Run scheduler and worker as threads of this process: for development, the memory store and small sites.

@@ -89,7 +89,7 @@ def plan_backfill(
     """Return what a backfill of the slots in [since, until) would do; slots to come are left to their time."""
     timing = parse(schedule.timing)
     ends = min(until - JUST_BEFORE, now)
-    chosen = list(slots(timing, after=since - JUST_BEFORE, until=ends, key=schedule.name))
+    chosen = list(slots(timing, after=since - JUST_BEFORE, until=ends))
     known: dict[datetime, dict[str | None, SlotState]] = {}
     for entry in store.slot_states(schedule.name, since=since, until=until):
         known.setdefault(entry.slot, {})[entry.tenant] = entry
@@ -189,7 +189,7 @@ def _runs_of(
             args=schedule.args,
             overlap=Overlap.QUEUE_ALL,
             user_id=schedule.user_id,
-            since=slot_before(timing, slot_plan.slot, key=schedule.name),
+            since=slot_before(timing, slot_plan.slot),
         )
         round_ = backfilled(rounds[slot_plan.slot])
         runs += [

@@ -125,7 +125,7 @@ class Operator:
         now = self._clock.now()
         # Never a slot to come: it would look done before it was due.
         latest = min(until or now, now) + timedelta(microseconds=1)
-        newest = slot_before(timing_of(schedule), latest, key=schedule.name)
+        newest = slot_before(timing_of(schedule), latest)
         return [self._mark(schedule.name, tenant or "", newest, now) for tenant in chosen]
 
     def _mark(self, schedule: str, tenant: str, slot: datetime | None, now: datetime) -> Progress:

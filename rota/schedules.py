@@ -87,7 +87,7 @@ class Schedules:
             overlap=overlap or function.job.overlap,
             origin=Origin.ROW,
             cursor=now,
-            next_at=next_slot(timing, after=now, key=name),
+            next_at=next_slot(timing, after=now),
             created_at=now,
         )
         while True:
@@ -174,7 +174,7 @@ class Schedules:
             origin=Origin.CODE,
             fingerprint=digest(timing, job.catch_up, job.overlap, job.per_tenant),
             cursor=now,
-            next_at=next_slot(timing, after=now, key=job.name),
+            next_at=next_slot(timing, after=now),
             created_at=now,
         )
 

@@ -184,6 +184,9 @@ def _chosen(expression: str, field: Field, part: str, pick: int) -> str:
 
 
 def _hash(field: Field, key: str) -> int:
+    if not key:
+        # Of nobody in particular: the first value of the range, so that the slot is before every hashed instant of it.
+        return 0
     # The name of the field goes in, so that H H does not walk along a diagonal. Never hash(): it differs by process.
     return int.from_bytes(blake2b(f"{field.name} {key}".encode(), digest_size=8).digest())
 

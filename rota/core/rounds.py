@@ -1,7 +1,7 @@
 """What a firing, a manual start or a backfill consists of: rounds, their expansion, and one run per tenant."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 import msgspec
@@ -21,6 +21,8 @@ from rota.core.model import (
     State,
     Trigger,
 )
+from rota.core.timing import is_spread, next_slot
+from rota.core.words import parse
 
 
 class Expansion(Struct, frozen=True, kw_only=True):
@@ -33,6 +35,8 @@ class Expansion(Struct, frozen=True, kw_only=True):
     overlap: Overlap = Overlap.SKIP
     user_id: str | None = None
     since: datetime | None = None
+    spread: str | None = None
+    """The timing, when its H spreads the runs of a slot over the range of the field (R2)."""
 
 
 def digest(*parts: object) -> str:
@@ -44,6 +48,15 @@ def digest(*parts: object) -> str:
 def slot_key(schedule: str, slot: datetime, tenant: str | None) -> str:
     """Return the dedupe key of a slot's run: at most one per schedule, slot and tenant, for ever (G4)."""
     return digest("slot", schedule, slot.isoformat(), tenant or "")
+
+
+def spread_at(timing: str, slot: datetime, *, schedule: str, tenant: str | None) -> datetime:
+    """Return when the run of a slot is due, for this schedule and tenant: the same in every round and process.
+
+    The slot itself is the first instant that the H fields allow, so no run comes before it or after the next (R15).
+    """
+    just_before = slot - timedelta(microseconds=1)
+    return next_slot(parse(timing), after=just_before, key=f"{schedule}/{tenant or ''}") or slot
 
 
 def line_key(schedule: str, tenant: str | None, *, trigger: Trigger) -> str:
@@ -68,7 +81,11 @@ def firing(schedule: Schedule, job: Job, due: Due, *, now: datetime, new_id: Cal
         )
         rounds.append(round_)
         expansion = Expansion(
-            args=schedule.args, tenants=schedule.tenants, overlap=overlap_of(schedule), user_id=schedule.user_id
+            args=schedule.args,
+            tenants=schedule.tenants,
+            overlap=overlap_of(schedule),
+            user_id=schedule.user_id,
+            spread=schedule.timing if is_spread(parse(schedule.timing)) else None,
         )
         runs.append(
             expansion_run(round_, expansion, job, now=now, new_id=new_id)
@@ -146,6 +163,9 @@ def tenant_run(
     """Return the run of a round for one tenant, or its only run."""
     schedule, slot = round_.schedule, round_.slot
     dedupe_key = slot_key(schedule, slot, tenant) if schedule and slot else digest("round", round_.id, tenant or "")
+    due_at = slot or now
+    if expansion.spread is not None and schedule and slot:
+        due_at = spread_at(expansion.spread, slot, schedule=schedule, tenant=tenant)
     in_line = schedule is not None and expansion.overlap is not Overlap.ALLOW
     return Run(
         id=new_id(),
@@ -157,7 +177,7 @@ def tenant_run(
         state=State.QUEUED,
         # Made-up work comes after live work of the same priority.
         priority=job.priority - 1 if round_.trigger is Trigger.BACKFILL else job.priority,
-        due_at=slot or now,
+        due_at=due_at,
         created_at=now,
         trigger=round_.trigger,
         actor=round_.actor,

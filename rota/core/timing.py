@@ -26,14 +26,19 @@ _TICK = timedelta.resolution
 def next_slot(timing: Timing, *, after: datetime, key: str = "") -> datetime | None:
     """Return the first slot strictly after `after`, in UTC; None when there is none any more.
 
-    `key` is what H fields are hashed from: schedule and tenant. Also when `after` lies in the second pass of a
-    repeated hour, the answer is later than it (R3).
+    `key` is what H fields are hashed from: schedule and tenant. Without one each has its first value. Also when `after`
+    lies in the second pass of a repeated hour, the answer is later than it (R3).
 
     Raises:
         ValueError: `after` is naive.
         BadSchedule: the timing's zone is `tenant`; give it one with `in_zone`.
     """
     return _first(_up(timing, _naive(after) + _TICK, LAST, key))
+
+
+def is_spread(timing: Timing) -> bool:
+    """Return whether H fields spread the runs of a slot over the range of the field (R2)."""
+    return isinstance(timing, Cron) and cron.is_hashed(timing.expression)
 
 
 def slot_before(timing: Timing, at: datetime, *, key: str = "") -> datetime | None:

@@ -60,7 +60,7 @@ class Scheduler:
             return None
         try:
             timing = words.parse(schedule.timing)
-            due = catchup.due_slots(timing, schedule.catch_up, after=schedule.cursor, now=now, key=schedule.name)
+            due = catchup.due_slots(timing, schedule.catch_up, after=schedule.cursor, now=now)
         except BadSchedule as error:
             self._mark_broken(schedule, str(error))
             return None

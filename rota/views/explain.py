@@ -70,7 +70,7 @@ def explain_job(app: Rota, name: str, *, count: int) -> JobExplained:
         ):
             reasons.append(f"it is overdue since {schedule.next_at.isoformat()}: no scheduler is running")
         if schedule.timing is not None:
-            explained.append(explain_timing(schedule.timing, after=now, count=count, key=schedule.name))
+            explained.append(explain_timing(schedule.timing, after=now, count=count))
     if not reasons:
         reasons.append(f"job {name} has no schedule: it runs when somebody enqueues or starts it")
     return JobExplained(job=name, reasons=reasons, schedules=explained)

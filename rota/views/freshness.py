@@ -39,8 +39,8 @@ def _pair(app: Rota, schedule: Planned, entry: Progress, *, now: datetime) -> Pa
     since, late, stale = entry.last_success, None, None
     if since is not None and schedule.timing is not None:
         said = job.fresh_within if job else None
-        within = fresh_within(schedule.timing, at=since, said=said, key=schedule.name)
-        late = late_at(schedule.timing, since=since, timeout=job.timeout if job else None, key=schedule.name)
+        within = fresh_within(schedule.timing, at=since, said=said)
+        late = late_at(schedule.timing, since=since, timeout=job.timeout if job else None)
         stale = since + within if within is not None else None
     return Pair(
         schedule=schedule.name,

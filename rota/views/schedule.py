@@ -75,5 +75,5 @@ def _declared(name: str, timing: Timing, *, now: datetime) -> Planned:
         text=words.describe(timing),
         state=ScheduleState.ACTIVE,
         is_stored=False,
-        next_at=next_slot(timing, after=now, key=name),
+        next_at=next_slot(timing, after=now),
     )

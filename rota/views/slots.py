@@ -69,7 +69,7 @@ def _rows(
     # The range includes its start and not its end; the arithmetic has it the other way round.
     tick = timedelta.resolution
     due: list[datetime] = []
-    for slot in slots(schedule.timing, after=since - tick, until=until - tick, key=schedule.name):
+    for slot in slots(schedule.timing, after=since - tick, until=until - tick):
         due.append(slot)
         if len(due) > MOST_SLOTS:
             raise BadArguments(f"{schedule.name!r} has more than {MOST_SLOTS} slots in this range; take a shorter one")

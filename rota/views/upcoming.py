@@ -37,8 +37,8 @@ def upcoming(app: Rota, *, until: datetime, jobs: Sequence[str] = (), limit: int
             continue
         # One before the next slot: overdue ones are shown as what they are.
         after = schedule.next_at - timedelta.resolution
-        for slot in islice(slots(schedule.timing, after=after, until=until, key=schedule.name), limit):
-            note = words.notes(schedule.timing, slot, key=schedule.name)
+        for slot in islice(slots(schedule.timing, after=after, until=until), limit):
+            note = words.notes(schedule.timing, slot)
             fires.append(
                 Fire(
                     slot=slot,

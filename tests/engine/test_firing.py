@@ -190,3 +190,22 @@ def test_editing_a_schedule_runs_nothing_of_the_past():  # R5
 
     other.advance(10 * MINUTE)
     assert seen == [("acme", noon_plus(hours=1, minutes=30))]
+
+
+def test_a_hashed_field_spreads_the_tenants_over_its_range_and_no_run_passes_the_next_slot():  # R2, R15
+    def declare(app: Rota) -> None:
+        @app.job(schedule="H * * * *", per_tenant=True)
+        def report(ctx: RunContext) -> None: ...
+
+    process = driven(tenants=[f"t{number}" for number in range(40)])(declare)
+
+    process.advance(HOUR)
+    due = {run.tenant: run.due_at for run in runs_of(process.app)}
+    assert {run.slot for run in runs_of(process.app)} == {noon_plus(hours=1)}
+    assert all(noon_plus(hours=1) <= at < noon_plus(hours=2) for at in due.values())
+    assert len(set(due.values())) > 15
+
+    process.advance(HOUR)
+    again = {run.tenant: run.due_at for run in runs_of(process.app) if run.slot == noon_plus(hours=2)}
+    assert again == {tenant: at + HOUR for tenant, at in due.items()}
+    assert {run.state for run in runs_of(process.app) if run.slot == noon_plus(hours=1)} == {State.SUCCEEDED}
