@@ -33,14 +33,14 @@ class Explained(Struct, frozen=True, kw_only=True):
     slots: list[Slot]
 
 
-def explain_timing(timing: Timing, *, after: datetime, count: int, key: str = "") -> Explained:
+def explain_timing(timing: Timing, *, after: datetime, count: int) -> Explained:
     """Return a timing in words with its next `count` slots after `after`. Works without a store."""
-    found = islice(slots(timing, after=after, until=after + FAR, key=key), count)
+    found = islice(slots(timing, after=after, until=after + FAR), count)
     return Explained(
         text=words.describe(timing),
         cron=cron_of(timing),
         timing=words.text_of(timing),
-        slots=[Slot(slot=slot, note=words.notes(timing, slot, key=key)) for slot in found],
+        slots=[Slot(slot=slot, note=words.notes(timing, slot)) for slot in found],
     )
 
 
