@@ -15,28 +15,24 @@ from rota.core.builder import When
 from rota.core.events import Event
 from rota.core.model import CatchUp, Overlap, Progress, Retry, Round, Run, Tenant, Trigger
 from rota.core.timing import slot_before
-from rota.engine.attempt import Bench
 from rota.engine.bus import Bus
-from rota.engine.crew import Crew, Plan
+from rota.engine.crew import Crew
 from rota.engine.directory import Directory
-from rota.engine.expansion import Expander
 from rota.errors import ConfigurationError, NoTenant, TenantNotFound
-from rota.executors.call import execute
-from rota.executors.inline import InlineExecutor
-from rota.executors.thread import ThreadExecutor
+from rota.executors.invocation import Invocation, TellProgress
 from rota.handle import RunHandle
 from rota.job import JobDecorator, JobFunction, Registry
 from rota.operator import Operator
+from rota.outfit import make_crew, plan_of
 from rota.passing import TickReport, one_pass
-from rota.ports import Executor, Store, TenantSource
+from rota.ports import Store, TenantSource
 from rota.schedules import Schedules, timing_of
 from rota.settings import Migrate, Settings
 from rota.stores import open_store
 from rota.tenants.sources import as_source, listed
-from rota.version import __version__
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from rota.tenants.engines import TenantEngines
 
@@ -65,6 +61,7 @@ class Rota:
         self._url = store if isinstance(store, str) else None
         self._given = None if isinstance(store, str) else store
         self._store = self._given
+        self._checks_tenants = True
         self._tenants = None if tenants is None else as_source(tenants)
         self._directory = Directory(self._list_tenants)
         self._engines: TenantEngines | None = None
@@ -110,13 +107,15 @@ class Rota:
         tz: str | None = None,
         per_tenant: bool = False,
         queue: str = "default",
-        executor: str = "thread",
+        executor: str | None = None,
         priority: int = 0,
         timeout: timedelta | str | None = "default",
         retry: Retry | None = None,
         catch_up: CatchUp | None = None,
         overlap: Overlap = Overlap.SKIP,
         fresh_within: timedelta | str | None = None,
+        max_memory: str | int | None = None,
+        max_cpu: timedelta | str | None = None,
     ) -> JobDecorator:
         """Register a function as a job of this application; see `Registry.job`."""
         return self._registry.job(
@@ -132,6 +131,8 @@ class Rota:
             catch_up=catch_up,
             overlap=overlap,
             fresh_within=fresh_within,
+            max_memory=max_memory,
+            max_cpu=max_cpu,
         )
 
     def include(self, registry: Registry) -> None:
@@ -183,6 +184,13 @@ class Rota:
         if self._url is None or self.settings.origin("store.url") != "default":
             return self.settings.store.url
         return self._url
+
+    def use_store(self, store: Store) -> None:
+        """Take a store that is open, before the first use: in a child process, the way to its worker.
+
+        Who holds the store behind it checks the tenants of what is enqueued: the source is not asked here.
+        """
+        self._store, self._checks_tenants = store, False
 
     def open_store(self) -> Store:
         """Return the store as it is, unchecked: for `db upgrade` and `doctor`."""
@@ -275,7 +283,7 @@ class Rota:
             if job.job.per_tenant:
                 raise NoTenant(f"job {job.name!r} is per_tenant: say which, {job.name}.using(tenant=...).enqueue(...)")
             return
-        if self._directory.find(tenant, now=now) is None:
+        if self._checks_tenants and self._directory.find(tenant, now=now) is None:
             raise TenantNotFound(tenant, known=[known.id for known in self.list_tenants()])
 
     def start_run(
@@ -367,39 +375,30 @@ class Rota:
         """Return the services of this process, not started."""
         if schedules:
             self.schedules.sync()
-        plan = self._plan(works=works, schedules=schedules, queues=queues, places=places)
         jobs = {name: function.registered for name, function in self.jobs.items()}
-        expander = Expander(self.store, clock=self.clock, bus=self.bus, directory=self._directory, jobs=jobs)
-        bench = Bench(
+        plan = plan_of(self.settings, jobs, works=works, schedules=schedules, queues=queues, places=places)
+        return make_crew(
+            self.store,
             clock=self.clock,
             bus=self.bus,
             directory=self._directory,
-            borrow=self._borrow,
-            execute=execute,
-            expand=expander.expand,
+            jobs=jobs,
+            plan=plan,
+            invocation=self.invocation,
             slot_before=self._slot_before,
-            arounds=tuple(self._arounds),
+            settings=self.settings,
+            app=self,
+            inline=inline,
         )
-        executor: Executor = InlineExecutor() if inline else ThreadExecutor(plan.places)
-        return Crew(self.store, clock=self.clock, bus=self.bus, bench=bench, jobs=jobs, executor=executor, plan=plan)
 
-    def _plan(self, *, works: bool, schedules: bool, queues: Mapping[str, int] | None, places: int | None) -> Plan:
-        worker, retention = self.settings.worker, self.settings.retention
-        ours = dict.fromkeys(sorted({"default", *(function.job.queue for function in self.jobs.values())}), 0)
-        return Plan(
-            works=works,
-            schedules=schedules,
-            queues=queues or dict(worker.queues) or ours,
-            places=places or worker.concurrency,
-            lease=worker.lease,
-            heartbeat=worker.heartbeat,
-            margin=worker.margin,
-            drain=worker.drain,
-            tick=self.settings.scheduler.tick,
-            keep_succeeded=retention.succeeded,
-            keep_failed=retention.failed,
-            keep_slots=self.settings.scheduler.max_catch_up,
-            version=__version__,
+    def invocation(self, tell_progress: TellProgress) -> Invocation:
+        """Return what calls the functions of jobs in this process, with the application's `around`s."""
+        return Invocation(
+            clock=self.clock,
+            borrow=self._borrow,
+            tell_progress=tell_progress,
+            first_time=_first_time,
+            arounds=tuple(self._arounds),
         )
 
     def _slot_before(self, run: Run) -> datetime | None:
@@ -465,6 +464,13 @@ def named_object(name: str) -> object:
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(f"{name!r} is not module:attribute of something there is: {error}") from error
+
+
+def _first_time(connection: "Connection", run_id: str, name: str) -> bool:
+    # Weight by choice: whoever has a connection has loaded SQLAlchemy.
+    from rota.tenants.once import first_time
+
+    return first_time(connection, run_id, name)
 
 
 def _retry(settings: Settings) -> Retry:

@@ -34,7 +34,7 @@ class StopSignal:
     Reads like an Event: `is_set()` and `wait(seconds)`.
     """
 
-    __slots__ = ("_event", "_is_set", "outcome", "reason")
+    __slots__ = ("_event", "_is_set", "_then", "grace", "outcome", "reason")
 
     def __init__(self) -> None:
         # Most attempts end before anybody waits, and an Event costs more than all else that an attempt sets up.
@@ -43,6 +43,9 @@ class StopSignal:
         self.reason: str = ""
         self.outcome: Outcome = Outcome.CANCELLED
         """What the attempt is when it ends because of this signal."""
+        self.grace: timedelta = timedelta(0)
+        """How long it has to stop by itself once it was asked, before harder means."""
+        self._then: list[Callable[[], object]] = []
 
     def is_set(self) -> bool:
         return self._is_set
@@ -55,14 +58,33 @@ class StopSignal:
                 event.set()
         return event.wait(timeout)
 
-    def set(self, reason: str = "asked to stop", *, outcome: Outcome = Outcome.CANCELLED) -> None:
-        """Ask the attempt to stop. The first reason stays."""
+    def set(
+        self,
+        reason: str = "asked to stop",
+        *,
+        outcome: Outcome = Outcome.CANCELLED,
+        grace: timedelta = timedelta(0),
+    ) -> None:
+        """Ask the attempt to stop. The first reason stays; a shorter grace than the first counts."""
         with _signalling:
             if not self._is_set:
-                self.reason, self.outcome = reason, outcome
+                self.reason, self.outcome, self.grace = reason, outcome, grace
+            self.grace = min(self.grace, grace)
             self._is_set = True
             if self._event is not None:
                 self._event.set()
+            told = list(self._then)
+        for tell in told:
+            tell()
+
+    def then(self, tell: Callable[[], object]) -> None:
+        """Call `tell` when the signal is set, in the thread that sets it, and again when its grace may be shorter;
+        at once if it is set."""
+        with _signalling:
+            self._then.append(tell)
+            is_set = self._is_set
+        if is_set:
+            tell()
 
 
 _signalling = threading.Lock()
@@ -119,7 +141,15 @@ class RunContext:
     """What a job may ask of its run. Find it by annotating a parameter with this class."""
 
     def __init__(
-        self, run: Run, *, clock: Clock, stop: StopSignal, tenant: BoundTenant | None, deadline: datetime | None
+        self,
+        run: Run,
+        *,
+        clock: Clock,
+        stop: StopSignal,
+        tenant: BoundTenant | None,
+        deadline: datetime | None,
+        tell_progress: Callable[[int, int | None], None],
+        first_time: "Callable[[Connection, str, str], bool]",
     ) -> None:
         self.run = run
         self.stop = stop
@@ -128,6 +158,8 @@ class RunContext:
         self.log: logging.Logger = log
         self._began_at = clock.now()
         self._tenant = tenant
+        self._tell_progress = tell_progress
+        self._first_time = first_time
 
     @property
     def run_id(self) -> str:
@@ -188,3 +220,24 @@ class RunContext:
         seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
         self.stop.wait(seconds)
         self.check()
+
+    async def asleep(self, duration: timedelta | float) -> None:
+        """`sleep`, for `async def` jobs: other coroutines go on meanwhile."""
+        # Weight by choice: a program without coroutines never loads asyncio.
+        import asyncio
+
+        await asyncio.sleep(duration.total_seconds() if isinstance(duration, timedelta) else duration)
+        self.check()
+
+    def progress(self, done: int, total: int | None = None) -> None:
+        """Say how far this attempt has come, in units of its own. Cheap: what is newest is written once a second."""
+        self._tell_progress(int(done), None if total is None else int(total))
+
+    def once(self, connection: "Connection", name: str = "") -> bool:
+        """Return whether this run does this for the first time, and remember that it did, in the transaction of
+        `connection`: `if ctx.once(db): ...` has its effect exactly once in that database (G8).
+
+        The mark is a row of the table `rota_once` there, of the run and `name`: it is committed or rolled back with
+        the writes of the job. Another attempt of the run that is still at it is waited for.
+        """
+        return self._first_time(connection, self.run.id, name)

@@ -28,6 +28,7 @@ RotaError
 │   └── TenantGone                      the tenant was deleted after its run was queued
 ├── RunFailed                           the result of a run was awaited, and it ended otherwise
 ├── WaitTimedOut (TimeoutError)         a run did not end within the time given
+├── BrokenFrame (ValueError)            a child process said what nobody says
 └── Stopped                             raised inside a job by ctx.check() when it should stop
 """
 
@@ -244,6 +245,10 @@ class RunFailed(RotaError):
 
 class WaitTimedOut(RotaError, TimeoutError):
     """A run did not end within the time given. The run goes on."""
+
+
+class BrokenFrame(RotaError, ValueError):
+    """Between a worker and a child process went what is too long, not JSON, or nothing that is said there."""
 
 
 class Stopped(RotaError):

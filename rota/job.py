@@ -1,6 +1,5 @@
 """Functions as jobs: the decorator, what it makes of a function, and how a run of it is asked for."""
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
@@ -13,13 +12,18 @@ from rota.core.builder import When, as_timing
 from rota.core.duration import parse_duration
 from rota.core.kind import Timing
 from rota.core.model import CatchUp, Job, Overlap, Retry
+from rota.core.size import parse_size, size_text
 from rota.errors import ConfigurationError, DuplicateJob, UnsupportedJob
 from rota.handle import RunHandle
+from rota.shape import PROCESS, Shape, shape_of
 from rota.signature import Registered, Signature
 
 Called = ParamSpec("Called")
 Asked = ParamSpec("Asked")
 Returned = TypeVar("Returned", covariant=True)
+
+LEAST_MEMORY = 64 << 20
+"""What a Python interpreter with an application's modules needs before a job does anything."""
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -43,23 +47,29 @@ class Enqueuer(Protocol):
 
 
 class JobFunction(Generic[Called, Asked, Returned]):
-    """A registered function. Calling it calls the function, here and now; `.enqueue` queues a run of it."""
+    """A registered function. Calling it calls the function, here and now; `.enqueue` queues a run of it.
+
+    Of a class with a `run` method it is `run` of a fresh instance; of an `async def` a call returns the coroutine.
+    """
 
     def __init__(
         self,
         registered: Registered,
         *,
+        target: Callable[..., object],
         timing: Timing | None,
         registry: "Registry",
         options: Options | None = None,
     ) -> None:
         self.registered = registered
+        self.target = target
+        """What was decorated: the function, or a class with a `run` method."""
         self.timing = timing
         """When it is due by its own schedule; None without one."""
         self.options: Options = options or Options()
         self._registry = registry
         self.__name__: str = registered.job.name
-        self.__doc__ = registered.function.__doc__
+        self.__doc__ = target.__doc__
         self.__wrapped__: Callable[..., object] = registered.function
 
     @property
@@ -126,11 +136,34 @@ class JobFunction(Generic[Called, Asked, Returned]):
             if value is not None
         }  # fmt: skip
         options = replace(self.options, **said)
-        return JobFunction(self.registered, timing=self.timing, registry=self._registry, options=options)
+        return JobFunction(
+            self.registered, target=self.target, timing=self.timing, registry=self._registry, options=options
+        )
+
+
+class Runs(Protocol[Called, Returned]):
+    """An instance of a class with a `run` method."""
+
+    def run(self, *args: Called.args, **kwargs: Called.kwargs) -> Returned: ...
+
+
+class RunsWithContext(Protocol[Called, Returned]):
+    """The same, where `run` first takes the context."""
+
+    def run(self, ctx: RunContext, /, *args: Called.args, **kwargs: Called.kwargs) -> Returned: ...
 
 
 class JobDecorator(Protocol):
-    """Makes a job of a function. A first parameter that is a RunContext is not asked for at enqueue."""
+    """Makes a job of a function, or of a class with a `run` method. A first parameter that is a RunContext is not
+    asked for at enqueue."""
+
+    @overload
+    def __call__(
+        self, cls: type[RunsWithContext[Asked, Returned]], /
+    ) -> JobFunction[Concatenate[RunContext, Asked], Asked, Returned]: ...
+
+    @overload
+    def __call__(self, cls: type[Runs[Asked, Returned]], /) -> JobFunction[Asked, Asked, Returned]: ...
 
     @overload
     def __call__(
@@ -198,7 +231,7 @@ class Registry:
 
     def _refuse_taken(self, function: JobFunction[Any, Any, Any]) -> None:
         known = self.functions.get(function.name)
-        if known is not None and known.registered.function is not function.registered.function:
+        if known is not None and known.target is not function.target:
             raise DuplicateJob(function.name, first=known.job.place, second=function.job.place)
 
     def job(
@@ -209,15 +242,21 @@ class Registry:
         tz: str | None = None,
         per_tenant: bool = False,
         queue: str = "default",
-        executor: str = "thread",
+        executor: str | None = None,
         priority: int = 0,
         timeout: timedelta | str | None = "default",
         retry: Retry | None = None,
         catch_up: CatchUp | None = None,
         overlap: Overlap = Overlap.SKIP,
         fresh_within: timedelta | str | None = None,
+        max_memory: str | int | None = None,
+        max_cpu: timedelta | str | None = None,
     ) -> JobDecorator:
-        """Register a function as a job.
+        """Register a function as a job, or a class with a `run` method, of which each run gets a fresh instance.
+
+        `executor` is "thread", "process" or "asyncio"; without a word an `async def` runs on the event loop and
+        anything else in a thread. `max_memory` ("512MB") and `max_cpu` ("10m" of processor time) limit the child
+        process of a process job.
 
         `timeout` and `fresh_within` are timedeltas or texts such as "10m". Without a word the time limit is that of
         the settings, 15 minutes; `timeout=None` must be said to have none.
@@ -228,58 +267,78 @@ class Registry:
             UnsupportedJob: the function cannot be a job as declared.
         """
 
-        def register(function: Callable[..., Any]) -> JobFunction[Any, Any, Any]:
+        def register(target: Callable[..., Any]) -> JobFunction[Any, Any, Any]:
+            shape = shape_of(target)
+            called = _name(name, shape)
             job = Job(
-                name=name or str(getattr(function, "__name__", "")),
+                name=called,
                 queue=queue,
-                executor=executor,
+                executor=shape.executor(executor, name=called),
                 per_tenant=per_tenant,
-                timeout=self._timeout if timeout == "default" else _duration(timeout, "timeout"),
+                timeout=self._timeout if timeout == "default" else _duration(timeout, "timeout", job=called),
                 retry=retry or self._retry,
                 priority=priority,
                 catch_up=catch_up or CatchUp(),
                 overlap=overlap,
-                fresh_within=_duration(fresh_within, "fresh_within"),
-                description=_first_line(function),
-                place=_place(function),
+                fresh_within=_duration(fresh_within, "fresh_within", job=called),
+                max_memory=_memory(max_memory, job=called),
+                max_cpu=_duration(max_cpu, "max_cpu", job=called),
+                description=shape.description,
+                place=shape.place,
             )
-            _refuse_unsupported(job, function)
-            made: JobFunction[Any, Any, Any] = JobFunction(
-                Registered(job=job, function=function, signature=Signature(function, name=job.name)),
-                timing=None if schedule is None else as_timing(schedule, tz=tz),
-                registry=self,
-            )
-            self.add(made)
             said = {"timeout": timeout != "default", "retry": retry is not None}
-            self._unsaid[job.name] = frozenset(name for name, is_said in said.items() if not is_said)
-            return made
+            timing = None if schedule is None else as_timing(schedule, tz=tz)
+            return self._register(job, shape, timing=timing, said=said)
 
         return register
 
+    def _register(
+        self, job: Job, shape: Shape, *, timing: Timing | None, said: Mapping[str, bool]
+    ) -> JobFunction[Any, Any, Any]:
+        _refuse_limits_without_a_child(job)
+        registered = Registered(job=job, function=shape.function, signature=Signature(shape.function, name=job.name))
+        made: JobFunction[Any, Any, Any] = JobFunction(registered, target=shape.target, timing=timing, registry=self)
+        self.add(made)
+        self._unsaid[job.name] = frozenset(name for name, is_said in said.items() if not is_said)
+        return made
 
-def _duration(value: timedelta | str | None, name: str) -> timedelta | None:
-    parsed = parse_duration(value) if isinstance(value, str) else value
+
+def _name(given: str | None, shape: Shape) -> str:
+    name = given or shape.name
+    if not name or name == "<lambda>":
+        raise UnsupportedJob(f"the function at {shape.place} has no name of its own: give the job a name=...")
+    return name
+
+
+def _duration(value: timedelta | str | None, name: str, *, job: str) -> timedelta | None:
+    try:
+        parsed = parse_duration(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ConfigurationError(f"job {job!r}: {name}: {error}") from None
     if parsed is not None and parsed <= timedelta(0):
-        raise ConfigurationError(f"{name}={value!r} must be longer than nothing; None is without limit")
+        raise ConfigurationError(
+            f"job {job!r}: {name}={value!r} must be longer than nothing; {name}=None is without limit"
+        )
     return parsed
 
 
-def _refuse_unsupported(job: Job, function: Callable[..., Any]) -> None:
-    if not job.name or job.name == "<lambda>":
-        raise UnsupportedJob(f"the function at {job.place} has no name of its own: give the job a name=...")
-    if inspect.iscoroutinefunction(function):
-        raise UnsupportedJob(
-            f"job {job.name!r} is `async def`, and there is no asyncio executor yet: use a plain `def`"
+def _memory(value: str | int | None, *, job: str) -> int | None:
+    try:
+        parsed = parse_size(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ConfigurationError(f"job {job!r}: max_memory: {error}") from None
+    if parsed is not None and parsed < LEAST_MEMORY:
+        raise ConfigurationError(
+            f"job {job!r}: max_memory={value!r} is less than Python itself needs: at least {size_text(LEAST_MEMORY)}, "
+            "and max_memory=None is without limit"
         )
-    if job.executor != "thread":
-        raise UnsupportedJob(f"job {job.name!r}: no executor {job.executor!r}; there is 'thread'")
+    return parsed
 
 
-def _first_line(function: Callable[..., Any]) -> str:
-    doc = inspect.getdoc(function) or ""
-    return doc.partition("\n")[0].strip()
-
-
-def _place(function: Callable[..., Any]) -> str:
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
+def _refuse_limits_without_a_child(job: Job) -> None:
+    for name, value in (("max_memory", job.max_memory), ("max_cpu", job.max_cpu)):
+        if value is not None and job.executor != PROCESS:
+            raise UnsupportedJob(
+                f"job {job.name!r}: {name} limits a child process, and this job runs by {job.executor!r}: "
+                f"add executor='process', or leave {name} out"
+            )

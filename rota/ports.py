@@ -9,10 +9,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from rota.context import StopSignal
 from rota.core.lifecycle import Ending
 from rota.core.model import (
     Firing,
-    Outcome,
+    Job,
+    LogChunk,
+    Note,
     Progress,
     Round,
     RoundState,
@@ -122,6 +125,14 @@ class Counts(Struct, frozen=True, kw_only=True):
     """The smallest due time among queued runs."""
 
 
+class Pruned(Struct, frozen=True, kw_only=True):
+    """The answer to `prune`: what was deleted."""
+
+    runs: int
+    chunks: int
+    """Chunks of logs that were too old themselves; those that went with their runs do not count."""
+
+
 class Store(Protocol):
     """Keeps runs, rounds, schedules and progress. About 25 verbs; one contract suite proves every implementation.
 
@@ -205,6 +216,21 @@ class Store(Protocol):
         is due at its slot, or at `now` without one, so that runs that share a concurrency key stand in line by slot.
         """
 
+    def note(self, notes: Sequence[Note], *, now: datetime) -> None:
+        """Write what attempts have to say: progress on the run's row, chunks of their logs.
+
+        Progress only while the run is running under that token; it goes when the run is opened again. What a note
+        drops is deleted before its chunks are added; a chunk that is there already is left alone, so repeating the
+        call adds nothing twice. A note for a run that is not there is left out. Atomic per note.
+        """
+
+    def log(self, run_id: str, *, after: tuple[int, int] | None = None, limit: int = 100) -> list[LogChunk]:
+        """Return the log of a run, by (token, number), oldest first; only what stands after that key.
+
+        Raises:
+            RunNotFound: there is no such run.
+        """
+
     # --- schedules ---
 
     def schedules(self) -> list[Schedule]:
@@ -274,12 +300,21 @@ class Store(Protocol):
     def counts(self) -> Counts:
         """Return how many open runs stand where."""
 
-    def prune(self, *, succeeded_before: datetime, failed_before: datetime, slots_before: datetime, limit: int) -> int:
-        """Delete up to `limit` ended runs with their attempts, and ended rounds without runs. Return how many runs.
+    def prune(
+        self,
+        *,
+        succeeded_before: datetime,
+        failed_before: datetime,
+        slots_before: datetime,
+        logs_before: datetime,
+        limit: int,
+    ) -> Pruned:
+        """Delete up to `limit` ended runs with their attempts and logs, up to `limit` chunks of logs that were written
+        before `logs_before`, and ended rounds without runs.
 
         Failed and cancelled runs go when they ended before `failed_before`, others before `succeeded_before`. Never
         what is open, never a run whose slot is not before `slots_before` (its dedupe key is still needed), never
-        the last run of a schedule and tenant (R72). Call again while it returns `limit`.
+        the last run of a schedule and tenant (R72). Call again while it deletes `limit` of either.
         """
 
     # --- workers ---
@@ -330,16 +365,31 @@ class Store(Protocol):
         """Let go of connections. The store is not used after."""
 
 
+class Brief(Struct, frozen=True, kw_only=True):
+    """All that a function may ask about its run, as plain data: it crosses into a child process as JSON."""
+
+    run: Run
+    """With its own window filled in."""
+    tenant: Tenant | None = None
+    deadline: datetime | None = None
+    """When its soft time limit ends; None without one."""
+
+
 class Call(Protocol):
     """One attempt, ready to be executed."""
 
     run: Run
+    stop_signal: StopSignal
+
+    @property
+    def is_coroutine(self) -> bool:
+        """Whether it is executed by `aexecute`, on an event loop."""
 
     def execute(self) -> Ending:
         """Call the job's function and return how it ended. Raises nothing that the job raised."""
 
-    def stop(self, reason: str, *, outcome: Outcome) -> None:
-        """Ask the attempt to stop; `outcome` is what it is when it does."""
+    async def aexecute(self) -> Ending:
+        """The same for a coroutine function, on the loop that awaits this. Being cancelled is how it is stopped."""
 
 
 class Executor(Protocol):
@@ -353,3 +403,18 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Start nothing more and let go of threads or children; what still runs is abandoned to its lease."""
+
+
+class Children(Protocol):
+    """Child processes that call the functions of process jobs."""
+
+    def execute(self, job: Job, brief: Brief, *, stop: StopSignal, started_at: datetime) -> Ending:
+        """Have a child call the job's function, and return how it ended; the calling thread waits.
+
+        Once `stop` is set the child is told; after `stop.grace` its process group gets SIGTERM, after the hard grace
+        SIGKILL. When this returns, no process that the attempt started is alive. A child that dies by itself is
+        `lost`, with its signal or exit status in the error. Raises nothing.
+        """
+
+    def close(self) -> None:
+        """End every child, whatever it is doing."""

@@ -246,7 +246,6 @@ def test_jobs_of_a_module_without_an_application_are_taken_in():  # R16
     ("declare", "error", "said"),
     [
         (lambda app: app.job()(lambda: None), UnsupportedJob, "name=..."),
-        (lambda app: app.job(executor="process")(print), UnsupportedJob, "no executor 'process'"),
         (lambda app: app.job(timeout="0s", name="x")(print), ConfigurationError, "timeout"),
         (lambda app: app.job(timeout=timedelta(-1), name="x")(print), ConfigurationError, "timeout"),
         (lambda app: app.job(schedule="61 * * * *", name="x")(len), BadSchedule, "minute"),
@@ -256,13 +255,6 @@ def test_jobs_of_a_module_without_an_application_are_taken_in():  # R16
 def test_a_declaration_that_cannot_work_is_refused_where_it_stands(declare, error, said):  # R2, R64
     with pytest.raises(error, match=said.replace("(", r"\(")):
         declare(an_app())
-
-
-def test_async_functions_are_refused_until_there_is_an_executor_for_them():
-    async def later() -> None: ...
-
-    with pytest.raises(UnsupportedJob, match="async def"):
-        an_app().job()(later)
 
 
 def test_the_settings_give_the_defaults_that_a_job_does_not_say():

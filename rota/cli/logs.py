@@ -5,6 +5,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from rota.context import current_run
 from rota.core.safe import masked, safe_text
 from rota.settings import LogFormat, Settings
 
@@ -24,10 +25,24 @@ def start_logging(settings: Settings, *, verbosity: int) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLine() if form is LogFormat.JSON else ConsoleLine())
     level = logging.DEBUG if verbosity > 0 else logging.getLevelName(settings.logging.level)
+    # On the handler too: a job's own log may be kept from a lower level on than is written here.
+    handler.setLevel(level)
+    handler.addFilter(RunFacts())
     logging.basicConfig(level=level, handlers=[handler])
     if verbosity <= 0:
         # Ten lines at the first start, about itself; what it did to the schema is in `rota db status`.
         logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+class RunFacts(logging.Filter):
+    """Gives each record of a run that run, its job and its tenant as facts (R44)."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        run = current_run.get()
+        if run is not None:
+            for name, fact in (("run", run.id), ("job", run.job), ("tenant", run.tenant)):
+                vars(record).setdefault(name, fact)
+        return True
 
 
 class ConsoleLine(logging.Formatter):

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "Runs": {
         "runs": "List runs, newest first.",
         "show": "Show a run with its attempts, or a round with its tenants.",
+        "logs": "Show what a run printed and logged.",
         "retry": "Run ended runs again, or the failed tenants of a round.",
         "cancel": "Cancel runs that are not over.",
         "wait": "Wait until runs are over.",
@@ -39,6 +40,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     },
     "Operations": {
         "status": "Say in five lines whether all is well.",
+        "workers": "List the worker processes, what they run, and when each of their loops last came round.",
         "doctor": "Check app, settings, store, clock and workers.",
         "tenants": "List tenants, or try their databases.",
         "config": "Show and check the settings.",

@@ -35,6 +35,35 @@ class LeaseLost(Event, frozen=True, kw_only=True):
     run: Run
 
 
+class AttemptStuck(Event, frozen=True, kw_only=True):
+    """An attempt goes on though its time to stop is over. Threads and coroutines cannot be killed: its worker process
+    gives back its other runs and is replaced."""
+
+    run: Run
+    reason: str
+    """Why it was asked to stop."""
+
+
+class LoopBlocked(Event, frozen=True, kw_only=True):
+    """The event loop of the coroutine jobs has not come round for a while: every coroutine of this process waits."""
+
+    lag: timedelta
+    """How long by now."""
+    run: Run | None
+    """The run whose coroutine has not given the loop back, where it is one of Rota's."""
+    stack: str
+    """Where its thread stands."""
+
+
+class ProcessChanged(Event, frozen=True, kw_only=True):
+    """A job in a thread changed what every job of its process shares: working directory, environment, umask, locale,
+    or a standard stream."""
+
+    what: tuple[str, ...]
+    jobs: tuple[str, ...]
+    """The jobs that ran since it was last as before."""
+
+
 class UnknownJob(Event, frozen=True, kw_only=True):
     """A run of a job that this worker does not know was given back for one that does."""
 

@@ -27,7 +27,8 @@ class Ending(Struct, frozen=True, kw_only=True):
     retry: bool = True
     """Whether a failure may be tried again; a job can say that it is final."""
     delay: timedelta | None = None
-    """For a snooze: how long. For a failure: the wait the job itself asked for."""
+    """For a snooze: how long. For a failure: the wait the job itself asked for. For an interruption: how long its code
+    may still be running."""
     expanded: int | None = None
 
 
@@ -52,7 +53,9 @@ def settle(run: Run, ending: Ending, *, now: datetime, wait: timedelta) -> Settl
             )
         case Outcome.INTERRUPTED:
             # A deploy is not the job's fault: give the attempt back (R45).
-            return _settlement(run, ending, State.QUEUED, now=now, attempt=run.attempt - 1)
+            state = State.QUEUED if ending.delay is None else State.SCHEDULED
+            due_at = now + (ending.delay or timedelta(0))
+            return _settlement(run, ending, state, now=now, due_at=due_at, attempt=run.attempt - 1)
         case Outcome.LOST:
             return _lost(run, ending, now=now)
         case _ if run.cancel_requested:
@@ -63,9 +66,15 @@ def settle(run: Run, ending: Ending, *, now: datetime, wait: timedelta) -> Settl
             return _settlement(run, ending, State.FAILED, now=now)
 
 
-def rescue(run: Run, *, now: datetime) -> Settlement:
-    """Decide what becomes of a run whose lease has ended. Void if a heartbeat moves the lease in between."""
-    error = ErrorReport(type="LeaseLost", message=f"worker {run.owner} stopped renewing its lease")
+def rescue(run: Run, *, now: datetime, reason: str | None = None) -> Settlement:
+    """Decide what becomes of a run whose lease has ended, or whose worker died; then `reason` says how.
+
+    Void if a heartbeat moves the lease in between.
+    """
+    if reason is None:
+        error = ErrorReport(type="LeaseLost", message=f"worker {run.owner} stopped renewing its lease")
+    else:
+        error = ErrorReport(type="WorkerDied", message=reason)
     settlement = settle(run, Ending(outcome=Outcome.LOST, error=error), now=now, wait=LOST_WAIT)
     return replace(settlement, lease_until=run.lease_until)
 

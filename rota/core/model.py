@@ -165,6 +165,10 @@ class Job(Struct, frozen=True, kw_only=True):
     catch_up: CatchUp = CatchUp()
     overlap: Overlap = Overlap.SKIP
     fresh_within: timedelta | None = None
+    max_memory: int | None = None
+    """Bytes that a child process of this job may allocate; `None` is without limit. For the process executor."""
+    max_cpu: timedelta | None = None
+    """Processor time that a child process of this job may use. For the process executor."""
     description: str = ""
     """The first line of the function's docstring (R16)."""
     place: str = ""
@@ -292,6 +296,9 @@ class Run(Struct, frozen=True, kw_only=True):
     error: ErrorReport | None = None
     result: str | None = None
     """What the job returned, in the codec's JSON."""
+    done: int | None = None
+    total: int | None = None
+    """How far its attempt said that it has come: `done` of `total`, in units of the job's own."""
     last_success: datetime | None = None
     """The newest slot of its schedule and tenant that succeeded, as the claim found it; `None` elsewhere."""
 
@@ -307,6 +314,41 @@ class Attempt(Struct, frozen=True, kw_only=True):
     ended_at: datetime | None
     outcome: Outcome | None
     error: ErrorReport | None = None
+
+
+class LogLine(Struct, frozen=True, kw_only=True):
+    """One line that a run printed or logged (R44)."""
+
+    at: datetime
+    level: str
+    """As in `logging`: `INFO`; what goes to standard output is `INFO`, to standard error `WARNING`."""
+    source: str
+    """The logger's name, or `stdout`, or `stderr`."""
+    text: str
+
+
+class LogChunk(Struct, frozen=True, kw_only=True):
+    """Lines of one attempt that were written together, oldest first."""
+
+    run_id: str
+    token: int
+    number: int
+    """Counts from 0 within the attempt."""
+    lines: tuple[LogLine, ...]
+    left_out: int = 0
+    """How many lines came right before these and were not kept."""
+
+
+class Note(Struct, frozen=True, kw_only=True):
+    """What an attempt has to say between its claim and its settlement: lines, and how far it has come."""
+
+    run_id: str
+    token: int
+    done: int | None = None
+    total: int | None = None
+    chunks: tuple[LogChunk, ...] = ()
+    drop: tuple[int, int] | None = None
+    """Chunks of this attempt with a number in [first, second) are deleted: the middle of a log that is too long."""
 
 
 class RunHistory(Struct, frozen=True, kw_only=True):

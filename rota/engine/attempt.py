@@ -1,26 +1,29 @@
-"""One attempt at a run: fills in what the function asks for, calls it, and cleans up after it."""
+"""One attempt at a run, from claim to settlement: what it is given, its time limit, its stop signal."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from rota.clock import Clock
-from rota.context import BoundTenant, RunContext, StopSignal, current_run
+from rota.context import StopSignal
 from rota.core.lifecycle import Ending
 from rota.core.model import Outcome, Run, RunKind, Tenant
 from rota.engine.bus import Bus
 from rota.engine.directory import Directory
 from rota.errors import TenantGone
-from rota.signature import Gift, Registered
+from rota.ports import Brief, Children
+from rota.signature import Registered
 
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
 
-Around = Callable[[RunContext], AbstractContextManager[object]]
-Execute = Callable[..., Ending]
+class Invokes(Protocol):
+    """Calls functions in this process."""
+
+    def call(self, registered: Registered, brief: Brief, stop: StopSignal) -> object: ...
+
+    def acall(self, registered: Registered, brief: Brief, stop: StopSignal) -> Awaitable[object]: ...
 
 
 class Bench:
@@ -32,33 +35,39 @@ class Bench:
         clock: Clock,
         bus: Bus,
         directory: Directory,
-        borrow: "Callable[[Tenant], AbstractContextManager[Engine]]",
-        execute: Execute,
+        invocation: Invokes,
+        execute: Callable[..., Ending],
+        aexecute: Callable[..., Awaitable[Ending]] | None = None,
+        aside: Callable[[Callable[[], Brief]], Awaitable[Brief]] | None = None,
+        children: Children | None = None,
         expand: Callable[[Run, StopSignal], int],
         slot_before: Callable[[Run], datetime | None],
-        arounds: Sequence[Around] = (),
     ) -> None:
         self.clock = clock
         self.bus = bus
         self.directory = directory
-        self.borrow = borrow
+        self.invocation = invocation
         self.execute = execute
+        self.aexecute = aexecute
+        self.aside = aside
+        """Calls a function that may take its time without holding up the event loop."""
+        self.children = children
+        """None: process jobs are called in this process, as inline ones."""
         self.expand = expand
         self.slot_before = slot_before
-        self.arounds = arounds
 
 
 class LiveAttempt:
     """A claimed run in this process, from claim to settlement."""
 
     __slots__ = (
-        "_bench", "_registered", "claimed_at", "deadline", "lost", "overdue_at", "renewed_at", "run", "started_at",
-        "stop_signal",
+        "_bench", "asked_to_stop_at", "claimed_at", "deadline", "lost", "overdue_at", "registered", "renewed_at", "run",
+        "started_at", "stop_signal",
     )  # fmt: skip
 
     def __init__(self, run: Run, registered: Registered, bench: Bench, *, asked_at: float) -> None:
         self.run: Run = run
-        self._registered = registered
+        self.registered: Registered = registered
         self._bench = bench
         self.stop_signal: StopSignal = StopSignal()
         self.started_at: datetime | None = None
@@ -66,34 +75,76 @@ class LiveAttempt:
         """When the time limit ends, for the job to read."""
         self.overdue_at: float | None = None
         """The same by the monotonic clock, which decides: a step of the store's clock times nobody out."""
+        self.asked_to_stop_at: float | None = None
+        """By the monotonic clock: when its stop signal was set, with the grace that is on the signal."""
         self.lost: bool = False
         self.claimed_at: float = asked_at
         """By the monotonic clock, as it was before the claim was sent: a slow answer only shortens the lease (6.4)."""
         self.renewed_at: float = asked_at
         """By the monotonic clock: when the last renewal that was granted was asked for."""
 
-    def stop(self, reason: str, *, outcome: Outcome) -> None:
-        self.stop_signal.set(reason, outcome=outcome)
+    @property
+    def is_coroutine(self) -> bool:
+        """Whether it runs on an event loop: a coroutine job's own work, not the expansion of its rounds."""
+        return self.registered.job.executor == "asyncio" and self.run.kind is RunKind.JOB
+
+    def stop(self, reason: str, *, outcome: Outcome, grace: timedelta = timedelta(0)) -> None:
+        """Ask it to stop within `grace`; asked again, the shorter time counts, from the first time on."""
+        if self.asked_to_stop_at is None:
+            self.asked_to_stop_at = self._bench.clock.monotonic()
+        self.stop_signal.set(reason, outcome=outcome, grace=grace)
+
+    def is_stuck(self, *, kill_grace: timedelta, at: float) -> bool:
+        """Whether it was asked to stop, and goes on though all its time for that is over."""
+        if self.asked_to_stop_at is None or self.started_at is None:
+            return False
+        allowed = self.stop_signal.grace + kill_grace
+        return at > self.asked_to_stop_at + allowed.total_seconds()
 
     def execute(self) -> Ending:
-        bench, run = self._bench, self.run
-        if self.stop_signal.is_set():
-            return Ending(outcome=self.stop_signal.outcome, reason=self.stop_signal.reason)
-        self.started_at = started_at = bench.clock.now()
-        self._limit(started_at)
-        if run.kind is RunKind.EXPANSION:
+        bench, stop = self._bench, self.stop_signal
+        started_at = self._begin()
+        if started_at is None:
+            return Ending(outcome=stop.outcome, reason=stop.reason)
+        if self.run.kind is RunKind.EXPANSION:
             return self._expand(started_at)
-        ending: Ending = bench.execute(self._call, stop=self.stop_signal, started_at=started_at)
-        return ending
+        if self.registered.job.executor == "process" and bench.children is not None:
+            return self._execute_in_child(bench.children, started_at)
+        return bench.execute(
+            lambda: bench.invocation.call(self.registered, self._brief(), stop), stop=stop, started_at=started_at
+        )
 
-    def _limit(self, started_at: datetime) -> None:
-        timeout = self._registered.job.timeout
-        if timeout is None:
-            return
-        self.overdue_at = self._bench.clock.monotonic() + timeout.total_seconds()
-        # A time limit beyond the end of the calendar is none to read about.
-        with suppress(OverflowError):
-            self.deadline = started_at + timeout
+    async def aexecute(self) -> Ending:
+        bench, stop = self._bench, self.stop_signal
+        assert bench.aexecute is not None, "wired wherever there are coroutine jobs"
+        started_at = self._begin()
+        if started_at is None:
+            return Ending(outcome=stop.outcome, reason=stop.reason)
+
+        async def call() -> object:
+            return await bench.invocation.acall(self.registered, await self._abrief(), stop)
+
+        return await bench.aexecute(call, stop=stop, started_at=started_at)
+
+    def _begin(self) -> datetime | None:
+        """Return when it begins; None where it was told to stop before."""
+        if self.stop_signal.is_set():
+            return None
+        self.started_at = started_at = self._bench.clock.now()
+        timeout = self.registered.job.timeout
+        if timeout is not None:
+            self.overdue_at = self._bench.clock.monotonic() + timeout.total_seconds()
+            # A time limit beyond the end of the calendar is none to read about.
+            with suppress(OverflowError):
+                self.deadline = started_at + timeout
+        return started_at
+
+    def _execute_in_child(self, children: Children, started_at: datetime) -> Ending:
+        brief: list[Brief] = []
+        refused = self._bench.execute(lambda: brief.append(self._brief()), stop=self.stop_signal, started_at=started_at)
+        if not brief:
+            return refused
+        return children.execute(self.registered.job, brief[0], stop=self.stop_signal, started_at=started_at)
 
     def _expand(self, started_at: datetime) -> Ending:
         listed: list[int] = []
@@ -104,30 +155,29 @@ class LiveAttempt:
         )
         return replace(ending, expanded=listed[0]) if listed else ending
 
-    def _call(self) -> object:
-        bench, run, registered = self._bench, self.run, self._registered
-        if run.tenant is None and not registered.signature.gifts and not bench.arounds:
-            # Nothing to fill in: the shortest way, for the many small jobs.
-            current_run.set(run)
-            arguments = registered.signature.decode(run.args)
-            return registered.function(*arguments.args, **arguments.kwargs)
-        return self._call_with_gifts()
+    def _brief(self) -> Brief:
+        """Return what the function may ask about its run.
 
-    def _call_with_gifts(self) -> object:
-        bench, run, registered = self._bench, self.run, self._registered
-        tenant = self._bound_tenant()
-        context = RunContext(
-            self._with_window(run), clock=bench.clock, stop=self.stop_signal, tenant=tenant, deadline=self.deadline
-        )
-        current_run.set(run)
-        with ExitStack() as held:
-            if tenant is not None:
-                held.callback(tenant.close)
-            for around in bench.arounds:
-                held.enter_context(around(context))
-            arguments = registered.signature.decode(run.args)
-            gifts = {name: _given(gift, context, held) for name, gift in registered.signature.gifts.items()}
-            return registered.function(*arguments.args, **arguments.kwargs, **gifts)
+        Raises:
+            TenantGone: the source does not list its tenant any more.
+        """
+        run = self._with_window(self.run)
+        if run.tenant is None:
+            return Brief(run=run, deadline=self.deadline)
+        tenant = self._tenant(run.tenant)
+        return Brief(run=run, tenant=tenant, deadline=self.deadline)
+
+    async def _abrief(self) -> Brief:
+        if (self.run.tenant is None and self.run.slot is None) or self._bench.aside is None:
+            return self._brief()
+        # Asked of the store, or of a source of the application's own: other coroutines go on.
+        return await self._bench.aside(self._brief)
+
+    def _tenant(self, tenant_id: str) -> Tenant:
+        tenant = self._bench.directory.find(tenant_id, now=self._bench.clock.now())
+        if tenant is None:
+            raise TenantGone(tenant_id)
+        return tenant
 
     def _with_window(self, run: Run) -> Run:
         """Give a slot that is run after a later one succeeded its own window: from the slot before (R9)."""
@@ -135,29 +185,3 @@ class LiveAttempt:
         if run.since is not None or not is_passed:
             return run
         return replace(run, since=self._bench.slot_before(run))
-
-    def _bound_tenant(self) -> BoundTenant | None:
-        if self.run.tenant is None:
-            return None
-        tenant = self._bench.directory.find(self.run.tenant, now=self._bench.clock.now())
-        if tenant is None:
-            raise TenantGone(self.run.tenant)
-        return BoundTenant(tenant, self._bench.borrow)
-
-
-def _given(gift: Gift, context: RunContext, held: ExitStack) -> Any:
-    match gift:
-        case Gift.CONTEXT:
-            return context
-        case Gift.STOP:
-            return context.stop
-        case Gift.TENANT:
-            return context.tenant.tenant
-        case Gift.BOUND_TENANT:
-            return context.tenant
-        case Gift.ENGINE:
-            return context.tenant.engine
-        case Gift.CONNECTION:
-            return held.enter_context(context.tenant.begin())
-        case Gift.DATABASE_NAME:
-            return context.tenant.database_name

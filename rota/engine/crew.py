@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
 
-from msgspec import Struct
-
 from rota.clock import Clock
-from rota.engine import host, maintenance
-from rota.engine.attempt import Bench
+from rota.engine import host
+from rota.engine.attempt import Bench, LiveAttempt
 from rota.engine.bus import Bus
 from rota.engine.heartbeat import Heartbeat, Timekeeper
+from rota.engine.lag import LagWatch
 from rota.engine.loop import Loop, Service, Waiter
+from rota.engine.plan import Plan
 from rota.engine.private import cancel_left
-from rota.engine.scheduler import Resumer, Scheduler
+from rota.engine.roster import Coroutines, pools, services
+from rota.engine.scheduler import Scheduler
+from rota.engine.voice import Voice
 from rota.engine.worker import Worker
 from rota.errors import StoreUnavailable
 from rota.ports import Executor, Store
@@ -26,26 +28,8 @@ log: logging.Logger = logging.getLogger(__name__)
 MOST_WAIT = timedelta(seconds=2)
 """How long a loop may take to end its last pass; a store that hangs must not hold up the end of the process."""
 
-
-class Plan(Struct, frozen=True, kw_only=True):
-    """What a process does, and its times; defaults are those of the settings."""
-
-    works: bool = True
-    schedules: bool = True
-    queues: Mapping[str, int]
-    """How many runs of each queue are claimed at once at most; 0 leaves it to the places."""
-    places: int = 8
-    lease: timedelta = timedelta(seconds=20)
-    heartbeat: timedelta = timedelta(seconds=5)
-    margin: timedelta = timedelta(seconds=7)
-    drain: timedelta = timedelta(seconds=30)
-    grace: timedelta = timedelta(seconds=5)
-    """After the drain time: how long attempts have to stop before they are given back as they are."""
-    tick: timedelta = timedelta(seconds=1)
-    keep_succeeded: timedelta = timedelta(days=30)
-    keep_failed: timedelta = timedelta(days=90)
-    keep_slots: timedelta = timedelta(days=7)
-    version: str = ""
+KILLED = timedelta(seconds=1)
+"""How long a child process that was killed may take to be recorded."""
 
 
 class Crew:
@@ -56,69 +40,69 @@ class Crew:
 
     def __init__(
         self,
+        worker_id: str,
         store: Store,
         *,
         clock: Clock,
         bus: Bus,
+        voice: Voice,
         bench: Bench,
         jobs: Mapping[str, Registered],
         executor: Executor,
+        coroutines: Coroutines | None = None,
         plan: Plan,
     ) -> None:
+        """`executor` runs what is no coroutine, and without `coroutines` those as well."""
         self._store = store
         self._clock = clock
         self._plan = plan
-        self._executor = executor
+        self._voice = voice
+        self._executors: list[Executor] = [executor, *([coroutines] if coroutines is not None else [])]
+        self._children = bench.children
+        self._stuck: list[LiveAttempt] = []
+        self.must_end: threading.Event = threading.Event()
+        """Set when an attempt does not stop: only the end of this process ends it. See `abandon`."""
         self.stamps: dict[str, datetime] = {}
         """When each loop last came round."""
         self.worker: Worker = Worker(
-            clock.new_id(),
+            worker_id,
             store,
             clock=clock,
             bus=bus,
             bench=bench,
             jobs=jobs,
-            executor=executor,
+            pools=pools(executor, coroutines, jobs=jobs, plan=plan),
             queues=plan.queues,
-            places=plan.places,
             lease=plan.lease,
+            on_ended=voice.ended,
             random=Random(),
         )
         self.scheduler: Scheduler = Scheduler(store, clock=clock, bus=bus, jobs=jobs, every=plan.tick)
-        self.services: dict[str, Service] = self._services(bus)
-        """What is driven besides the worker and its leases, by name."""
-        self.heartbeat: Heartbeat = Heartbeat(
-            self.worker, store, clock=clock, lease=plan.lease, every=plan.heartbeat, stamps=self.stamps
+        self.services: dict[str, Service] = services(
+            store, clock=clock, bus=bus, plan=plan, worker=self.worker, scheduler=self.scheduler
         )
-        self.timekeeper: Timekeeper = Timekeeper(self.worker, clock=clock, lease=plan.lease, margin=plan.margin)
-        self._leases = [
-            self._loop(bus, "heartbeat", self.heartbeat),
-            self._loop(bus, "timekeeper", self.timekeeper),
-        ]
+        """What is driven besides the worker and its leases, by name."""
+        self.heartbeat: Heartbeat = Heartbeat(self.worker, store, clock=clock, plan=plan, stamps=self.stamps)
+        self.timekeeper: Timekeeper = Timekeeper(self.worker, clock=clock, plan=plan, on_stuck=self._on_stuck)
+        self._leases = self._lease_loops(bus, coroutines)
         self._work = [
             self._loop(bus, "worker", self.worker, wake=self.worker.wake),
             self._loop(bus, "waiter", Waiter(store.wait, self.worker.wake)),
         ]
         self._keep = [self._loop(bus, name, service) for name, service in self.services.items()]
 
+    def _lease_loops(self, bus: Bus, coroutines: Coroutines | None) -> list[Loop]:
+        """Return what goes on until the last attempt has ended, also while the process drains."""
+        watched: dict[str, Service] = {} if coroutines is None else {"lag": LagWatch(coroutines, bus=bus)}
+        kept: dict[str, Service] = {
+            "heartbeat": self.heartbeat,
+            "timekeeper": self.timekeeper,
+            "capture": self._voice.captures,
+        }
+        return [self._loop(bus, name, service) for name, service in (kept | watched).items()]
+
     def _loop(self, bus: Bus, name: str, service: Service, *, wake: threading.Event | None = None) -> Loop:
         return Loop(name, service, clock=self._clock, bus=bus, stamps=self.stamps, wake=wake)
-
-    def _services(self, bus: Bus) -> dict[str, Service]:
-        store, plan = self._store, self._plan
-        services: dict[str, Service] = {
-            "neighbours": maintenance.Neighbours(store, bus=bus),
-            "rescuer": maintenance.Rescuer(store, clock=self._clock, bus=bus, lease=plan.lease),
-            "promoter": maintenance.Promoter(store),
-            "closer": maintenance.RoundCloser(store, bus=bus),
-            "pruner": maintenance.Pruner(
-                store, succeeded=plan.keep_succeeded, failed=plan.keep_failed, slots=plan.keep_slots
-            ),
-        }
-        if plan.schedules:
-            services["scheduler"] = self.scheduler
-            services["resumer"] = Resumer(store)
-        return services
 
     def start(self) -> None:
         """Register this process and start its loops.
@@ -138,6 +122,7 @@ class Crew:
                 now=self._clock.now(),
             )
         )
+        self._voice.open()
         for loop in [*self._leases, *self._keep, *(self._work if plan.works else [])]:
             loop.start()
 
@@ -154,15 +139,39 @@ class Crew:
         clean = self._wait_until_idle(self._plan.drain, hurry)
         if not clean:
             self.worker.stop_attempts("the worker is shutting down")
-            clean = self._wait_until_idle(self._plan.grace, hurry)
+            # A child process is killed at the end of its grace, and that is to be recorded.
+            clean = self._wait_until_idle(self._plan.kill_grace + KILLED, hurry)
+        self._let_go()
+        return clean
+
+    def abandon(self) -> None:
+        """Give back everything and record what does not stop as what it was stopped for; the process must end next.
+
+        The other attempts have the hard grace to come to their end.
+        """
+        self.worker.stop_claiming()
+        for loop in self._keep:
+            loop.stop()
+        self._wait_until_idle(self._plan.kill_grace, threading.Event(), but_for=self._stuck)
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._end(self._work)
         if self._plan.works and (given_back := self.worker.finish(self._clock.now())):
             log.warning("gave back %d runs that did not stop", given_back)
         self._end(self._leases)
         self._end(self._keep)
-        self._executor.close()
+        for executor in self._executors:
+            executor.close()
+        if self._children is not None:
+            self._children.close()
+        self._voice.close(self._clock.now())
         self._deregister()
-        return clean
+
+    def _on_stuck(self, attempt: LiveAttempt) -> None:
+        self._stuck.append(attempt)
+        self.worker.report_stuck(attempt)
+        self.must_end.set()
 
     def _end(self, loops: Sequence[Loop]) -> None:
         for loop in loops:
@@ -177,9 +186,9 @@ class Crew:
         except StoreUnavailable as error:
             log.warning("could not give back what had not begun, its lease will end: %s", error)
 
-    def _wait_until_idle(self, most: timedelta, hurry: threading.Event) -> bool:
+    def _wait_until_idle(self, most: timedelta, hurry: threading.Event, *, but_for: Sequence[LiveAttempt] = ()) -> bool:
         ends = self._clock.monotonic() + most.total_seconds()
-        while self.worker.busy:
+        while self.worker.busy and not (but_for and all(one in but_for for one in self.worker.live())):
             if hurry.is_set() or self._clock.monotonic() >= ends:
                 return False
             # Again each time: a claim may have been under way when claiming stopped.

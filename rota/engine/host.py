@@ -26,12 +26,17 @@ def process_started(pid: int) -> str:
 
     A pid alone may be somebody else's by now.
     """
+    return (_stat(pid) or [""] * 20)[19]
+
+
+def _stat(pid: int) -> list[str]:
+    """Return what the kernel tells of a process, from its state on; nothing if there is none."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return ""
+        return []
     # The command's name, in parentheses, may hold blanks and parentheses itself.
-    return stat.rpartition(")")[2].split()[19]
+    return stat.rpartition(")")[2].split()
 
 
 def is_dead_neighbour(worker: WorkerRecord) -> bool:
@@ -48,6 +53,9 @@ def is_dead_neighbour(worker: WorkerRecord) -> bool:
 
 
 def _is_gone(pid: int, started: str) -> bool:
+    if _stat(pid)[:1] == ["Z"]:
+        # It is dead, and nobody has asked how: so it stays in a container whose first process reaps no orphans.
+        return True
     now_started = process_started(pid)
     if now_started:
         return now_started != started

@@ -102,25 +102,31 @@ class Neighbours:
     def tick(self, now: datetime) -> timedelta:
         for worker in self._store.workers():
             if is_dead_neighbour(worker):
-                self._bury(worker, now)
+                if self.bury(worker.id, reason="its process is gone", now=now):
+                    self._forget(worker, now)
+                    log.warning("worker %s is dead; its runs are free", worker.id)
             elif now - worker.last_seen > FORGOTTEN:
                 # Of another host: its leases ended long ago, and nobody else clears its record away.
                 self._forget(worker, now)
         return self._every
 
-    def _bury(self, worker: WorkerRecord, now: datetime) -> None:
-        query = RunQuery(owner=worker.id, states=(State.RUNNING,), kind=None, limit=500)
+    def bury(self, worker_id: str, *, reason: str, now: datetime) -> bool:
+        """Give back the runs of a worker that is dead for certain, and return whether none is left.
+
+        Its record stays for the next pass: what it had sent to the store in its last moment may be done only now.
+        """
+        query = RunQuery(owner=worker_id, states=(State.RUNNING,), kind=None, limit=500)
         while runs := self._store.runs(query):
-            settlements = [lifecycle.rescue(run, now=now) for run in runs]
+            settlements = [lifecycle.rescue(run, now=now, reason=f"worker {worker_id}: {reason}") for run in runs]
             applied = set(self._store.settle(settlements, now=now).applied)
             for settlement in settlements:
                 if settlement.run.id in applied:
+                    log.warning("run lost: %s", reason, extra={"run": settlement.run.id, "job": settlement.run.job})
                     self._bus.publish(RunLost(settlement=settlement))
             if not applied:
                 # Somebody else is at it: what is left is for the next pass.
-                return
-        self._forget(worker, now)
-        log.warning("worker %s is dead; its runs are free", worker.id)
+                return False
+        return True
 
     def _forget(self, worker: WorkerRecord, now: datetime) -> None:
         cancel_left(self._store, worker.queues, now=now, reason="the process that it was started in is gone")
@@ -169,6 +175,7 @@ class Pruner:
         succeeded: timedelta,
         failed: timedelta,
         slots: timedelta,
+        logs: timedelta,
         every: timedelta = timedelta(minutes=10),
         batch: int = 500,
     ) -> None:
@@ -176,6 +183,7 @@ class Pruner:
         self._succeeded = succeeded
         self._failed = failed
         self._slots = slots
+        self._logs = logs
         self._every = every
         self._batch = batch
 
@@ -184,7 +192,9 @@ class Pruner:
             succeeded_before=now - self._succeeded,
             failed_before=now - self._failed,
             slots_before=now - self._slots,
+            logs_before=now - self._logs,
             limit=self._batch,
         )
         # Between batches the others get the store.
-        return timedelta(milliseconds=100) if deleted == self._batch else self._every
+        is_more = self._batch in (deleted.runs, deleted.chunks)
+        return timedelta(milliseconds=100) if is_more else self._every

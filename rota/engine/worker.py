@@ -2,8 +2,8 @@
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
 
@@ -11,14 +11,15 @@ from msgspec.structs import replace
 
 from rota.clock import Clock
 from rota.core import lifecycle, retry
-from rota.core.events import AttemptEnded, LeaseLost, RunStarted, UnknownJob
+from rota.core.events import AttemptEnded, AttemptStuck, LeaseLost, RunLost, RunStarted, UnknownJob
 from rota.core.lifecycle import Ending
-from rota.core.model import Outcome, Run, Settlement, State
+from rota.core.model import ErrorReport, Outcome, Run, Settlement, State
 from rota.engine.attempt import Bench, LiveAttempt
 from rota.engine.bus import Bus
-from rota.engine.prefetch import MOST, Prefetch
+from rota.engine.pool import Pair, Pool
+from rota.engine.prefetch import MOST
 from rota.errors import StoreUnavailable
-from rota.ports import ClaimRequest, Executor, RunQuery, Store
+from rota.ports import ClaimRequest, RunQuery, Store
 from rota.signature import Registered
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -28,6 +29,12 @@ IDLE = timedelta(seconds=1)
 
 STUCK = timedelta(seconds=1)
 """How long a run that was claimed ahead may wait for a place here."""
+
+PARTING = timedelta(seconds=1)
+"""What a run waits for its next attempt where this process ends while the code of the last one may still run."""
+
+ASKED = frozenset({Outcome.TIMED_OUT, Outcome.CANCELLED})
+"""Why an attempt was asked to stop, where that is its outcome also if it does not."""
 
 
 class Worker:
@@ -46,10 +53,10 @@ class Worker:
         bus: Bus,
         bench: Bench,
         jobs: Mapping[str, Registered],
-        executor: Executor,
+        pools: Sequence[Pool],
         queues: Mapping[str, int],
-        places: int,
         lease: timedelta,
+        on_ended: Callable[[Run], object],
         random: Random,
     ) -> None:
         self.id = worker_id
@@ -58,16 +65,15 @@ class Worker:
         self._bus = bus
         self._bench = bench
         self._jobs = jobs
-        self._executor = executor
+        self._pools = pools
         self._queues = queues
-        self._places = places
         self._lease = lease
+        self._tell_ended = on_ended
         self._random = random
-        self._prefetch = Prefetch(places)
-        self._live: dict[tuple[str, int], LiveAttempt] = {}
         self._ended: deque[tuple[LiveAttempt, Ending]] = deque()
         self._unsettled: list[Settlement] = []
         self._unknown: set[str] = set()
+        self._began: set[str] = set()
         self._draining = False
         self._in_doubt = False
         self._exchanging = False
@@ -77,7 +83,7 @@ class Worker:
     @property
     def busy(self) -> bool:
         """Whether this worker holds runs, from claim to settlement, or may be about to. Safe from any thread."""
-        return self._exchanging or bool(self._live) or bool(self._unsettled)
+        return self._exchanging or any(pool.live for pool in self._pools) or bool(self._unsettled)
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -105,15 +111,24 @@ class Worker:
     def lose(self, lost: Sequence[tuple[str, int]]) -> None:
         """Stop attempts whose leases are gone; their endings are not recorded (G5). Safe from any thread."""
         for pair in lost:
-            attempt = self._live.get(pair)
+            attempt = self._find(pair)
             if attempt is not None and not attempt.lost:
                 attempt.lost = True
                 attempt.stop("its lease is lost", outcome=Outcome.INTERRUPTED)
                 self._bus.publish(LeaseLost(run=attempt.run))
 
+    def began_since_last_look(self) -> list[str]:
+        """Return the names of the jobs whose runs were claimed since the last call. Safe from any thread."""
+        began, self._began = self._began, set()
+        return sorted(began)
+
     def live(self) -> list[LiveAttempt]:
         """Return the attempts that are held now. Safe from any thread."""
-        return list(self._live.values())
+        return [attempt for pool in self._pools for attempt in list(pool.live.values())]
+
+    def _find(self, pair: Pair) -> LiveAttempt | None:
+        found = (pool.live.get(pair) for pool in self._pools)
+        return next((attempt for attempt in found if attempt is not None), None)
 
     def tick(self, now: datetime) -> timedelta:
         """Settle what ended, claim what there is place for, and say when to come back without a wake-up."""
@@ -131,17 +146,29 @@ class Worker:
             self._give_back_unheard_of(now)
             self._in_doubt = False
         settlements = self._collect(now)
-        request = None if self._draining else self._request()
-        self._give_back_stuck(now)
-        if not settlements and request is None:
-            return IDLE
-        self._in_doubt = request is not None
-        claimed = self._exchange(settlements, request, now)
-        self._start(claimed, now, asked_at=asked_at)
+        more = False
+        for pool in self._pools:
+            request = None if self._draining else self._request(pool, asked_at)
+            if request is None and not settlements:
+                continue
+            self._in_doubt = self._in_doubt or request is not None
+            # What ended is settled together with the first claim, in one transaction.
+            claimed = self._exchange(settlements, request, now)
+            self._start(claimed, now, asked_at=asked_at)
+            if request is not None:
+                # A full answer means there is more.
+                more = more or len(claimed) >= request.limit
+                self._let_rest(pool, is_empty=not claimed, is_busy=more or bool(settlements))
+            settlements = []
         self._in_doubt = False
-        # A full answer means there is more; ended attempts want to be settled.
-        more = request is not None and len(claimed) >= request.limit
+        self._give_back_stuck(now)
         return timedelta(0) if more or self._ended else IDLE
+
+    def _let_rest(self, pool: Pool, *, is_empty: bool, is_busy: bool) -> None:
+        if not is_empty:
+            pool.found()
+        elif is_busy and len(self._pools) > 1:
+            pool.rest(at=self._clock.monotonic())
 
     def _exchange(self, settlements: Sequence[Settlement], request: ClaimRequest | None, now: datetime) -> list[Run]:
         if not settlements:
@@ -157,22 +184,24 @@ class Worker:
         query = RunQuery(owner=self.id, states=(State.RUNNING,), kind=None, limit=2 * MOST)
         running = {(run.id, run.token) for run in self._store.runs(query)}
         # A lost attempt is known too: while its code may still run, only the end of its lease frees the run.
-        unheard_of = running.difference(self._live, self.held())
+        known = [(attempt.run.id, attempt.run.token) for attempt in self.live()]
+        unheard_of = running.difference(known, self.held())
         if unheard_of:
             self._store.release(self.id, sorted(unheard_of), now=now)
 
     def _give_back_stuck(self, now: datetime) -> None:
         """Let others have the runs that were claimed ahead and found every place taken for longer than expected."""
-        if len(self._live) <= self._places:
-            return
-        waiting = next((one for one in self.live() if one.started_at is None), None)
-        if waiting is None:
-            return
-        waited = self._clock.monotonic() - waiting.claimed_at
-        if waited > STUCK.total_seconds():
-            # Or the same runs would be claimed again by the next pass, and given back, for as long as this lasts.
-            self._prefetch.learn_at_least(waited)
-            self.release_waiting(now)
+        for pool in self._pools:
+            if len(pool.live) <= pool.places:
+                continue
+            waiting = next((one for one in list(pool.live.values()) if one.started_at is None), None)
+            if waiting is None:
+                continue
+            waited = self._clock.monotonic() - waiting.claimed_at
+            if waited > STUCK.total_seconds():
+                # Or the same runs would be claimed again by the next pass, and given back, for as long as this lasts.
+                pool.learn_at_least(waited)
+                self.release_waiting(now)
 
     def _collect(self, now: datetime) -> list[Settlement]:
         """Turn the endings so far into settlements. They are kept until the store has them: an answer that was lost
@@ -182,32 +211,49 @@ class Worker:
             if not attempt.lost:
                 self._unsettled.append(self._settlement(attempt, ending, now))
             # Only now, so that the heartbeat finds it in one place or the other.
-            self._live.pop((attempt.run.id, attempt.run.token), None)
+            self._forget((attempt.run.id, attempt.run.token))
         return list(self._unsettled)
+
+    def _forget(self, pair: Pair) -> None:
+        for pool in self._pools:
+            pool.live.pop(pair, None)
 
     def _settlement(self, attempt: LiveAttempt, ending: Ending, now: datetime) -> Settlement:
         run = attempt.run
         if ending.outcome is Outcome.CANCELLED and attempt.stop_signal.is_set():
             # Whoever cancelled it wrote the reason on the run's row; ours must not replace it.
             ending = replace(ending, reason=None)
-        pause = retry.wait(self._jobs[run.job].job.retry, attempt=max(run.attempt, 1), random=self._random)
-        return lifecycle.settle(run, ending, now=now, wait=pause)
+        return lifecycle.settle(run, ending, now=now, wait=self._pause(run))
 
-    def _request(self) -> ClaimRequest | None:
-        free = self._prefetch.room(held=len(self._live))
-        if free <= 0:
+    def _pause(self, run: Run) -> timedelta:
+        return retry.wait(self._jobs[run.job].job.retry, attempt=max(run.attempt, 1), random=self._random)
+
+    def _request(self, pool: Pool, at: float) -> ClaimRequest | None:
+        free = pool.room(at=at)
+        queues = self._shares(free) if free > 0 else {}
+        if not queues:
             return None
+        # Each pool leaves the jobs of the others alone.
+        others = [other.jobs for other in self._pools if other is not pool]
         return ClaimRequest(
             worker=self.id,
-            queues={name: min(share, free) if share else free for name, share in self._queues.items()},
+            queues=queues,
             limit=free,
             lease=self._lease,
-            except_jobs=frozenset(self._unknown),
+            except_jobs=frozenset(self._unknown).union(*others),
         )
 
+    def _shares(self, free: int) -> dict[str, int]:
+        """Return how many runs may be claimed of each queue: a share is what is held of it at once, at most."""
+        if not any(self._queues.values()):
+            return dict.fromkeys(self._queues, free)
+        held = Counter(attempt.run.queue for attempt in self.live())
+        left = {name: min(share - held[name], free) if share else free for name, share in self._queues.items()}
+        return {name: room for name, room in left.items() if room > 0}
+
     def _start(self, claimed: Sequence[Run], now: datetime, *, asked_at: float) -> None:
-        attempts = []
         unknown = []
+        begun: dict[int, list[LiveAttempt]] = {}
         for run in claimed:
             registered = self._jobs.get(run.job)
             if registered is None:
@@ -217,16 +263,22 @@ class Worker:
             if run.cancel_requested:
                 # Asked for while a worker had it that gave it back: it does not begin.
                 attempt.stop("cancelled", outcome=Outcome.CANCELLED)
-            self._live[run.id, run.token] = attempt
-            attempts.append(attempt)
-        if self._bus.wants(RunStarted):
-            for attempt in attempts:
-                self._bus.publish(RunStarted(run=attempt.run))
-        if attempts:
-            self._executor.submit(attempts, self._on_ended)
+            number = self._pool_of(attempt)
+            self._pools[number].live[run.id, run.token] = attempt
+            begun.setdefault(number, []).append(attempt)
+            self._began.add(run.job)
+        for number, attempts in begun.items():
+            if self._bus.wants(RunStarted):
+                for attempt in attempts:
+                    self._bus.publish(RunStarted(run=attempt.run))
+            self._pools[number].executor.submit(attempts, self._on_ended)
         # Last: the store may be away, and what is held must be with the executor by then.
         if unknown:
             self._give_back_unknown(unknown, now)
+
+    def _pool_of(self, attempt: LiveAttempt) -> int:
+        """Return which pool executes it: the first one that can, whoever it was claimed for."""
+        return 1 if attempt.is_coroutine and len(self._pools) > 1 else 0
 
     def _give_back_unknown(self, runs: Sequence[Run], now: datetime) -> None:
         """Leave runs of unknown jobs to a worker that knows them (R36)."""
@@ -237,10 +289,13 @@ class Worker:
             self._bus.publish(UnknownJob(run=run))
 
     def _on_ended(self, run: Run, ending: Ending) -> None:
-        attempt = self._live.get((run.id, run.token))
-        if attempt is not None:
-            self._prefetch.learn(attempt.started_at, self._clock)
-            self._ended.append((attempt, ending))
+        # First: what it said is written by then, if somebody who sees its end asks for it at once.
+        self._tell_ended(run)
+        for pool in self._pools:
+            attempt = pool.live.get((run.id, run.token))
+            if attempt is not None:
+                pool.learn(attempt, self._clock)
+                self._ended.append((attempt, ending))
         if not self.wake.is_set():
             self.wake.set()
 
@@ -250,8 +305,12 @@ class Worker:
             if settlement.run.id not in applied:
                 log.warning("lease lost before the end was recorded", extra={"run": settlement.run.id})
                 self._bus.publish(LeaseLost(run=settlement.run))
-            elif wanted:
+                continue
+            if wanted:
                 self._bus.publish(AttemptEnded(settlement=settlement))
+            if settlement.outcome is Outcome.LOST:
+                # Its child died by itself.
+                self._bus.publish(RunLost(settlement=settlement))
 
     # --- stopping ---
 
@@ -261,10 +320,10 @@ class Worker:
 
     def release_waiting(self, now: datetime) -> int:
         """Give back the runs that were claimed and have not begun; return how many (R45)."""
-        calls = self._executor.withdraw()
+        calls = [call for pool in self._pools for call in pool.executor.withdraw()]
         pairs = [(call.run.id, call.run.token) for call in calls]
         for pair in pairs:
-            self._live.pop(pair, None)
+            self._forget(pair)
         if not pairs:
             return 0
         try:
@@ -290,14 +349,40 @@ class Worker:
         settlements = self._collect(now)
         going_on = [attempt for attempt in self.live() if not attempt.lost]
         for attempt in going_on:
+            settlements.append(self._parting(attempt, now))
             attempt.lost = True
             attempt.stop("the worker is shutting down", outcome=Outcome.INTERRUPTED)
-            ending = Ending(outcome=Outcome.INTERRUPTED, started_at=attempt.started_at, reason="given back unfinished")
-            settlements.append(lifecycle.settle(attempt.run, ending, now=now, wait=timedelta(0)))
-        self._live.clear()
+        for pool in self._pools:
+            pool.live.clear()
         try:
             self._exchange(settlements, None, now)
             self._give_back_unheard_of(now)
         except StoreUnavailable as error:
             log.warning("could not give back everything, leases will end: %s", error)
         return len(going_on)
+
+    def _parting(self, attempt: LiveAttempt, now: datetime) -> Settlement:
+        """Return what becomes of a run whose code may go on until this process is gone."""
+        stop, run = attempt.stop_signal, attempt.run
+        wait = max(self._pause(run), PARTING)
+        if not (stop.is_set() and stop.outcome in ASKED):
+            ending = Ending(
+                outcome=Outcome.INTERRUPTED,
+                started_at=attempt.started_at,
+                reason="given back unfinished",
+                delay=None if attempt.started_at is None else PARTING,
+            )
+            return lifecycle.settle(run, ending, now=now, wait=wait)
+        error = ErrorReport(type="Stuck", message=f"{stop.reason}, and it did not stop")
+        ending = Ending(outcome=stop.outcome, started_at=attempt.started_at, error=error, reason=stop.reason)
+        return lifecycle.settle(run, ending, now=now, wait=wait)
+
+    def report_stuck(self, attempt: LiveAttempt) -> None:
+        """Say that an attempt does not stop. Safe from any thread."""
+        reason = attempt.stop_signal.reason
+        log.error(
+            "it does not stop, though %s: this process must be replaced",
+            reason,
+            extra={"job": attempt.run.job, "run": attempt.run.id, "tenant": attempt.run.tenant},
+        )
+        self._bus.publish(AttemptStuck(run=attempt.run, reason=reason))

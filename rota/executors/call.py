@@ -24,19 +24,26 @@ def execute(function: Callable[[], object], *, stop: StopSignal, started_at: dat
     its worker (R21, R43)."""
     try:
         return ending_of(function(), stop=stop, started_at=started_at)
-    except Stopped as stopped:
-        return _stopped(stop, str(stopped), started_at)
-    except TenantGone as gone:
-        return Ending(outcome=Outcome.CANCELLED, started_at=started_at, reason=str(gone))
-    except (ResultNotStorable, BadArguments) as error:
-        # Another attempt would do the work again and end the same way.
-        return Ending(outcome=Outcome.FAILED, started_at=started_at, error=report(error), retry=False)
     # One of the four broad catches: a job that calls sys.exit must not end its worker.
     except BaseException as error:  # noqa: BLE001
-        if not stop.is_set():
+        return ending_of_error(error, stop=stop, started_at=started_at)
+
+
+def ending_of_error(error: BaseException, *, stop: StopSignal, started_at: datetime) -> Ending:
+    """Return what an exception says of the attempt (R43)."""
+    match error:
+        case Stopped():
+            return _stopped(stop, str(error), started_at)
+        case TenantGone():
+            return Ending(outcome=Outcome.CANCELLED, started_at=started_at, reason=str(error))
+        case ResultNotStorable() | BadArguments():
+            # Another attempt would do the work again and end the same way.
+            return Ending(outcome=Outcome.FAILED, started_at=started_at, error=report(error), retry=False)
+        case _ if not stop.is_set():
             return Ending(outcome=Outcome.FAILED, started_at=started_at, error=report(error))
-        # Whatever a job raises once it was told to stop is its way to stop: a cancelled run is not tried again.
-        return Ending(outcome=stop.outcome, started_at=started_at, error=report(error), reason=stop.reason)
+        case _:
+            # Whatever a job raises once it was told to stop is its way to stop: a cancelled run is not tried again.
+            return Ending(outcome=stop.outcome, started_at=started_at, error=report(error), reason=stop.reason)
 
 
 def ending_of(returned: object, *, stop: StopSignal, started_at: datetime) -> Ending:
@@ -50,7 +57,9 @@ def ending_of(returned: object, *, stop: StopSignal, started_at: datetime) -> En
         case Result():
             value = {"value": returned.value, "counts": dict(returned.counts)}
             kept = {name: part for name, part in value.items() if part}
-            return _said(success=returned.success, error=returned.error, value=kept or None, started_at=started_at)
+            return _said(
+                stop, success=returned.success, error=returned.error, value=kept or None, started_at=started_at
+            )
         case Snooze():
             return _snoozed(returned.delay, started_at)
         # A reason may be anything, an exception before all; what is stored is text.
@@ -67,6 +76,7 @@ def ending_of(returned: object, *, stop: StopSignal, started_at: datetime) -> En
                 if isinstance(value, int | float) and not isinstance(value, bool)
             }
             return _said(
+                stop,
                 success=getattr(returned, "success", False),
                 error=getattr(returned, "error", None),
                 value={"counts": numbers} if numbers else None,
@@ -99,7 +109,7 @@ def _snoozed(delay: object, started_at: datetime) -> Ending:
     return Ending(outcome=Outcome.FAILED, started_at=started_at, error=error, retry=False)
 
 
-def _said(*, success: bool, error: object, value: object, started_at: datetime) -> Ending:
+def _said(stop: StopSignal, *, success: bool, error: object, value: object, started_at: datetime) -> Ending:
     if success:
         result = None if value is None else encode_result(value)
         return Ending(outcome=Outcome.SUCCEEDED, started_at=started_at, result=result)
@@ -113,6 +123,9 @@ def _said(*, success: bool, error: object, value: object, started_at: datetime) 
     else:
         text = str(error or "the job says that it did not succeed")
         said = ErrorReport(type="Unsuccessful", message=_cut(text, MOST_MESSAGE))
+    if stop.is_set():
+        # Its answer to being told to stop, as the functions of a `stop_event` give it: no failure of its own.
+        return Ending(outcome=stop.outcome, started_at=started_at, error=said, result=result, reason=stop.reason)
     return Ending(outcome=Outcome.FAILED, started_at=started_at, error=said, result=result)
 
 

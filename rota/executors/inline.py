@@ -13,10 +13,25 @@ class InlineExecutor:
 
     def submit(self, calls: Sequence[Call], done: Callable[[Run, Ending], None]) -> None:
         for call in calls:
-            done(call.run, Context().run(call.execute))
+            done(call.run, Context().run(_awaited if call.is_coroutine else _executed, call))
 
     def withdraw(self) -> list[Call]:
         return []
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _executed(call: Call) -> Ending:
+    return call.execute()
+
+
+def _awaited(call: Call) -> Ending:
+    # Weight by choice: a program without coroutines never loads asyncio.
+    import asyncio
+
+    return asyncio.run(_aexecuted(call))
+
+
+async def _aexecuted(call: Call) -> Ending:
+    return await call.aexecute()

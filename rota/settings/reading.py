@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from rota.core.duration import duration_text, parse_duration
+from rota.core.size import Size, parse_size, size_text
 from rota.errors import ConfigurationError, close_names
 from rota.settings.values import Settings
 
@@ -106,6 +107,10 @@ def _convert(kind: Any, value: object) -> object:
         return _number(kind, value)
     if kind is timedelta:
         return _duration(value)
+    if kind is Size:
+        return _size(value)
+    if kind == tuple[str, ...]:
+        return _names(value)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return _choice(kind, value)
     return _places(value)
@@ -130,6 +135,20 @@ def _duration(value: object) -> timedelta:
     if isinstance(value, str):
         return parse_duration(value)
     raise ValueError(f'{value!r} must be a duration with its unit, in quotes: "{value}s"')
+
+
+def _size(value: object) -> Size:
+    if isinstance(value, str):
+        return parse_size(value)
+    raise ValueError(f'{value!r} must be a size with its unit, in quotes: "{value}MB"')
+
+
+def _names(value: object) -> tuple[str, ...]:
+    """Read `["a", "b"]` or `a,b`."""
+    parsed = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    if isinstance(parsed, list) and all(isinstance(name, str) for name in parsed):
+        return tuple(name for name in parsed if name)
+    raise ValueError(f"{value!r} must be names: a,b,c")
 
 
 def _choice(kind: type[StrEnum], value: object) -> StrEnum:
@@ -172,6 +191,10 @@ def written(value: object) -> str:
             return duration_text(value)
         case bool():
             return str(value).lower()
+        case Size():
+            return size_text(value)
+        case tuple():
+            return ",".join(value)
         case Mapping():
             return ",".join(f"{name}:{count}" for name, count in value.items())
         case _:

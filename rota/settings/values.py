@@ -14,9 +14,13 @@ from msgspec import Struct
 from rota.core.duration import duration_text
 from rota.core.model import Retry
 from rota.core.safe import masked
+from rota.core.size import Size, size_text
 from rota.errors import ConfigurationError
 
 DEFAULT = "default"
+
+LEAST_CAPTURED = Size(16 << 10)
+"""Below this the head and the tail of a log would be a line or two."""
 
 
 class Mode(StrEnum):
@@ -84,8 +88,12 @@ class SchedulerSettings(Struct, frozen=True, kw_only=True):
 class WorkerSettings(Struct, frozen=True, kw_only=True):
     """Taking and executing of runs."""
 
+    processes: int = 0
+    """How many worker processes `rota start` keeps; 0 is one for each processor core."""
     concurrency: int = 8
-    """How many runs one process executes at once."""
+    """How many runs one process executes at once in threads and child processes."""
+    coroutines: int = 500
+    """How many `async def` jobs one process executes at once, beside those of `concurrency`."""
     queues: Mapping[str, int] = MappingProxyType({})
     """Queues that are worked, each with the number of runs it may have at once: `{ mail = 4, default = 8 }`. Empty:
     every queue that a job of the app names, each up to `concurrency`."""
@@ -101,6 +109,23 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     when another worker may start it. `lease - margin` is at least 1.5 times `heartbeat`."""
     drain: timedelta = timedelta(seconds=30)
     """How long a stopping process lets its runs finish before it tells them to stop and gives them back."""
+    grace: timedelta = timedelta(seconds=30)
+    """How long a run that is out of time, or cancelled, has to stop by itself, from the stop signal on."""
+    kill_grace: timedelta = timedelta(seconds=5)
+    """How long it has after that: a child process from SIGTERM to SIGKILL; a thread or coroutine until its worker
+    process gives back everything else and replaces itself. A run whose lease is lost has only this time, and never more
+    than `margin`, so that its code has stopped when the lease ends."""
+    max_runs_per_child: int = 1
+    """How many runs of process jobs one child process executes. 1 is a fresh child for each run; more makes small jobs
+    cheap, and lets one run see what another left in the memory of its process."""
+    max_rss: Size = Size(512 << 20)
+    """A child process that holds more memory than this after a run is not used again."""
+    preload: tuple[str, ...] = ()
+    """Modules that are imported once, before child processes are made, so that none of them has to; the application's
+    own always is."""
+    environment: tuple[str, ...] = ("*",)
+    """Which environment variables child processes get, as names with `*`. Never: variables that start with `ROTA_`, and
+    the one that `store.url` names by `env:`."""
 
 
 class TenantSettings(Struct, frozen=True, kw_only=True):
@@ -144,6 +169,8 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
     """How long runs stay that succeeded or were skipped."""
     failed: timedelta = timedelta(days=90)
     """How long runs stay that failed or were cancelled."""
+    logs: timedelta = timedelta(days=14)
+    """How long what a run printed and logged is kept, counted from when it was written; the run itself stays."""
 
 
 class LoggingSettings(Struct, frozen=True, kw_only=True):
@@ -153,6 +180,15 @@ class LoggingSettings(Struct, frozen=True, kw_only=True):
     """`console`, `json`, or `auto`: console on a terminal, JSON elsewhere."""
     level: LogLevel = LogLevel.INFO
     """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
+    capture: bool = True
+    """Whether what a run prints and logs is kept with the run, for `rota logs`. It goes to the log of the process too,
+    with run, job and tenant on each line."""
+    capture_level: LogLevel = LogLevel.INFO
+    """The least severe log record that is kept with its run: `DEBUG`, `INFO`, `WARNING` or `ERROR`. What a job prints
+    is always kept."""
+    capture_bytes: Size = Size(1 << 20)
+    """How much of the output of one attempt is kept: the first half and the last; what comes between is dropped and
+    counted. At least 16KB."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -193,7 +229,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         """
         for key, value, least in (
             ("store.pool_size", self.store.pool_size, 1),
+            ("worker.processes", self.worker.processes, 0),
             ("worker.concurrency", self.worker.concurrency, 1),
+            ("worker.coroutines", self.worker.coroutines, 1),
+            ("worker.max_runs_per_child", self.worker.max_runs_per_child, 1),
             ("tenants.max_open_engines", self.tenants.max_open_engines, 1),
             ("retry.attempts", self.retry.attempts, 1),
             ("retry.factor", self.retry.factor, 1),
@@ -201,10 +240,16 @@ class Settings(Struct, frozen=True, kw_only=True):
         ):
             if value < least:
                 raise ConfigurationError(f"{key} is {value}: it must be at least {least}")
+        if self.logging.capture_bytes < LEAST_CAPTURED:
+            raise ConfigurationError(
+                f"logging.capture_bytes is {size_text(self.logging.capture_bytes)}: it must be at least "
+                f"{size_text(LEAST_CAPTURED)}; logging.capture = false keeps nothing"
+            )
         for key, duration in (
             ("scheduler.tick", self.scheduler.tick),
             ("worker.lease", self.worker.lease),
             ("worker.heartbeat", self.worker.heartbeat),
+            ("worker.kill_grace", self.worker.kill_grace),
         ):
             if duration <= timedelta(0):
                 raise ConfigurationError(f"{key} is {duration_text(duration)}: it must be longer than nothing")

@@ -10,6 +10,8 @@ from typing import Never
 from rota.clock import Clock, SystemClock
 from rota.core.model import (
     Firing,
+    LogChunk,
+    Note,
     Progress,
     Round,
     Run,
@@ -20,7 +22,7 @@ from rota.core.model import (
     WorkerRecord,
 )
 from rota.errors import StoreIsBlackHole
-from rota.ports import ClaimRequest, Counts, Renewed, RoundQuery, RunQuery, Settled
+from rota.ports import ClaimRequest, Counts, Pruned, Renewed, RoundQuery, RunQuery, Settled
 
 
 class BlackHole:
@@ -74,6 +76,12 @@ class BlackHole:
         return []
 
     def requeue(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+        return []
+
+    def note(self, notes: Sequence[Note], *, now: datetime) -> None:
+        """Keep nothing."""
+
+    def log(self, run_id: str, *, after: tuple[int, int] | None = None, limit: int = 100) -> list[LogChunk]:
         return []
 
     # --- schedules ---
@@ -139,9 +147,10 @@ class BlackHole:
         succeeded_before: datetime,
         failed_before: datetime,
         slots_before: datetime,
+        logs_before: datetime,
         limit: int,
-    ) -> int:
-        return 0
+    ) -> Pruned:
+        return Pruned(runs=0, chunks=0)
 
     # --- workers ---
 

@@ -16,6 +16,8 @@ from rota.clock import Clock, SystemClock, to_micros
 from rota.core.model import (
     OPEN,
     Firing,
+    LogChunk,
+    Note,
     Outcome,
     Progress,
     Round,
@@ -29,7 +31,9 @@ from rota.core.model import (
     State,
     WorkerRecord,
 )
-from rota.ports import ClaimRequest, Counts, Renewed, RoundQuery, RunQuery, Settled
+from rota.errors import RunNotFound
+from rota.ports import ClaimRequest, Counts, Pruned, Renewed, RoundQuery, RunQuery, Settled
+from rota.stores.memory_log import Logs
 from rota.stores.memory_progress import ProgressBook
 from rota.stores.memory_prune import Age
 from rota.stores.memory_query import is_round_meant, is_run_meant, within
@@ -52,6 +56,7 @@ class MemoryStore:
         self._closed = False
         self._runs = Runs()
         self._rounds = Rounds()
+        self._logs = Logs()
         self._progress = ProgressBook()
         self._schedules: dict[str, Schedule] = {}
         self._workers: dict[str, WorkerRecord] = {}
@@ -239,6 +244,23 @@ class MemoryStore:
         self._runs.write(opened)
         return opened
 
+    def note(self, notes: Sequence[Note], *, now: datetime) -> None:
+        with self._lock:
+            for note in notes:
+                run = self._runs.get(note.run_id)
+                if run is None:
+                    continue
+                if note.done is not None and run.state is State.RUNNING and run.token == note.token:
+                    self._runs.write(replace(run, done=note.done, total=note.total))
+                if note.chunks or note.drop is not None:
+                    self._logs.take(note, now=now)
+
+    def log(self, run_id: str, *, after: tuple[int, int] | None = None, limit: int = 100) -> list[LogChunk]:
+        with self._lock:
+            if self._runs.get(run_id) is None:
+                raise RunNotFound(run_id)
+            return self._logs.of(run_id, after=after, limit=limit)
+
     # --- schedules ---
 
     def schedules(self) -> list[Schedule]:
@@ -375,7 +397,15 @@ class MemoryStore:
                 oldest_queued_at=min((run.due_at for run in self._runs.standing(State.QUEUED)), default=None),
             )
 
-    def prune(self, *, succeeded_before: datetime, failed_before: datetime, slots_before: datetime, limit: int) -> int:
+    def prune(
+        self,
+        *,
+        succeeded_before: datetime,
+        failed_before: datetime,
+        slots_before: datetime,
+        logs_before: datetime,
+        limit: int,
+    ) -> Pruned:
         with self._lock:
             age = Age(succeeded_before=succeeded_before, failed_before=failed_before, slots_before=slots_before)
             old = age.old_runs(self._runs)[:limit]
@@ -383,7 +413,8 @@ class MemoryStore:
                 self._runs.delete(run.id)
             for round_ in age.empty_rounds(self._rounds, self._runs):
                 self._rounds.delete(round_)
-            return len(old)
+            self._logs.delete(run.id for run in old)
+            return Pruned(runs=len(old), chunks=self._logs.prune(logs_before, limit=limit))
 
     # --- workers ---
 

@@ -193,4 +193,6 @@ def without_attempt(run: Run) -> Run:
         outcome=None,
         error=None,
         result=None,
+        done=None,
+        total=None,
     )

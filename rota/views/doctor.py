@@ -16,6 +16,7 @@ from rota.settings.values import Mode
 from rota.version import __version__
 from rota.views.schedule import planned
 from rota.views.status import Level, alive_workers
+from rota.views.workers import late_loops, worker_rows
 
 CLOCK_WARN = timedelta(seconds=2)
 
@@ -122,6 +123,7 @@ def _workers(app: Rota) -> Iterator[Check]:
     now, counts = app.clock.now(), app.store.counts()
     alive = alive_workers(app, app.store.workers(), now=now)
     places = sum(worker.places for worker in alive)
+    yield from _astray(app)
     if alive:
         yield Check(subject="Workers", level=Level.OK, fact=f"{len(alive)} alive, {places} places")
     else:
@@ -136,6 +138,21 @@ def _workers(app: Rota) -> Iterator[Check]:
             yield _warn(
                 "Workers", f"queue {queue!r} has {queued} queued runs and no worker", f"rota start --queues {queue}:8"
             )
+
+
+def _astray(app: Rota) -> Iterator[Check]:
+    """Yield workers that are gone without a word, and loops that do not come round."""
+    for row in worker_rows(app):
+        seen = rough_duration(row.seen_s)
+        if row.state == "dead":
+            fact = f"pid {row.pid} is dead and holds {row.busy} runs"
+            yield _warn("Workers", fact, "rota start, which gives them back")
+        elif row.state == "silent":
+            fact = f"{row.id} on {row.host} (pid {row.pid}) was not seen for {seen}"
+            yield _warn("Workers", fact, "look after that host; its runs are given to others")
+        for name in late_loops(row):
+            fact = f"the {name} of pid {row.pid} on {row.host} has not come round for long"
+            yield _warn("Workers", fact, "read its log; kill -USR1 of its rota start writes where it stands")
 
 
 def _platform(_app: Rota) -> Iterator[Check]:

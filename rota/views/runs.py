@@ -59,6 +59,9 @@ class RunDetail(Struct, frozen=True, kw_only=True):
     priority: int
     actor: str | None
     since: datetime | None
+    done: int | None
+    total: int | None
+    """How far its attempt said that it has come: `done` of `total`, in units of the job's own."""
     attempts: list[AttemptRow]
 
 
@@ -124,6 +127,8 @@ def run_detail(history: RunHistory) -> RunDetail:
         priority=run.priority,
         actor=run.actor,
         since=run.since,
+        done=run.done,
+        total=run.total,
         attempts=[
             AttemptRow(
                 token=attempt.token,

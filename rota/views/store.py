@@ -23,16 +23,17 @@ def upgrade_sql(app: Rota, *, start: int) -> str:
     return store.upgrade_sql(start=start)
 
 
-def pruned(app: Rota, *, succeeded: timedelta, failed: timedelta) -> int:
-    """Delete runs that ended longer ago than this, batch by batch, and return how many."""
+def pruned(app: Rota, *, succeeded: timedelta, failed: timedelta, logs: timedelta) -> int:
+    """Delete runs that ended longer ago than this, and older logs, batch by batch; return how many runs."""
     now, total = app.clock.now(), 0
     while True:
-        count = app.store.prune(
+        deleted = app.store.prune(
             succeeded_before=now - succeeded,
             failed_before=now - failed,
             slots_before=now - app.settings.scheduler.max_catch_up,
+            logs_before=now - logs,
             limit=BATCH,
         )
-        total += count
-        if count < BATCH:
+        total += deleted.runs
+        if max(deleted.runs, deleted.chunks) < BATCH:
             return total

@@ -97,7 +97,8 @@ def test_it_has_no_history(hole):
     assert hole.progress() == []
     assert hole.reset("nightly") == 0
     assert hole.workers() == []
-    assert hole.prune(succeeded_before=NOON, failed_before=NOON, slots_before=NOON, limit=10) == 0
+    pruned = hole.prune(succeeded_before=NOON, failed_before=NOON, slots_before=NOON, logs_before=NOON, limit=10)
+    assert (pruned.runs, pruned.chunks) == (0, 0)
 
 
 def test_a_worker_on_it_sleeps_instead_of_spinning(hole):

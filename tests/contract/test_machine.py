@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from msgspec.structs import replace
 
 from rota.core.lifecycle import rescue
-from rota.core.model import OPEN, Outcome, Overlap, Round, RoundState, Run, RunKind, State
+from rota.core.model import OPEN, LogChunk, LogLine, Note, Outcome, Overlap, Round, RoundState, Run, RunKind, State
 from rota.ports import RoundQuery, RunQuery, Store
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
@@ -72,6 +72,10 @@ class Machine(RuleBasedStateMachine):
         self.claimed: list[Run] = []
         self.rounds: list[Round] = []
         self.settlements = []
+        self.expired: list[Run] = []
+        self.newest: dict[str, int] = {}
+        self.recorded: set[tuple[str, int]] = set()
+        self.rescued: set[tuple[str, int]] = set()
         for store in (self.model, self.real):
             store.register(a_worker(id="w1"))
             store.put_schedule(a_schedule(), expected_version=None)
@@ -138,7 +142,21 @@ class Machine(RuleBasedStateMachine):
     @rule(worker=workers, limit=st.integers(0, 4), unknown=st.sampled_from([frozenset(), frozenset({"mail"})]))
     def claim(self, worker, limit, unknown):
         request = a_request(worker, limit=limit, queues={"slow": 2, "default": 3}, except_jobs=unknown)
-        self.claimed += self.both(lambda store: store.claim(request, now=self.now))
+        self.take(self.both(lambda store: store.claim(request, now=self.now)))
+
+    def take(self, claimed):
+        for run in claimed:
+            # The rule itself, not what the reference makes of it: both might be wrong alike (G5).
+            assert run.token > self.newest.get(run.id, 0)
+            self.newest[run.id] = run.token
+        self.claimed += claimed
+
+    def judge(self, settlements, applied):
+        for settlement in settlements:
+            key = (settlement.run.id, settlement.run.token)
+            if settlement.run.id in applied:
+                assert key in self.recorded or self.newest[settlement.run.id] == settlement.run.token
+                self.recorded.add(key)
 
     @rule(worker=workers, indices=some)
     def renew(self, worker, indices):
@@ -153,24 +171,87 @@ class Machine(RuleBasedStateMachine):
         self.settlements += settlements
         request = a_request(worker, limit=2) if worker else None
         answer = self.both(lambda store: store.settle(settlements, now=self.now, claim=request))
-        self.claimed += answer.claimed
+        self.judge(settlements, answer.applied)
+        self.take(answer.claimed)
 
     @rule(indices=some)
     def settle_again(self, indices):
         chosen = {settlement.run.id: settlement for settlement in self.picked(self.settlements, indices)}
-        self.both(lambda store: store.settle(list(chosen.values()), now=self.now))
+        answer = self.both(lambda store: store.settle(list(chosen.values()), now=self.now))
+        self.judge(chosen.values(), answer.applied)
 
     @rule(limit=st.integers(1, 3))
     def rescue(self, limit):
+        self.write_rescues(self.both(lambda store: store.expired(now=self.now, limit=limit)))
+
+    @rule(limit=st.integers(1, 3), all_of_them=st.booleans())
+    def a_heartbeat_comes_between_the_reading_and_the_writing_of_a_rescuer(self, limit, all_of_them):
+        self.clock.tick(HOUR)
         expired = self.both(lambda store: store.expired(now=self.now, limit=limit))
-        settlements = [rescue(run, now=self.now) for run in expired]
+        for run in expired if all_of_them else expired[:1]:
+            held = [(run.id, run.token)]
+            self.both(
+                lambda store, run=run, held=held: replace(
+                    store.renew(run.owner, held, lease=LEASE, now=self.now, stamps={}), now=NOON
+                )
+            )
+        self.write_rescues(expired)
+
+    @rule(limit=st.integers(1, 3), outcome=outcomes)
+    def a_worker_freezes_and_comes_back_when_another_has_its_runs(self, limit, outcome):
+        queues = {"slow": 3, "default": 3}
+        mine = a_request("w1", limit=limit, queues=queues)
+        frozen = self.both(lambda store: store.claim(mine, now=self.now))
+        self.take(frozen)
+        self.clock.tick(HOUR)
+        self.write_rescues(self.both(lambda store: store.expired(now=self.now, limit=100)))
+        others = a_request("w2", limit=20, queues={"slow": 20, "default": 20})
+        self.take(self.both(lambda store: store.claim(others, now=self.now)))
+        settlements = [ended(run, outcome, now=self.now, started_at=self.now) for run in frozen]
         self.settlements += settlements
-        self.both(lambda store: store.settle(settlements, now=self.now))
+        answer = self.both(lambda store: store.settle(settlements, now=self.now))
+        self.judge(settlements, answer.applied)
+
+    @rule(limit=st.integers(1, 3))
+    def a_rescuer_reads(self, limit):
+        self.expired += self.both(lambda store: store.expired(now=self.now, limit=limit))
+
+    @rule(indices=some)
+    def a_rescuer_writes_what_it_read_a_while_ago(self, indices):
+        self.write_rescues(list({run.id: run for run in self.picked(self.expired, indices)}.values()))
+
+    def write_rescues(self, expired):
+        settlements = [rescue(run, now=self.now) for run in expired]
+        before = {run.id: self.model.run(run.id).run for run in expired if self.model.run(run.id) is not None}
+        answer = self.both(lambda store: store.settle(settlements, now=self.now))
+        self.settlements += settlements
+        self.judge(settlements, answer.applied)
+        for run in expired:
+            if run.id in answer.applied and (run.id, run.token) not in self.rescued:
+                # Renewed since it was read: void (6.7).
+                assert before[run.id].lease_until == run.lease_until
+                self.rescued.add((run.id, run.token))
 
     @rule(worker=workers, indices=some)
     def release(self, worker, indices):
         held = [(run.id, run.token) for run in self.picked(self.claimed, indices)]
         self.both(lambda store: store.release(worker, held, now=self.now))
+
+    @rule(indices=some, number=st.integers(0, 3), done=st.sampled_from([None, 1, 2]), drops=st.booleans())
+    def note(self, indices, number, done, drops):
+        line = LogLine(at=self.now, level="INFO", source="stdout", text="said")
+        notes = [
+            Note(
+                run_id=run.id,
+                token=run.token,
+                done=done,
+                total=3 if done == 2 else None,
+                chunks=(LogChunk(run_id=run.id, token=run.token, number=number, lines=(line,)),),
+                drop=(0, number) if drops else None,
+            )
+            for run in self.picked(self.claimed, indices)
+        ]
+        self.both(lambda store: store.note(notes, now=self.now))
 
     @rule(indices=some)
     def cancel(self, indices):
@@ -210,7 +291,11 @@ class Machine(RuleBasedStateMachine):
         before = self.now - age
         self.both(
             lambda store: store.prune(
-                succeeded_before=before, failed_before=before - MINUTE, slots_before=NOON + MINUTE, limit=limit
+                succeeded_before=before,
+                failed_before=before - MINUTE,
+                slots_before=NOON + MINUTE,
+                logs_before=before,
+                limit=limit,
             )
         )
 
@@ -225,6 +310,8 @@ class Machine(RuleBasedStateMachine):
     def teardown(self):
         for run in self.runs:
             assert self.real.run(run.id) == self.model.run(run.id)
+            if self.model.run(run.id) is not None:
+                assert self.real.log(run.id) == self.model.log(run.id)
         self.at_most_one_runs_of_each_key()
 
     def at_most_one_runs_of_each_key(self):

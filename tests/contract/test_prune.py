@@ -27,7 +27,7 @@ LONG_AGO = NOON - 200 * DAY
 
 def prune(store, *, limit=1_000, **cutoffs):
     before = {"succeeded_before": NOON - 30 * DAY, "failed_before": NOON - 90 * DAY, "slots_before": NOON - 90 * DAY}
-    return store.prune(**before | cutoffs, limit=limit)
+    return store.prune(**before | {"logs_before": LONG_AGO} | cutoffs, limit=limit).runs
 
 
 def remaining(store):

@@ -119,8 +119,9 @@ def test_runs_that_wait_behind_long_ones_are_given_back_once_and_not_claimed_ove
     worker.tick(clock.now())
     for attempt in worker.live()[:8]:
         attempt.started_at = clock.now()
-    worker._executor.withdraw()
-    worker._executor.submit(worker.live()[8:], worker._on_ended)
+    [pool] = worker._pools
+    pool.executor.withdraw()
+    pool.executor.submit(worker.live()[8:], worker._on_ended)
     assert len(worker.live()) > 8
 
     clock.tick(2 * SECOND)

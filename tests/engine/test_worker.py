@@ -10,6 +10,7 @@ from rota import Rota, State
 from rota.core.events import LeaseLost
 from rota.core.lifecycle import Ending, rescue
 from rota.core.model import Outcome, Run
+from rota.engine.pool import Pool
 from rota.engine.worker import Worker
 from rota.errors import StoreUnavailable
 from rota.ports import Call
@@ -57,10 +58,10 @@ def a_worker_that_begins_nothing(app: Rota) -> Worker:
         bus=app.bus,
         bench=bench,
         jobs={name: function.registered for name, function in app.jobs.items()},
-        executor=Waiting(),
+        pools=[Pool(Waiting(), places=8, jobs=frozenset(app.jobs), ahead=True)],
         queues={"default": 0},
-        places=8,
         lease=LEASE,
+        on_ended=lambda run: None,
         random=Random(1),
     )
 
@@ -233,4 +234,4 @@ def test_what_does_not_stop_is_given_back_and_its_ending_is_not_recorded():  # R
     process.crew.worker.tick(clock.now())
 
     run = handle.refresh()
-    assert (run.state, run.attempt, run.result) == (State.QUEUED, 0, None)
+    assert (run.state, run.attempt, run.result) == (State.SCHEDULED, 0, None)

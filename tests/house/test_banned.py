@@ -47,6 +47,7 @@ DANGEROUS_EXCEPTIONS: dict[str, str] = {}
 IMPORT_BY_NAME = {"importlib.import_module", "__import__", "pkgutil.resolve_name"}
 IMPORT_BY_NAME_EXCEPTIONS = {
     "rota/app.py": "the tenant source, as the settings name it",
+    "rota/place.py": "the application, in the spawner, as its own worker named it; and what the settings preload",
     "rota/cli/discovery.py": "the application's module, as its operator named it",
     "rota/cli/root.py": "commands, from a table in that file",
 }
@@ -55,7 +56,10 @@ ENVIRONMENT = {"os.environ", "os.getenv", "os.environb"}
 ENVIRONMENT_EXCEPTIONS = {
     "rota/cli/session.py": "hands it to the settings",
     "rota/cli/commands/config.py": "names the variables that nothing reads",
+    "rota/engine/surroundings.py": "compares it with what it was",
     "rota/cli/output.py": "NO_COLOR and TERM describe the terminal, not Rota",
+    "rota/executors/spawning.py": "child processes get what the settings allow of it",
+    "rota/executors/wear.py": "compares it before and after a job",
 }
 
 STARTS_THREADS = {
@@ -69,12 +73,18 @@ STARTS_THREADS = {
 STARTS_THREADS_EXCEPTIONS = {
     "rota/engine/loop.py": "the services' threads",
     "rota/executors/thread.py": "the jobs' threads",
+    "rota/executors/asyncio_.py": "the thread of the event loop; and what would hold it up",
+    "rota/child.py": "hears the stop signal while the main thread runs a job",
     "rota/job.py": "aenqueue is enqueue in a thread of asyncio's",
 }
 
 BROAD_CATCHES = {
+    "rota/child.py": "the application's import, the error of each run that needs it; and a log handler's own",
+    "rota/executors/attending.py": "around what a job in a child asks of its parent: it is raised there, in the job",
     "rota/engine/loop.py": "around a tick: published as ServiceFailed",
+    "rota/engine/tap.py": "around what is made of a job's output, so that it is never the job that fails: logged once",
     "rota/engine/bus.py": "around a subscriber: logged",
+    "rota/executors/asyncio_.py": "around a coroutine job",
     "rota/executors/call.py": "around a job, which may raise anything, also while its error is described",
 }
 

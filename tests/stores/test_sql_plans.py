@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from rota.stores.sql import history, keys, queue, rounds, schedules, turns
+from rota.core.model import LogChunk, LogLine, Note
+from rota.ports import RunQuery
+from rota.stores.sql import history, keys, logs, queue, rounds, schedules, turns
 from rota.stores.sql.database import Link
 from rota.stores.sql.store import SqlStore
 from tests.values import HOUR, NOON, a_run, a_schedule, claim
@@ -151,3 +153,25 @@ def test_heartbeats_touch_no_index_on_postgresql(postgres_database: str) -> None
     assert len(definitions) > 5
     assert not [text for (text,) in definitions if "lease_until" in text]
     assert "fillfactor=50" in options[0]
+
+
+def test_a_log_is_read_and_pruned_by_its_indexes(filled: SqlStore) -> None:  # R44, R72
+    runs = filled.runs(RunQuery(limit=400))
+    line = LogLine(at=NOON, level="INFO", source="stdout", text="said " * 20)
+    notes = [
+        Note(
+            run_id=run.id,
+            token=1,
+            chunks=tuple(LogChunk(run_id=run.id, token=1, number=number, lines=(line,)) for number in range(10)),
+        )
+        for run in runs
+    ]
+    filled.note(notes[:200], now=NOON - HOUR)
+    filled.note(notes[200:], now=NOON)
+    filled._database.write(lambda link: link.run("ANALYZE TABLE {logs}" if link.dialect.name == "mysql" else "ANALYZE"))
+
+    read = plan(filled, logs.CHUNKS + logs.AFTER + logs.IN_ORDER, runs[0].id, 1, 3, 100)
+    old = plan(filled, logs.OLD, 0, 500)
+
+    assert not any(word in read + old for word in (*SORTS, "Seq Scan", "SCAN rota_logs\n", "'ALL'")), read + old
+    assert "rota_logs_old" in old

@@ -8,9 +8,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, create_engine, inspect, text
 
+from rota.core.model import Note
 from rota.errors import ConfigurationError, SchemaMismatch
+from rota.ports import RunQuery
 from rota.stores import open_store
-from rota.stores.sql import schema, tables
+from rota.stores.sql import rows, schema, tables
 from rota.stores.sql.store import SqlStore
 from tests.stores.conftest import opened
 from tests.values import NOON, a_run, claim
@@ -156,6 +158,76 @@ def test_the_statements_for_an_administrator_build_the_schema(empty: SqlStore, u
     empty.check()
     empty.enqueue([a_run()], now=NOON)
     assert len(claim(empty)) == 1
+
+
+def taken_back(url: str, *columns: str) -> None:
+    """Make the schema the first one again, but for columns that are not named."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for column in columns:
+            connection.exec_driver_sql(f"ALTER TABLE rota_runs DROP COLUMN {column}")
+        connection.exec_driver_sql("DROP TABLE rota_logs")
+        connection.exec_driver_sql("UPDATE rota_schema SET version_num = '0001'")
+    engine.dispose()
+    write_meta(url, "schema", 1)
+
+
+def test_the_first_schema_is_brought_up_to_date_with_what_is_in_it(store: SqlStore, url: str) -> None:  # R71
+    run = a_run()
+    store.enqueue([run], now=NOON)
+    taken_back(url, "done", "total")
+    with pytest.raises(SchemaMismatch, match="rota db upgrade"):
+        store.check()
+
+    store.setup()
+
+    store.check()
+    [claimed] = claim(store)
+    store.note([Note(run_id=run.id, token=claimed.token, done=1)], now=NOON)
+    assert [(one.id, one.done) for one in store.runs(RunQuery())] == [(run.id, 1)]
+    at_once(tables.build("once_", collation=store._database.dialect.collation), url)
+    assert described(url, "rota_") == described(url, "once_")
+
+
+def test_a_step_that_was_cut_off_is_taken_up(store: SqlStore, url: str) -> None:
+    if store._database.dialect.name != "mysql":
+        pytest.skip("one transaction here: it is there whole or not at all")
+    taken_back(url, "total")
+
+    store.setup()
+
+    store.check()
+    assert store.runs(RunQuery()) == []
+
+
+def test_the_statements_of_one_step_are_told_to_an_administrator(store: SqlStore, url: str) -> None:
+    taken_back(url, "done", "total")
+
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in store.upgrade_sql(start=1).split(";"):
+            if statement.strip() and not statement.strip().startswith(("BEGIN", "COMMIT")):
+                connection.exec_driver_sql(statement)
+    engine.dispose()
+
+    store.check()
+    assert store.runs(RunQuery()) == []
+
+
+def test_code_of_the_first_schema_goes_on_beside_the_second(store: SqlStore, url: str) -> None:  # R71
+    run = a_run()
+    # It names its columns, and none of the new ones.
+    assert not {"done", "total"} & set(rows.ACCEPTED)
+    row = rows.accepted(run, "queued", 0.0)
+
+    store._database.write(lambda link: link.insert("runs", rows.ACCEPTED, [row]))
+
+    assert [one.id for one in claim(store)] == [run.id]
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT value FROM rota_meta WHERE name = 'works_from'")).scalar_one()
+    engine.dispose()
+    assert found == "1"
 
 
 def test_two_stores_share_a_database_under_their_prefixes(store: SqlStore, url: str) -> None:

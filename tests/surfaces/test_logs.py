@@ -1,12 +1,15 @@
 """Log lines: harmless on a terminal, one object per line elsewhere, and never a password."""
 
+import contextvars
 import json
 import logging
 import sys
 
 import pytest
 
-from rota.cli.logs import ConsoleLine, JsonLine
+from rota.cli.logs import ConsoleLine, JsonLine, RunFacts
+from rota.context import current_run
+from tests.values import a_run
 
 
 def a_record(message, *args, **facts):
@@ -47,3 +50,22 @@ def test_a_traceback_is_logged_without_the_password_in_it(form):  # R65
 
     assert "ValueError: mysql://ops:***@db" in line
     assert "hunter2" not in line
+
+
+def test_a_record_that_is_logged_inside_a_run_carries_run_job_and_tenant():  # R44
+    run = a_run(tenant="acme")
+    record, own = a_record("fetched"), a_record("fetched", job="another")
+
+    def inside():
+        current_run.set(run)
+        RunFacts().filter(record)
+        RunFacts().filter(own)
+
+    contextvars.Context().run(inside)
+    outside = a_record("fetched")
+    RunFacts().filter(outside)
+
+    told = json.loads(JsonLine().format(record))
+    assert (told["run"], told["job"], told["tenant"]) == (run.id, "report", "acme")
+    assert json.loads(JsonLine().format(own))["job"] == "another"
+    assert "run" not in json.loads(JsonLine().format(outside))

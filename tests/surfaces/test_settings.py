@@ -113,6 +113,7 @@ REFUSED = [
         "[worker]\nmargin = '18s'",
         "worker.margin is 18s: with worker.lease 20s and worker.heartbeat 5s it must be at most 12s",
     ),
+    ("[logging]\ncapture_bytes = '1KB'", "logging.capture_bytes is 1KB: it must be at least 16KB"),
     ("[worker]\nheartbeat = '0s'", "worker.heartbeat is 0s: it must be longer than nothing"),
 ]
 

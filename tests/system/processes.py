@@ -11,7 +11,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ DEADLINE_S = 30.0
 """How long a test waits for what must come; nothing waits this long when all is well."""
 
 APP = """
+import fcntl
 import json
 import os
 import time
+from contextlib import contextmanager
 
 from rota import Retry, Rota, RunContext, every
 
@@ -36,6 +38,17 @@ def note(**fields):
     os.close(handle)
 
 
+@contextmanager
+def alone(run):
+    # The kernel tells whether somebody else executes this run at this moment, not Rota.
+    with open({journal!r} + "-" + run, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            note(event="overlap", run=run)
+        yield
+
+
 {jobs}
 """
 
@@ -43,9 +56,12 @@ def note(**fields):
 class Site:
     """An application in a folder of its own, with a journal."""
 
-    def __init__(self, folder: Path, *, url: str, jobs: str, settings: str = "") -> None:
+    def __init__(
+        self, folder: Path, *, url: str, jobs: str, settings: str = "", journal_file: Path | None = None
+    ) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder = folder
-        self.journal_file = folder / "journal"
+        self.journal_file = journal_file or folder / "journal"
         (folder / "app.py").write_text(APP.format(url=url, journal=str(self.journal_file), jobs=textwrap.dedent(jobs)))
         (folder / "rota.toml").write_text(settings)
 
@@ -78,26 +94,54 @@ class Site:
         return done
 
     @contextmanager
-    def started(self, *words: str) -> Iterator[subprocess.Popen[str]]:
-        """Run `rota start` for the length of a block; kill it at the end if it is still there."""
+    def started(self, *words: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
+        """Run `rota start` for the length of a block; kill it at the end, with its workers, if it is still there."""
         with (self.folder / f"log-{time.monotonic_ns()}").open("w") as log:
             process = subprocess.Popen(
                 self.command("start", *words),
-                cwd=self.folder,
-                env=self.environment(),
-                stdout=log,
-                stderr=log,
-                text=True,
+                **{"cwd": self.folder, "env": self.environment(), "stdout": log, "stderr": log, "text": True} | more,
             )
             try:
                 yield process
             finally:
-                if process.poll() is None:
-                    process.kill()
-                process.wait()
+                kill_tree(process)
 
     def logs(self) -> str:
         return "\n".join(file.read_text() for file in sorted(self.folder.glob("log-*")))
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started and not reaped, oldest first."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == pid and fields[0] != "Z":
+                found.append(int(stat.parent.name))
+    return sorted(found)
+
+
+def kill_tree(process: subprocess.Popen[Any]) -> None:
+    """Kill a process and all that it started, as if the host had."""
+    if process.poll() is None:
+        # Or it would start a child anew while they are killed.
+        process.send_signal(signal.SIGSTOP)
+        family = [process.pid]
+        for pid in family:
+            family += children_of(pid)
+        for pid in family[1:]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.kill()
+    process.wait()
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether there is such a process; one that is dead and not reaped is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def wait_until(true: Callable[[], object], *, what: str) -> None:

@@ -19,7 +19,7 @@ from rota.core.model import State
 from rota.ports import RunQuery
 from rota.stores import open_store
 from tests.examples.small import departures, lines
-from tests.system.processes import wait_until
+from tests.system.processes import kill_tree, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 CARRIERS = ["QA", "QB", "QC", "QD", "QE", "QF"]
@@ -87,7 +87,7 @@ def start_and_kill(environment, ledger, *, random):
         wanted += random.randint(1, DAYS * len(CARRIERS) // (3 * KILLS))
         with started(environment) as process:
             wait_until(lambda: done(ledger) >= wanted, what=f"{wanted} successes")  # noqa: B023  # used at once
-            process.kill()
+            kill_tree(process)
     with started(environment) as process:
         wait_until(lambda: done(ledger) == DAYS * len(CARRIERS), what="the end of the work")
         process.terminate()
@@ -100,8 +100,7 @@ def started(environment):
     try:
         yield process
     finally:
-        process.kill()
-        process.wait()
+        kill_tree(process)
 
 
 def done(ledger):

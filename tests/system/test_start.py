@@ -12,7 +12,7 @@ import pytest
 from rota.core.model import State
 from rota.ports import RoundQuery, RunQuery, Store
 from rota.stores import open_store
-from tests.system.processes import Site, end, wait_until
+from tests.system.processes import Site, end, kill_tree, wait_until
 
 SLOW = """
 @app.job(retry=Retry(attempts=1))
@@ -22,6 +22,9 @@ def slow(seconds: float) -> str:
     note(event="end")
     return "done"
 """
+
+# Scheduled, where a thread that does not stop may go on for a moment after its run was given back.
+GIVEN_BACK = (State.QUEUED, State.SCHEDULED)
 
 EACH_SECOND = """
 @app.job(schedule=every(1).seconds, per_tenant=True)
@@ -71,7 +74,8 @@ def test_a_stop_gives_back_what_does_not_end_in_time_and_counts_no_attempt(url, 
         end(process)
 
     run = only_run(store)
-    assert (run.state, run.attempt, run.outcome) == (State.QUEUED, 0, None)
+    assert (run.attempt, run.outcome) == (0, None)
+    assert run.state in GIVEN_BACK
 
 
 def test_a_second_signal_does_not_wait(url, store, tmp_path):  # R45
@@ -86,7 +90,7 @@ def test_a_second_signal_does_not_wait(url, store, tmp_path):  # R45
         end(process)
 
     assert time.monotonic() - began < 10
-    assert only_run(store).state is State.QUEUED
+    assert only_run(store).state in GIVEN_BACK
 
 
 def test_what_a_killed_worker_held_is_done_by_the_next_one_on_this_host_at_once(url, store, tmp_path):  # R30, G9
@@ -94,7 +98,7 @@ def test_what_a_killed_worker_held_is_done_by_the_next_one_on_this_host_at_once(
     site.rota("enqueue", "slow", "0.3")
     with site.started() as process:
         wait_until(lambda: site.journal(event="start"), what="the start of the job")
-        end(process, signal.SIGKILL)
+        kill_tree(process)
     with site.started() as process:
         # Without waiting for the lease of 20 s: the next worker sees that its neighbour is dead.
         wait_until(lambda: only_run(store).state is State.SUCCEEDED, what="the success of the run")

@@ -3,8 +3,9 @@
 Each `type: ignore` names an error that has to be there: one that is not needed is an error itself.
 """
 
+from collections.abc import Coroutine
 from datetime import timedelta
-from typing import assert_type
+from typing import Any, assert_type
 
 from rota import Registry, Rota, RunContext, RunHandle
 
@@ -25,6 +26,36 @@ def report(ctx: RunContext, rows: int) -> dict[str, int]:
 def tidy() -> None: ...
 
 
+@app.job(executor="process", max_memory="512MB", max_cpu="10m")
+def count(rows: int) -> int:
+    return rows
+
+
+@app.job()
+async def fetch(url: str) -> bytes:
+    return url.encode()
+
+
+@app.job()
+async def fetch_for(ctx: RunContext, url: str) -> bytes:
+    return url.encode()
+
+
+class Cleanup:
+    def run(self, days: int = 30) -> int:
+        return days
+
+
+class Sweep:
+    async def run(self, ctx: RunContext, days: int) -> int:
+        return days
+
+
+# Written as a decorator, mypy sees the class unchanged: it takes no notice of what a decorator makes of a class.
+cleanup = app.job()(Cleanup)
+sweep = app.job()(Sweep)
+
+
 def right(ctx: RunContext) -> None:
     assert_type(send_welcome(7), str)
     assert_type(send_welcome.enqueue(7), RunHandle)
@@ -35,10 +66,24 @@ def right(ctx: RunContext) -> None:
     # Rota gives the context: it is not asked for.
     assert_type(report.enqueue(3), RunHandle)
     tidy.enqueue()
+    assert_type(count(3), int)
+    assert_type(cleanup(days=3), int)
+    assert_type(cleanup.enqueue(3), RunHandle)
+    assert_type(cleanup.using(priority=1).enqueue(), RunHandle)
+    assert_type(sweep.enqueue(3), RunHandle)
+    assert_type(fetch.enqueue("a"), RunHandle)
+    assert_type(fetch_for.enqueue("a"), RunHandle)
 
 
 async def right_in_a_coroutine() -> None:
     assert_type(await send_welcome.aenqueue(7), RunHandle)
+    await assert_type(fetch("a"), Coroutine[Any, Any, bytes])
+    assert_type(await fetch("a"), bytes)
+
+
+async def right_with_a_context(ctx: RunContext) -> None:
+    assert_type(await fetch_for(ctx, "a"), bytes)
+    assert_type(await sweep(ctx, 3), int)
 
 
 def wrong(ctx: RunContext) -> None:
@@ -49,3 +94,6 @@ def wrong(ctx: RunContext) -> None:
     report(3)  # type: ignore[call-arg, arg-type]
     report.enqueue(ctx, 3)  # type: ignore[call-arg, arg-type]
     tidy.enqueue(1)  # type: ignore[call-arg]
+    cleanup.enqueue("thirty")  # type: ignore[arg-type]
+    sweep.enqueue(ctx, 3)  # type: ignore[call-arg, arg-type]
+    fetch.enqueue(1)  # type: ignore[arg-type]

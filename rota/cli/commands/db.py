@@ -55,16 +55,18 @@ def check(session: Session) -> None:
 @db.command(cls=RotaCommand, exits=SCHEMA)
 @click.option("--succeeded", metavar="DURATION", help="Keep these. Default: retention.succeeded.")
 @click.option("--failed", metavar="DURATION", help="Keep these. Default: retention.failed.")
+@click.option("--logs", metavar="DURATION", help="Keep what runs printed and logged. Default: retention.logs.")
 @pass_session
-def prune(session: Session, *, succeeded: str | None, failed: str | None) -> None:
+def prune(session: Session, *, succeeded: str | None, failed: str | None, logs: str | None) -> None:
     """Delete old history: never what is open, never the last run of a schedule and tenant."""
     keep = session.settings.retention
     try:
         kept = (
             parse_duration(succeeded) if succeeded else keep.succeeded,
             parse_duration(failed) if failed else keep.failed,
+            parse_duration(logs) if logs else keep.logs,
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    count = pruned(session.app, succeeded=kept[0], failed=kept[1])
+    count = pruned(session.app, succeeded=kept[0], failed=kept[1], logs=kept[2])
     session.out.one("rota.db.prune/1", {"deleted": count}, [f"{count} runs deleted"])

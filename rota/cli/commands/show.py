@@ -6,7 +6,7 @@ from rota.cli.command import RotaCommand
 from rota.cli.exits import Exit
 from rota.cli.session import Session, pass_session
 from rota.core.duration import rough_duration
-from rota.core.model import Round
+from rota.core.model import Round, State
 from rota.core.safe import masked, safe_text
 from rota.views.follow import by_error
 from rota.views.runs import AttemptRow, RoundDetail, RunDetail, find, round_detail, run_detail
@@ -41,6 +41,7 @@ def _run_lines(session: Session, detail: RunDetail) -> list[str]:
             "job": run.job,
             "tenant": run.tenant,
             "state": run.state + (f": {run.reason}" if run.reason else ""),
+            "progress": _progress(detail),
             "slot": session.shown(run.slot),
             "made": f"{session.shown(run.created_at)} by {detail.actor or run.trigger}",
             "due": session.shown(run.due_at),
@@ -53,6 +54,15 @@ def _run_lines(session: Session, detail: RunDetail) -> list[str]:
     for number, attempt in enumerate(detail.attempts, start=1):
         lines.extend(_attempt_lines(session, attempt, number=number))
     return lines
+
+
+def _progress(detail: RunDetail) -> str:
+    # The last word of a run that succeeded may have come too late to be written.
+    if detail.done is None or detail.run.state is State.SUCCEEDED:
+        return ""
+    if not detail.total:
+        return f"{detail.done:,}"
+    return f"{detail.done:,}/{detail.total:,} ({detail.done / detail.total:.0%})"
 
 
 def _attempt_lines(session: Session, attempt: AttemptRow, *, number: int) -> list[str]:

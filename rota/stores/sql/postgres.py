@@ -14,6 +14,9 @@ from rota.stores.sql.dialects import Fault
 
 STATEMENT_SECONDS = 30
 LOCK_SECONDS = 4
+IDLE_SECONDS = 5
+"""How long a transaction may stand open without a word from its process: one that is cut off must not keep its runs
+locked when their leases have ended."""
 ANSWER_SECONDS = STATEMENT_SECONDS + 5
 """How long the client waits for an answer: longer than the server may take, so that only a dead one runs into it."""
 
@@ -95,8 +98,10 @@ class Postgres:
             return Fault.DUPLICATE
         if isinstance(error, _COLLISIONS):
             return Fault.COLLISION
-        # Everything that ends a connection, or never gives one: shutdown, too many clients, a reset, no answer.
-        return Fault.GONE if isinstance(error, (OperationalError, psycopg.InterfaceError)) else Fault.OURS
+        # Everything that ends a connection, or never gives one: shutdown, too many clients, a reset, no answer. And a
+        # server that only reads, as one does that lost its place in a failover: a new connection may find the other.
+        gone = (OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
+        return Fault.GONE if isinstance(error, gone) else Fault.OURS
 
     def facts(self, driver: Any) -> Mapping[str, str]:
         [version] = driver.execute("SHOW server_version").fetchone()
@@ -150,7 +155,7 @@ def connected(arguments: Any, options: Any, *, prepare_after: int | None) -> Con
     connection.execute(
         f"SELECT set_config('statement_timeout', '{STATEMENT_SECONDS}s', false), "
         f"set_config('lock_timeout', '{LOCK_SECONDS}s', false), "
-        f"set_config('idle_in_transaction_session_timeout', '{STATEMENT_SECONDS}s', false)"
+        f"set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS}s', false)"
     )
     connection.autocommit = False
     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED

@@ -24,6 +24,7 @@ ORDER BY r.ended_at, r.id LIMIT ?
 """
 FINAL = "SELECT r.id FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.id = s.id WHERE r.ended_at IS NOT NULL{lock}"
 DROP_ATTEMPTS = "DELETE FROM {attempts} WHERE run_id IN (SELECT s.id FROM {rows(id:id)} AS s)"
+DROP_LOGS = "DELETE FROM {logs} WHERE run_id IN (SELECT s.id FROM {rows(id:id)} AS s)"
 DROP_RUNS = """
 DELETE FROM {runs} WHERE id IN (SELECT s.id FROM {rows(id:id)} AS s)
 AND state IN ('succeeded', 'failed', 'cancelled', 'skipped')
@@ -44,11 +45,12 @@ def old_runs(
 
 
 def drop_runs(link: Link, ids: list[Any]) -> int:
-    """Delete runs that are still ended, with their attempts; return how many."""
+    """Delete runs that are still ended, with their attempts and logs; return how many."""
     ended = [row[:1] for row in link.rows(FINAL, ids)]
     if not ended:
         return 0
     link.run(DROP_ATTEMPTS, json_of(ended))
+    link.run(DROP_LOGS, json_of(ended))
     return link.run(DROP_RUNS, json_of(ended))
 
 

@@ -230,7 +230,7 @@ WHERE r.token = s.token AND r.state = 'running' AND r.owner = ? ORDER BY r.id{lo
 """
 WITHOUT_ATTEMPT = """
 owner = NULL, lease_until = NULL, running_key = NULL, claimed_at = NULL, started_at = NULL, ended_at = NULL,
-outcome = NULL, error = NULL, result = NULL
+outcome = NULL, error = NULL, result = NULL, done = NULL, total = NULL
 """
 
 

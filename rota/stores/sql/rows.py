@@ -11,6 +11,8 @@ from rota.core.model import (
     Attempt,
     CatchUp,
     ErrorReport,
+    LogChunk,
+    LogLine,
     Origin,
     Outcome,
     Overlap,
@@ -36,9 +38,12 @@ ACCEPTED = (
     "expires_at", "created_at", "triggered_by", "actor", "schedule", "slot", "since", "round_id", "dedupe_key",
     "concurrency_key", "overlap", "max_attempts", "attempt", "lost_count", "token", "cancel_requested",
 )  # fmt: skip
-CLAIMED = ("owner", "lease_until", "claimed_at", "started_at", "ended_at", "outcome", "error", "result")
+CLAIMED = (
+    "owner", "lease_until", "claimed_at", "started_at", "ended_at", "outcome", "error", "result", "done", "total",
+)  # fmt: skip
 RUN = ACCEPTED + CLAIMED
 ATTEMPT = ("run_id", "token", "owner", "claimed_at", "started_at", "ended_at", "outcome", "error")
+CHUNK = ("run_id", "token", "number", "body", "left_out", "created_at")
 ROUND = (
     "id", "job", "schedule", "slot", "triggered_by", "actor", "state", "reason", "skipped_from", "expanded",
     "expected", "counts", "created_at", "ended_at",
@@ -66,6 +71,7 @@ OUTCOMES: dict[str | None, Outcome | None] = {None: None} | {str(outcome): outco
 _error_decoder = msgspec.json.Decoder(ErrorReport)
 _catch_up_decoder = msgspec.json.Decoder(CatchUp)
 _names_decoder = msgspec.json.Decoder(tuple[str, ...])
+_lines_decoder = msgspec.json.Decoder(list[tuple[int, str, str, str]])
 _counts_decoder = msgspec.json.Decoder(dict[str, int])
 
 
@@ -117,7 +123,7 @@ def run_of(row: Row, last_success: datetime | None = None) -> Run:
         run_id, job, queue, kind, tenant, user_id, args, state, reason, priority, turn, due_at,
         expires_at, created_at, trigger, actor, schedule, slot, since, round_id, dedupe_key,
         concurrency_key, overlap, max_attempts, attempt, lost_count, token, cancel_requested,
-        owner, lease_until, claimed_at, started_at, ended_at, outcome, error, result,
+        owner, lease_until, claimed_at, started_at, ended_at, outcome, error, result, done, total,
     ) = row  # fmt: skip
     due = EPOCH + timedelta(microseconds=due_at)
     return Run(
@@ -158,6 +164,8 @@ def run_of(row: Row, last_success: datetime | None = None) -> Run:
         outcome=OUTCOMES[outcome],
         error=None if error is None else _error_decoder.decode(error),
         result=result,
+        done=done,
+        total=total,
         last_success=last_success,
     )
 
@@ -209,6 +217,8 @@ def ended(run: Run) -> tuple[Any, ...]:
         None if run.outcome is None else run.outcome.value,
         error_text(run.error),
         run.result,
+        run.done,
+        run.total,
     )
 
 
@@ -225,6 +235,31 @@ def attempt_of(row: Row) -> Attempt:
         outcome=OUTCOMES[outcome],
         error=None if error is None else _error_decoder.decode(error),
     )
+
+
+def chunk_of(row: Row) -> LogChunk:
+    """Return the chunk of a log of a row with the columns CHUNK."""
+    run_id, token, number, body, left_out, _created_at = row
+    return LogChunk(
+        run_id=run_id,
+        token=token,
+        number=number,
+        lines=tuple(
+            LogLine(at=EPOCH + timedelta(microseconds=micros), level=level, source=source, text=text)
+            for micros, level, source, text in _lines_decoder.decode(body)
+        ),
+        left_out=left_out,
+    )
+
+
+def chunk_row(chunk: LogChunk, now: datetime) -> tuple[Any, ...]:
+    """Return a chunk of a log as the columns CHUNK."""
+    lines = [(since_epoch(line.at), line.level, line.source, line.text) for line in chunk.lines]
+    try:
+        text = to_json(lines)
+    except UnicodeEncodeError:
+        text = to_json([(micros, *(clean(word) for word in words)) for micros, *words in lines])
+    return chunk.run_id, chunk.token, chunk.number, text, chunk.left_out, since_epoch(now)
 
 
 def round_of(row: Row) -> Round:

@@ -7,6 +7,8 @@ from typing import TypeVar
 from rota.clock import from_micros
 from rota.core.model import (
     Firing,
+    LogChunk,
+    Note,
     Progress,
     Round,
     Run,
@@ -18,10 +20,11 @@ from rota.core.model import (
     WorkerRecord,
 )
 from rota.errors import StoreUnavailable
-from rota.ports import ClaimRequest, Counts, Renewed, RoundQuery, RunQuery, Settled
+from rota.ports import ClaimRequest, Counts, Pruned, Renewed, RoundQuery, RunQuery, Settled
 from rota.stores.sql import (
     history,
     keys,
+    logs,
     operating,
     progress,
     pruning,
@@ -127,6 +130,13 @@ class SqlStore:
             self._waking.ring()
         return opened
 
+    def note(self, notes: Sequence[Note], *, now: datetime) -> None:
+        if notes:
+            self._write(lambda link: logs.note(link, notes, now=now))
+
+    def log(self, run_id: str, *, after: tuple[int, int] | None = None, limit: int = 100) -> list[LogChunk]:
+        return self._database.read(lambda link: logs.chunks(link, run_id, after=after, limit=limit))
+
     # --- schedules ---
 
     def schedules(self) -> list[Schedule]:
@@ -187,13 +197,22 @@ class SqlStore:
     def counts(self) -> Counts:
         return self._database.read(history.counts)
 
-    def prune(self, *, succeeded_before: datetime, failed_before: datetime, slots_before: datetime, limit: int) -> int:
+    def prune(
+        self,
+        *,
+        succeeded_before: datetime,
+        failed_before: datetime,
+        slots_before: datetime,
+        logs_before: datetime,
+        limit: int,
+    ) -> Pruned:
         ages = {"succeeded_before": succeeded_before, "failed_before": failed_before, "slots_before": slots_before}
         # The search reads far and so is no part of the transaction; what it found is checked again there.
         old = self._database.read(lambda link: pruning.old_runs(link, **ages, limit=limit))
         dropped = self._write(lambda link: pruning.drop_runs(link, old)) if old else 0
         self._write(lambda link: pruning.drop_rounds(link, **ages))
-        return dropped
+        forgotten = self._write(lambda link: logs.drop_old(link, logs_before, limit=limit))
+        return Pruned(runs=dropped, chunks=forgotten)
 
     # --- workers ---
 

@@ -16,7 +16,7 @@ NAME = 255
 KEY = 700
 """Characters of a dedupe or concurrency key: schedule, slot and tenant. InnoDB indexes at most 3072 bytes."""
 
-TABLES = ("runs", "attempts", "rounds", "schedules", "progress", "workers", "meta")
+TABLES = ("runs", "attempts", "logs", "rounds", "schedules", "progress", "workers", "meta")
 
 
 def ident() -> TypeEngine[str]:
@@ -119,10 +119,16 @@ def _runs(metadata: MetaData, prefix: str) -> None:
         Column("outcome", word()),
         Column("error", long_text()),
         Column("result", long_text()),
-        # Heartbeats change no indexed column; with room on the page they touch no index at all (HOT).
+        Column("done", BigInteger),
+        Column("total", BigInteger),
+        # Heartbeats and progress change no indexed column; with room on the page they touch no index at all (HOT).
         postgresql_with={"fillfactor": 50},
         **metadata.info,
     )
+    _index_runs(table)
+
+
+def _index_runs(table: Table) -> None:
     _index(table, "dedupe", ["dedupe_key"], unique=True, where="dedupe_key IS NOT NULL")
     _index(table, "running", ["running_key"], unique=True, where="running_key IS NOT NULL")
     # "claim" and "due" say more than the state: what is always true, and is said again by the queries they serve. Else
@@ -153,6 +159,18 @@ def _history(metadata: MetaData, prefix: str) -> None:
         Column("error", long_text()),
         **metadata.info,
     )
+    logs = Table(
+        f"{prefix}logs",
+        metadata,
+        Column("run_id", ident(), primary_key=True),
+        Column("token", BigInteger, primary_key=True, autoincrement=False),
+        Column("number", Integer, primary_key=True, autoincrement=False),
+        Column("body", long_text(), nullable=False),
+        Column("left_out", BigInteger, nullable=False),
+        Column("created_at", BigInteger, nullable=False),
+        **metadata.info,
+    )
+    _index(logs, "old", ["created_at"])
     rounds = Table(
         f"{prefix}rounds",
         metadata,

@@ -1,0 +1,56 @@
+"""`rota workers`: who works, since when, on what."""
+
+import click
+
+from rota.cli.command import RotaCommand
+from rota.cli.output import Column, by_state
+from rota.cli.session import Session, pass_session
+from rota.core.duration import rough_duration
+from rota.views.workers import Held, WorkerRow, worker_rows
+
+NAMED = 3
+
+
+@click.command(cls=RotaCommand)
+@pass_session
+def workers(session: Session) -> None:
+    """List the worker processes, what they run, and when each of their loops last came round.
+
+    One that is `silent` was not heard of for as long as leases last. One that is `dead` ran on this host, and its
+    process is gone; whoever works next gives its runs back.
+    """
+    rows = worker_rows(session.app)
+    columns = [
+        Column("STATE", lambda row: row.state, style=by_state),
+        Column("WORKER", lambda row: row.id),
+        Column("HOST", lambda row: row.host),
+        Column("PID", lambda row: row.pid, right=True),
+        Column("VERSION", lambda row: row.version),
+        Column("SINCE", lambda row: session.shown(row.started_at)),
+        Column("SEEN", lambda row: f"{rough_duration(row.seen_s)} ago", right=True),
+        Column("BUSY", lambda row: f"{row.busy}/{row.places}", right=True),
+        Column("QUEUES", _queues),
+        Column("RUNS", _runs),
+        Column("LOOPS", _loops),
+    ]
+    alive = sum(1 for row in rows if row.state == "alive")
+    session.out.rows("rota.workers/1", rows, columns, foot=f"{len(rows)} workers, {alive} alive")
+
+
+def _queues(row: WorkerRow) -> str:
+    return ", ".join(f"{name}:{most}" if most else name for name, most in row.queues.items())
+
+
+def _runs(row: WorkerRow) -> str:
+    more = f" and {row.busy - NAMED} more" if row.busy > NAMED else ""
+    return ", ".join(_run(held) for held in row.runs[:NAMED]) + more
+
+
+def _run(held: Held) -> str:
+    name = f"{held.job}/{held.tenant}" if held.tenant else held.job
+    progress = f" {held.done}/{held.total if held.total is not None else '?'}" if held.done is not None else ""
+    return f"{name} {rough_duration(held.elapsed_s)}{progress}"
+
+
+def _loops(row: WorkerRow) -> str:
+    return ", ".join(f"{loop.name} {rough_duration(loop.age_s)}{' late' if loop.is_late else ''}" for loop in row.loops)

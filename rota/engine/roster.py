@@ -1,0 +1,66 @@
+"""Who works in a process: the places of its worker, and its services."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Protocol
+
+from rota.clock import Clock
+from rota.engine import maintenance
+from rota.engine.bus import Bus
+from rota.engine.lag import Watched
+from rota.engine.loop import Service
+from rota.engine.plan import Plan
+from rota.engine.pool import Pool
+from rota.engine.scheduler import Resumer, Scheduler
+from rota.engine.surroundings import Surroundings
+from rota.engine.worker import Worker
+from rota.ports import Executor, Store
+from rota.signature import Registered
+
+RESCUE = timedelta(seconds=5)
+"""How often ended leases are looked for at the latest; more often where leases are short, since a run whose host is
+gone waits for both (G9)."""
+
+
+class Coroutines(Executor, Watched, Protocol):
+    """An executor with an event loop."""
+
+
+def pools(
+    executor: Executor, coroutines: Coroutines | None, *, jobs: Mapping[str, Registered], plan: Plan
+) -> list[Pool]:
+    """Return the places: first those of threads and children, then those of coroutines."""
+    if coroutines is None:
+        return [Pool(executor, places=plan.places, jobs=frozenset(jobs), ahead=True)]
+    theirs = frozenset(name for name, registered in jobs.items() if registered.job.executor == "asyncio")
+    return [
+        Pool(executor, places=plan.places, jobs=frozenset(jobs) - theirs, ahead=True),
+        # Each is begun as soon as it is claimed: one more than there are places would be one too many.
+        Pool(coroutines, places=plan.coroutines, jobs=theirs, ahead=False),
+    ]
+
+
+def services(
+    store: Store, *, clock: Clock, bus: Bus, plan: Plan, worker: Worker, scheduler: Scheduler
+) -> dict[str, Service]:
+    """Return what is driven besides the worker and its leases, by name.
+
+    Whoever works or schedules also rescues, closes and prunes: there is no process without which those stop.
+    """
+    named: dict[str, Service] = {
+        "neighbours": maintenance.Neighbours(store, bus=bus),
+        "rescuer": maintenance.Rescuer(
+            store, clock=clock, bus=bus, lease=plan.lease, every=min(RESCUE, plan.lease / 5)
+        ),
+        "promoter": maintenance.Promoter(store),
+        "closer": maintenance.RoundCloser(store, bus=bus),
+        "pruner": maintenance.Pruner(
+            store, succeeded=plan.keep_succeeded, failed=plan.keep_failed, slots=plan.keep_slots, logs=plan.keep_logs
+        ),
+    }
+    if plan.schedules:
+        named["scheduler"] = scheduler
+        named["resumer"] = Resumer(store)
+    if plan.works:
+        named["surroundings"] = Surroundings(worker.began_since_last_look, bus=bus)
+    return named

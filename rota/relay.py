@@ -1,0 +1,56 @@
+"""The store as a process job has it: it can enqueue, through its worker, and holds no credentials."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, NoReturn
+
+from rota.clock import Clock
+from rota.core.model import Run
+from rota.errors import ConfigurationError
+from rota.executors.frames import encoded
+
+MOST = 1 << 20
+"""Bytes of runs that are sent in one piece."""
+
+
+class RelayStore:
+    """A Store whose `enqueue` goes to the worker; its other verbs are refused."""
+
+    def __init__(self, ask: Callable[[Sequence[Run]], list[str]], *, clock: Clock) -> None:
+        self._ask = ask
+        self._clock = clock
+
+    def enqueue(self, runs: Sequence[Run], *, now: datetime) -> list[str]:
+        """Have the worker enqueue; of more than 1 MB in pieces, each all or none."""
+        return [new for piece in _pieces(runs) for new in self._ask(piece)]
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise ConfigurationError("a process job asks its parent only to enqueue; use executor='thread'")
+
+    promote = unblock = claim = renew = settle = release = cancel = requeue = note = log = _refuse
+    schedules = put_schedule = drop_schedule = due = fire = _refuse
+    add_rounds = schedule = run = runs = rounds = round_counts = slot_states = _refuse
+    finished_rounds = end_round = expired = counts = prune = _refuse
+    register = deregister = workers = _refuse
+    progress = mark = reset = _refuse
+    setup = check = facts = wait = _refuse
+
+
+def _pieces(runs: Sequence[Run]) -> Iterator[list[Run]]:
+    piece: list[Run] = []
+    size = 0
+    for run in runs:
+        length = len(encoded(run))
+        if piece and size + length > MOST:
+            yield piece
+            piece, size = [], 0
+        piece.append(run)
+        size += length
+    if piece or not runs:
+        yield piece
