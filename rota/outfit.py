@@ -81,8 +81,7 @@ def make_crew(
     Raises:
         AppNotFound: there are process jobs, and child processes could not import `app`.
     """
-    worker_id = clock.new_id()
-    voice = Voice(store, clock=clock, plan=plan, owner=worker_id)
+    voice = Voice(store, clock=clock, plan=plan)
     expander = Expander(store, clock=clock, bus=bus, directory=directory, jobs=jobs)
     bench = Bench(
         clock=clock,
@@ -104,7 +103,6 @@ def make_crew(
     if not inline and any(registered.job.executor == "process" for registered in jobs.values()):
         bench.children = _children(settings, app, store=store, clock=clock, voice=voice, kill_grace=plan.kill_grace)
     return Crew(
-        worker_id,
         store,
         clock=clock,
         bus=bus,

@@ -222,11 +222,16 @@ class Proxy:
     def _look_for_trap(self, link: Link, received: bytes) -> None:
         trap = self._trap
         if trap is None:
+            link.asked = b""
             return
         link.asked = link.asked[-100:] + received
-        if link.is_after is not trap and trap.after in link.asked:
-            link.is_after = trap
-        if link.is_after is trap and trap.trigger in link.asked:
+        if link.is_after is not trap:
+            _, found, behind = link.asked.partition(trap.after) if trap.after else (b"", b"", link.asked)
+            if trap.after and not found:
+                return
+            # What was sent before is not meant: it may hold the trigger of an earlier statement.
+            link.is_after, link.asked = trap, behind
+        if trap.trigger in link.asked:
             link.caught_by, self._trap = trap, None
 
     def _flush(self) -> None:

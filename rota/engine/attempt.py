@@ -61,8 +61,8 @@ class LiveAttempt:
     """A claimed run in this process, from claim to settlement."""
 
     __slots__ = (
-        "_bench", "asked_to_stop_at", "claimed_at", "deadline", "lost", "overdue_at", "registered", "renewed_at", "run",
-        "started_at", "stop_signal",
+        "_bench", "asked_to_stop_at", "claimed_at", "deadline", "is_over", "lost", "overdue_at", "registered",
+        "renewed_at", "run", "started_at", "stop_signal",
     )  # fmt: skip
 
     def __init__(self, run: Run, registered: Registered, bench: Bench, *, asked_at: float) -> None:
@@ -78,6 +78,8 @@ class LiveAttempt:
         self.asked_to_stop_at: float | None = None
         """By the monotonic clock: when its stop signal was set, with the grace that is on the signal."""
         self.lost: bool = False
+        self.is_over: bool = False
+        """Whether its ending was reported; it waits to be settled."""
         self.claimed_at: float = asked_at
         """By the monotonic clock, as it was before the claim was sent: a slow answer only shortens the lease (6.4)."""
         self.renewed_at: float = asked_at

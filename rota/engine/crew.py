@@ -40,7 +40,6 @@ class Crew:
 
     def __init__(
         self,
-        worker_id: str,
         store: Store,
         *,
         clock: Clock,
@@ -65,7 +64,7 @@ class Crew:
         self.stamps: dict[str, datetime] = {}
         """When each loop last came round."""
         self.worker: Worker = Worker(
-            worker_id,
+            clock.new_id(),
             store,
             clock=clock,
             bus=bus,
@@ -77,6 +76,7 @@ class Crew:
             on_ended=voice.ended,
             random=Random(),
         )
+        voice.attend(self.worker.is_at)
         self.scheduler: Scheduler = Scheduler(store, clock=clock, bus=bus, jobs=jobs, every=plan.tick)
         self.services: dict[str, Service] = services(
             store, clock=clock, bus=bus, plan=plan, worker=self.worker, scheduler=self.scheduler

@@ -27,7 +27,7 @@ class Tap:
     """While it is open, `hear` gets each line that code of a run prints or logs, in the thread that does.
 
     What is printed goes to the log of the process as well, unless `echo` is None; what is logged goes there anyway.
-    Outside of runs all is as it was. With `owner` it hears only the runs of that worker: of two taps in one process
+    Outside of runs all is as it was. With `heeds` it hears only runs that this is true of: of two taps in one process
     each hears its own. A tap may be opened again while it is open; it closes with the last.
     """
 
@@ -37,12 +37,12 @@ class Tap:
         *,
         clock: Clock,
         level: int | str = logging.INFO,
-        owner: str | None = None,
+        heeds: Callable[[Run], bool] = lambda run: True,
         echo: Echo | None = None,
     ) -> None:
         self._hear = hear
         self._clock = clock
-        self._owner = owner
+        self._heeds = heeds
         self._echo = echo
         self._handler = Records(self, level)
         self._streams: list[Router] = []
@@ -82,7 +82,7 @@ class Tap:
     def run(self) -> Run | None:
         """Return the run that this code belongs to, if this tap hears it."""
         run = current_run.get()
-        if run is None or (self._owner is not None and run.owner != self._owner):
+        if run is None or not self._heeds(run):
             return None
         # What the telling itself prints or logs is not told: there would be no end of it.
         return None if getattr(self._telling, "now", False) else run

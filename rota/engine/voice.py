@@ -1,6 +1,8 @@
 """What the runs of one process say: heard, kept with the run, and said in the log of the process as well (R44)."""
 
 import logging
+import threading
+from collections.abc import Callable
 from datetime import datetime
 
 from rota.clock import Clock
@@ -13,15 +15,27 @@ from rota.ports import Store
 
 
 class Voice:
-    """Hears the threads and coroutines of this process while it is open, and child processes whenever they speak."""
+    """Hears the threads and coroutines of this process while it is open, and child processes whenever they speak.
 
-    def __init__(self, store: Store, *, clock: Clock, plan: Plan, owner: str) -> None:
+    Of attempts that are at work only: what a thread prints that one has left behind is nobody's. A run that says
+    nothing costs one look at its end.
+    """
+
+    def __init__(self, store: Store, *, clock: Clock, plan: Plan) -> None:
         self.captures: Captures = Captures(store, max_bytes=plan.capture_bytes)
         """A service: writes what there is."""
         self._echo = Echo(clock=clock)
         self._keeps = plan.capture
         self._level = logging.getLevelNamesMapping()[plan.capture_level]
-        self._tap = Tap(self.captures.add, clock=clock, level=self._level, owner=owner, echo=self._echo)
+        self._tap = Tap(self.captures.add, clock=clock, level=self._level, heeds=self._heeds, echo=self._echo)
+        self._is_at_work: Callable[[Run], bool] = lambda run: False
+        # Again by the same thread: a finalizer that prints may run anywhere.
+        self._lock = threading.RLock()
+        self._spoke: set[tuple[str, int]] = set()
+
+    def attend(self, is_at_work: Callable[[Run], bool]) -> None:
+        """Hear the attempts that this is true of. Before anything runs."""
+        self._is_at_work = is_at_work
 
     def open(self) -> None:
         """Begin to hear."""
@@ -36,17 +50,36 @@ class Voice:
 
     def hear_child(self, run: Run, line: LogLine) -> None:
         """Take a line from a child process."""
+        if not self._heeds(run):
+            return
         if self._keeps and logging.getLevelNamesMapping().get(line.level, logging.INFO) >= self._level:
             self.captures.add(run, line)
         self._echo.say(run, line)
 
     def progress(self, run: Run, done: int, total: int | None) -> None:
         """Take how far an attempt has come."""
-        self.captures.progress(run, done, total)
+        if self._heeds(run):
+            self.captures.progress(run, done, total)
 
     def ended(self, run: Run) -> None:
-        """Take note that an attempt is over. Safe from any thread."""
+        """Take note that an attempt is over, which is not at work any more. Safe from any thread."""
+        with self._lock:
+            if (run.id, run.token) not in self._spoke:
+                return
         # In this order: an unfinished last line is still the run's.
         self._tap.ended(run)
         self._echo.ended(run)
         self.captures.ended(run)
+        with self._lock:
+            self._spoke.discard((run.id, run.token))
+
+    def _heeds(self, run: Run) -> bool:
+        """Whether what this attempt says is taken: it is at work, and here. From then on its end is to be told."""
+        key = (run.id, run.token)
+        with self._lock:
+            if key in self._spoke:
+                return True
+            if not self._is_at_work(run):
+                return False
+            self._spoke.add(key)
+            return True

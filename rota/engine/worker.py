@@ -126,6 +126,11 @@ class Worker:
         """Return the attempts that are held now. Safe from any thread."""
         return [attempt for pool in self._pools for attempt in list(pool.live.values())]
 
+    def is_at(self, run: Run) -> bool:
+        """Whether this attempt is being executed here. Safe from any thread."""
+        attempt = self._find((run.id, run.token))
+        return attempt is not None and not attempt.is_over
+
     def _find(self, pair: Pair) -> LiveAttempt | None:
         found = (pool.live.get(pair) for pool in self._pools)
         return next((attempt for attempt in found if attempt is not None), None)
@@ -289,11 +294,12 @@ class Worker:
             self._bus.publish(UnknownJob(run=run))
 
     def _on_ended(self, run: Run, ending: Ending) -> None:
-        # First: what it said is written by then, if somebody who sees its end asks for it at once.
-        self._tell_ended(run)
         for pool in self._pools:
             attempt = pool.live.get((run.id, run.token))
             if attempt is not None:
+                attempt.is_over = True
+                # Before it is settled: whoever sees its end and asks for its log finds all of it, or nearly.
+                self._tell_ended(run)
                 pool.learn(attempt, self._clock)
                 self._ended.append((attempt, ending))
         if not self.wake.is_set():

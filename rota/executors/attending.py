@@ -107,6 +107,7 @@ class Attendance:
         self._told: Stop | None = None
         self._termed = False
         self._killed_at: float | None = None
+        self._ended_at: float | None = None
         self._is_deserted = False
         self.taken: bool = False
         self.ended: Ended | None = None
@@ -116,7 +117,8 @@ class Attendance:
     def attend(self) -> None:
         """Return when the child has said how the run ended, or is not there (any more)."""
         self._open()
-        while not (self.ended or self.broken or self._is_over):
+        # A short job may end before its guardian has come to say that the child is there.
+        while not ((self.ended and self._child.born) or self.broken or self._is_over):
             self._once()
         self._drain()
 
@@ -171,7 +173,9 @@ class Attendance:
             if now >= self._killed_at + SILENCE_S:
                 self._end_guardian()
             return max(self._killed_at + SILENCE_S - now, 0)
-        if not self._stop.is_set() or self.ended:
+        if self.ended:
+            return self._await_birth(now)
+        if not self._stop.is_set():
             return None
         if self._asked_at is None:
             self._asked_at = now
@@ -183,7 +187,7 @@ class Attendance:
         kill_at = term_at + self._kill_grace
         if now < term_at:
             return term_at - now
-        if self._child.born is None:
+        if self._child.born is None and not self.taken:
             # It waits for its birth: nothing of the job has happened, and nothing will.
             self._is_deserted = True
             return 0
@@ -194,6 +198,12 @@ class Attendance:
             return kill_at - now
         self.kill()
         return SILENCE_S
+
+    def _await_birth(self, now: float) -> float:
+        if self._ended_at is None:
+            self._ended_at = now
+        self._is_deserted = now >= self._ended_at + SILENCE_S
+        return max(self._ended_at + SILENCE_S - now, 0)
 
     def _end_guardian(self) -> None:
         """It does not answer: stopped, or killed by the job. Its own parent ends it, and what it guarded."""

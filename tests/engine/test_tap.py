@@ -49,6 +49,10 @@ def heard():
     return Heard()
 
 
+def owned_by(worker):
+    return lambda run: run.owner == worker
+
+
 def a_tap(hear, clock, **options):
     return Tap(hear, clock=clock, **options)
 
@@ -186,7 +190,7 @@ def test_a_tap_may_be_opened_twice_and_closes_with_the_last(heard, clock):
 def test_of_two_taps_each_hears_the_runs_of_its_own_worker(clock, inner_first, capsys):
     real, first, second = sys.stdout, Heard(), Heard()
     mine, yours, nobodys = a_run(owner="w1"), a_run(owner="w2"), a_run(owner="w3")
-    taps = [a_tap(first, clock, owner="w1"), a_tap(second, clock, owner="w2")]
+    taps = [a_tap(first, clock, heeds=owned_by("w1")), a_tap(second, clock, heeds=owned_by("w2"))]
     for tap in taps:
         tap.__enter__()
 
@@ -206,7 +210,7 @@ def test_of_two_taps_each_hears_the_runs_of_its_own_worker(clock, inner_first, c
 
 def test_a_tap_that_was_opened_first_may_close_first(clock):
     first, second, run = Heard(), Heard(), a_run(owner="w2")
-    outer, inner = a_tap(first, clock, owner="w1"), a_tap(second, clock, owner="w2")
+    outer, inner = a_tap(first, clock, heeds=owned_by("w1")), a_tap(second, clock, heeds=owned_by("w2"))
     outer.__enter__()
 
     with inner:

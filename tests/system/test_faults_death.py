@@ -201,7 +201,9 @@ def test_an_enqueue_whose_answer_is_lost_is_repeated_with_the_same_id(server_gro
 # --- answers that are lost on the way ---
 
 
-@pytest.mark.parametrize("after", [b"SKIP LOCKED", b"next_state"], ids=["A4-of-a-claim", "A10-of-a-settlement"])
+@pytest.mark.parametrize(
+    "after", [b"attempt = attempt + 1", b"next_state"], ids=["A4-of-a-claim", "A10-of-a-settlement"]
+)
 def test_a_worker_that_misses_an_answer_starts_nothing_twice(server_ground, after):  # A4, A10, G7
     runs = server_ground.enqueue(beats=2, number=3)
     with between(server_ground) as (line, url):

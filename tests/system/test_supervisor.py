@@ -50,6 +50,16 @@ def works(site, number):
     wait_until(lambda: site.logs().count(" works (pid ") >= number, what=f"{number} worker processes at work")
 
 
+@contextmanager
+def no_orphans(pids):
+    """Leave none of these processes behind, also where the test finds that they do not end by themselves."""
+    try:
+        yield
+    finally:
+        for pid in filter(is_alive, pids):
+            os.kill(pid, signal.SIGKILL)
+
+
 # --- death ---
 
 
@@ -94,7 +104,8 @@ def test_worker_processes_whose_supervisor_is_killed_give_back_their_runs_and_en
         end(process, signal.SIGKILL)
         killed_at = monotonic()
 
-        wait_until(lambda: not any(is_alive(pid) for pid in children), what="the end of the worker processes")
+        with no_orphans(children):
+            wait_until(lambda: not any(is_alive(pid) for pid in children), what="the end of the worker processes")
         assert monotonic() - killed_at < 5 + 1
     assert len(children) == 2
     assert only_run(store).state in (State.QUEUED, State.SCHEDULED)
@@ -113,7 +124,8 @@ def test_a_killed_supervisor_ends_the_drain_of_its_worker_processes(url, store, 
 
         end(process, signal.SIGKILL)
 
-        wait_until(lambda: not is_alive(child), what="the end of the worker process")
+        with no_orphans([child]):
+            wait_until(lambda: not is_alive(child), what="the end of the worker process")
     assert only_run(store).state in (State.QUEUED, State.SCHEDULED)
 
 
@@ -463,6 +475,8 @@ def test_a_terminal_that_closes_ends_it(url, store, tmp_path):  # I8
 
     os.close(terminal)
 
-    wait_until(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid, what="the end of the supervisor")
-    wait_until(lambda: not is_alive(child), what="the end of the worker process")
+    with no_orphans([pid, child]):
+        wait_until(lambda: not is_alive(pid), what="the end of the supervisor")
+        wait_until(lambda: not is_alive(child), what="the end of the worker process")
+    os.waitpid(pid, 0)
     assert store.workers() == []
