@@ -18,7 +18,7 @@ from rota.core.timing import slot_before
 from rota.engine.bus import Bus
 from rota.engine.crew import Crew
 from rota.engine.directory import Directory
-from rota.errors import ConfigurationError, NoTenant, TenantNotFound
+from rota.errors import ConfigurationError, NoTenant, StoreUnavailable, TenantNotFound
 from rota.executors.invocation import Invocation, TellProgress
 from rota.handle import RunHandle
 from rota.job import JobDecorator, JobFunction, Registry
@@ -274,7 +274,11 @@ class Rota:
             )
             for args, kwargs in calls
         ]
-        self.store.enqueue(runs, now=now)
+        try:
+            self.store.enqueue(runs, now=now)
+        except StoreUnavailable:
+            # Perhaps only the answer was lost: the ids make a second try safe, and the caller could not make it (A2).
+            self.store.enqueue(runs, now=now)
         return [RunHandle(run.id, lambda: self.store, self.clock) for run in runs]
 
     def _check_tenant(self, job: JobFunction[Any, Any, Any], now: datetime) -> None:

@@ -1,6 +1,6 @@
 """How one process works: which executors it has, and what its attempts are given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from rota.clock import Clock
@@ -13,14 +13,14 @@ from rota.engine.expansion import Expander
 from rota.engine.plan import Plan
 from rota.engine.roster import Coroutines
 from rota.engine.voice import Voice
+from rota.errors import TenantNotFound
 from rota.executors.call import execute
 from rota.executors.inline import InlineExecutor
 from rota.executors.invocation import Invocation, TellProgress
 from rota.executors.thread import ThreadExecutor
-from rota.place import place_of
+from rota.place import place_of, told
 from rota.ports import Children, Executor, Store
 from rota.settings import Settings
-from rota.settings.reading import SECRETS, value_of, written
 from rota.signature import Registered
 from rota.version import __version__
 
@@ -101,7 +101,9 @@ def make_crew(
         bench.aexecute, bench.aside = asyncio_.aexecute, asyncio_.aside
         coroutines = None if inline else asyncio_.AsyncioExecutor(clock=clock)
     if not inline and any(registered.job.executor == "process" for registered in jobs.values()):
-        bench.children = _children(settings, app, store=store, clock=clock, voice=voice, kill_grace=plan.kill_grace)
+        bench.children = _children(
+            settings, app, store=store, clock=clock, directory=directory, voice=voice, kill_grace=plan.kill_grace
+        )
     return Crew(
         store,
         clock=clock,
@@ -116,10 +118,24 @@ def make_crew(
 
 
 def _children(
-    settings: Settings, app: object, *, store: Store, clock: Clock, voice: Voice, kill_grace: timedelta
+    settings: Settings,
+    app: object,
+    *,
+    store: Store,
+    clock: Clock,
+    directory: Directory,
+    voice: Voice,
+    kill_grace: timedelta,
 ) -> Children:
     # Weight by choice: an application without process jobs never loads this.
     from rota.executors.process import ProcessChildren
+
+    def enqueue(runs: Sequence[Run]) -> list[str]:
+        # The child knows no tenant but its own: what it names is looked up here.
+        for tenant in {run.tenant for run in runs if run.tenant is not None}:
+            if directory.find(tenant, now=clock.now()) is None:
+                raise TenantNotFound(tenant, known=())
+        return store.enqueue(runs, now=clock.now())
 
     worker = settings.worker
     return ProcessChildren(
@@ -127,8 +143,8 @@ def _children(
         clock=clock,
         hear_line=voice.hear_child,
         hear_progress=voice.progress,
-        enqueue=lambda runs: store.enqueue(runs, now=clock.now()),
-        settings={key: written(value_of(settings, key)) for key in settings.origins if key not in SECRETS},
+        enqueue=enqueue,
+        settings=told(settings),
         environment=worker.environment,
         preload=worker.preload,
         kill_grace=kill_grace,

@@ -123,7 +123,12 @@ class Schedules:
 
     def sync(self) -> None:
         """Make the rows say what the code says. A row whose code is gone becomes `orphaned`; a row that is as the
-        code had it is left alone, with what operators did to it (R5)."""
+        code had it is left alone, with what operators did to it (R5).
+
+        What is written carries the store's time, also where this host's clock is a year ahead.
+        """
+        # Opening the store anchors the clock, and what is made below asks that for the time (D1, D4).
+        self._store()
         declared = {name: function for name, function in self._jobs.items() if function.timing is not None}
         for function in declared.values():
             self._sync_one(function)

@@ -13,9 +13,12 @@ from rota.core.lifecycle import Ending
 from rota.core.model import Outcome, Run, RunKind, Tenant
 from rota.engine.bus import Bus
 from rota.engine.directory import Directory
-from rota.errors import TenantGone
+from rota.errors import StoreUnavailable, TenantGone
 from rota.ports import Brief, Children
 from rota.signature import Registered
+
+AWAY = timedelta(seconds=1)
+"""How long an expansion waits that met a store which was away."""
 
 
 class Invokes(Protocol):
@@ -150,11 +153,19 @@ class LiveAttempt:
 
     def _expand(self, started_at: datetime) -> Ending:
         listed: list[int] = []
-        ending: Ending = self._bench.execute(
-            lambda: listed.append(self._bench.expand(self.run, self.stop_signal)),
-            stop=self.stop_signal,
-            started_at=started_at,
-        )
+        away: list[StoreUnavailable] = []
+
+        def expand() -> None:
+            try:
+                listed.append(self._bench.expand(self.run, self.stop_signal))
+            except StoreUnavailable as error:
+                away.append(error)
+
+        ending: Ending = self._bench.execute(expand, stop=self.stop_signal, started_at=started_at)
+        if away:
+            # No fault of the job's, and no attempt of it: what was written already is found and left alone.
+            reason = str(away[0])
+            return Ending(outcome=Outcome.INTERRUPTED, started_at=started_at, reason=reason, delay=AWAY)
         return replace(ending, expanded=listed[0]) if listed else ending
 
     def _brief(self) -> Brief:

@@ -73,6 +73,7 @@ class Crew:
             pools=pools(executor, coroutines, jobs=jobs, plan=plan),
             queues=plan.queues,
             lease=plan.lease,
+            margin=plan.margin,
             on_ended=voice.ended,
             random=Random(),
         )

@@ -56,6 +56,7 @@ class Worker:
         pools: Sequence[Pool],
         queues: Mapping[str, int],
         lease: timedelta,
+        margin: timedelta,
         on_ended: Callable[[Run], object],
         random: Random,
     ) -> None:
@@ -68,6 +69,7 @@ class Worker:
         self._pools = pools
         self._queues = queues
         self._lease = lease
+        self._allowed = (lease - margin).total_seconds()
         self._tell_ended = on_ended
         self._random = random
         self._ended: deque[tuple[LiveAttempt, Ending]] = deque()
@@ -158,8 +160,12 @@ class Worker:
                 continue
             self._in_doubt = self._in_doubt or request is not None
             # What ended is settled together with the first claim, in one transaction.
+            claimed_at = self._clock.monotonic()
             claimed = self._exchange(settlements, request, now)
-            self._start(claimed, now, asked_at=asked_at)
+            if claimed and self._clock.monotonic() - claimed_at > self._allowed:
+                self._give_back_late(claimed, now)
+                return timedelta(0)
+            self._start(claimed, now, asked_at=claimed_at)
             if request is not None:
                 # A full answer means there is more.
                 more = more or len(claimed) >= request.limit
@@ -194,6 +200,11 @@ class Worker:
         if unheard_of:
             self._store.release(self.id, sorted(unheard_of), now=now)
 
+    def _give_back_late(self, claimed: Sequence[Run], now: datetime) -> None:
+        """Start nothing of a claim whose answer came so late that the leases may have ended meanwhile (6.4, G6)."""
+        log.warning("the answer to a claim came too late; %d runs are given back", len(claimed))
+        self._store.release(self.id, [(run.id, run.token) for run in claimed], now=now)
+
     def _give_back_stuck(self, now: datetime) -> None:
         """Let others have the runs that were claimed ahead and found every place taken for longer than expected."""
         for pool in self._pools:
@@ -213,8 +224,11 @@ class Worker:
         is asked for again."""
         while self._ended:
             attempt, ending = self._ended.popleft()
-            if not attempt.lost:
-                self._unsettled.append(self._settlement(attempt, ending, now))
+            if attempt.lost:
+                # However it ended, it may have been beside its successor. If the run is another's by now, this is
+                # refused, and recorded as superseded; if not, the run comes free before its lease ends (G5, G6).
+                ending = Ending(outcome=Outcome.INTERRUPTED, started_at=ending.started_at, reason="its lease was lost")
+            self._unsettled.append(self._settlement(attempt, ending, now))
             # Only now, so that the heartbeat finds it in one place or the other.
             self._forget((attempt.run.id, attempt.run.token))
         return list(self._unsettled)

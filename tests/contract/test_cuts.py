@@ -135,7 +135,6 @@ def test_three_calls_in_a_row_that_lose_their_answers_do_no_more_harm_than_one(v
     mix.check()
 
 
-@pytest.mark.xfail(reason="an expansion that meets a store that is away uses up an attempt of its job")
 @pytest.mark.parametrize("moment", list(Moment))
 def test_a_store_that_is_away_for_a_moment_does_not_fail_the_round_of_a_job_without_retries(moment):  # G4, R20
     clock = FakeClock()

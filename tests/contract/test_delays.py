@@ -120,7 +120,6 @@ def test_a_settlement_and_a_claim_in_one_call_are_both_done_or_neither_is_while_
     assert found(store, other.id).owner == "w2"
 
 
-@pytest.mark.xfail(reason="a claim is started however late its answer comes")
 def test_a_claim_whose_answer_came_after_its_lease_had_ended_is_not_started():  # G5, G6, 6.4
     clock = FakeClock()
     store = MemoryStore(clock=clock)
@@ -144,7 +143,6 @@ def test_a_claim_whose_answer_came_after_its_lease_had_ended_is_not_started():  
     assert [run.owner for run in runs_of(app)] == [taken.owner] == ["w2"]
 
 
-@pytest.mark.xfail(reason="the ending of an attempt that was lost is thrown away, so that nothing says it went on")
 def test_an_attempt_that_went_on_while_another_had_its_run_is_told_as_superseded():  # G6, fault row B1
     clock = FakeClock()
     store = MemoryStore(clock=clock)

@@ -61,6 +61,7 @@ def a_worker_that_begins_nothing(app: Rota) -> Worker:
         pools=[Pool(Waiting(), places=8, jobs=frozenset(app.jobs), ahead=True)],
         queues={"default": 0},
         lease=LEASE,
+        margin=timedelta(seconds=7),
         on_ended=lambda run: None,
         random=Random(1),
     )
