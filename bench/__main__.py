@@ -10,10 +10,12 @@ STORES = ("sqlite", "postgres", "mariadb")
 def main() -> None:
     stores = sys.argv[1:] or list(STORES)
     run("bench.imports")
+    run("bench.children")
     for store in stores:
         run("bench.store", "--store", store)
         run("bench.drain", store)
         run("bench.slots", store)
+        run("bench.coroutines", store)
 
 
 def run(module: str, *words: str) -> None:

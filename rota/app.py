@@ -392,6 +392,7 @@ class Rota:
             slot_before=self._slot_before,
             settings=self.settings,
             app=self,
+            store_url="" if self._given is not None else self.store_url,
             inline=inline,
         )
 

@@ -332,7 +332,8 @@ def _memory(value: str | int | None, *, job: str) -> int | None:
             f"job {job!r}: max_memory={value!r} is less than Python itself needs: at least {size_text(LEAST_MEMORY)}, "
             "and max_memory=None is without limit"
         )
-    return parsed
+    # A plain number: a Size has no place in what is sent to a child process.
+    return None if parsed is None else int(parsed)
 
 
 def _refuse_limits_without_a_child(job: Job) -> None:

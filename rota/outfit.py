@@ -74,6 +74,7 @@ def make_crew(
     slot_before: Callable[[Run], datetime | None],
     settings: Settings,
     app: object,
+    store_url: str,
     inline: bool,
 ) -> Crew:
     """Return the services of this process, not started; `inline` executes within the tick of the worker.
@@ -95,14 +96,17 @@ def make_crew(
     executor: Executor = InlineExecutor() if inline else ThreadExecutor(plan.places)
     coroutines: Coroutines | None = None
     if any(registered.job.executor == "asyncio" for registered in jobs.values()):
-        # Weight by choice: a program without coroutine jobs never loads asyncio.
-        from rota.executors import asyncio_
-
-        bench.aexecute, bench.aside = asyncio_.aexecute, asyncio_.aside
-        coroutines = None if inline else asyncio_.AsyncioExecutor(clock=clock)
+        coroutines = _coroutines(bench, clock=clock, inline=inline)
     if not inline and any(registered.job.executor == "process" for registered in jobs.values()):
         bench.children = _children(
-            settings, app, store=store, clock=clock, directory=directory, voice=voice, kill_grace=plan.kill_grace
+            settings,
+            app,
+            store_url=store_url,
+            store=store,
+            clock=clock,
+            directory=directory,
+            voice=voice,
+            kill_grace=plan.kill_grace,
         )
     return Crew(
         store,
@@ -117,10 +121,19 @@ def make_crew(
     )
 
 
+def _coroutines(bench: Bench, *, clock: Clock, inline: bool) -> Coroutines | None:
+    # Weight by choice: a program without coroutine jobs never loads asyncio.
+    from rota.executors import asyncio_
+
+    bench.aexecute, bench.aside = asyncio_.aexecute, asyncio_.aside
+    return None if inline else asyncio_.AsyncioExecutor(clock=clock)
+
+
 def _children(
     settings: Settings,
     app: object,
     *,
+    store_url: str,
     store: Store,
     clock: Clock,
     directory: Directory,
@@ -146,6 +159,7 @@ def _children(
         enqueue=enqueue,
         settings=told(settings),
         environment=worker.environment,
+        withheld=(store_url,),
         preload=worker.preload,
         kill_grace=kill_grace,
         max_runs_per_child=worker.max_runs_per_child,

@@ -16,6 +16,7 @@ from rota.errors import (
     RunFailed,
     ScheduleNotFound,
     StoreIsBlackHole,
+    StoreUnavailable,
     TenantNotFound,
     UnsupportedJob,
     WaitTimedOut,
@@ -24,6 +25,7 @@ from rota.ports import RunQuery
 from rota.settings import Settings, WorkerSettings
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
+from tests.contract.flaky import Moment, flaky
 from tests.engine.house import Driven, an_app
 from tests.system.processes import wait_until
 from tests.values import HOUR, MINUTE, NOON
@@ -348,3 +350,31 @@ def test_one_pass_fires_what_is_due_and_works_it_off(tmp_path):  # R23
     assert dict(report_of.counts[round_.id]) == {State.SUCCEEDED: 1, State.FAILED: 1}
     assert round_.state == "partial"
     assert report_of.is_good is False
+
+
+def test_an_enqueue_whose_answer_was_lost_queues_one_run():  # G1, fault row A2
+    store = MemoryStore()
+    client, line = flaky(store)
+    app = Rota(client)
+
+    @app.job()
+    def nothing() -> None: ...
+
+    line.cut("enqueue", Moment.AFTER)
+    handle = nothing.enqueue()
+
+    assert [run.id for run in store.runs(RunQuery())] == [handle.id]
+
+
+def test_an_enqueue_that_cannot_be_made_is_said_loudly():  # G1, fault row C5
+    client, line = flaky(MemoryStore())
+    app = Rota(client)
+
+    @app.job()
+    def nothing() -> None: ...
+
+    line.cut("enqueue", Moment.BEFORE)
+    line.cut("enqueue", Moment.BEFORE, call=2)
+
+    with pytest.raises(StoreUnavailable):
+        nothing.enqueue()

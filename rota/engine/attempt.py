@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -17,6 +17,8 @@ from rota.errors import StoreUnavailable, TenantGone
 from rota.ports import Brief, Children
 from rota.signature import Registered
 
+Answer = TypeVar("Answer")
+
 AWAY = timedelta(seconds=1)
 """How long an expansion waits that met a store which was away."""
 
@@ -27,6 +29,12 @@ class Invokes(Protocol):
     def call(self, registered: Registered, brief: Brief, stop: StopSignal) -> object: ...
 
     def acall(self, registered: Registered, brief: Brief, stop: StopSignal) -> Awaitable[object]: ...
+
+
+class Aside(Protocol):
+    """Calls a function that may take its time without holding up the event loop."""
+
+    async def __call__(self, function: Callable[[], Answer], /) -> Answer: ...
 
 
 class Bench:
@@ -41,7 +49,7 @@ class Bench:
         invocation: Invokes,
         execute: Callable[..., Ending],
         aexecute: Callable[..., Awaitable[Ending]] | None = None,
-        aside: Callable[[Callable[[], Brief]], Awaitable[Brief]] | None = None,
+        aside: "Aside | None" = None,
         children: Children | None = None,
         expand: Callable[[Run, StopSignal], int],
         slot_before: Callable[[Run], datetime | None],
@@ -53,7 +61,6 @@ class Bench:
         self.execute = execute
         self.aexecute = aexecute
         self.aside = aside
-        """Calls a function that may take its time without holding up the event loop."""
         self.children = children
         """None: process jobs are called in this process, as inline ones."""
         self.expand = expand
@@ -64,8 +71,8 @@ class LiveAttempt:
     """A claimed run in this process, from claim to settlement."""
 
     __slots__ = (
-        "_bench", "asked_to_stop_at", "claimed_at", "deadline", "is_over", "lost", "overdue_at", "registered",
-        "renewed_at", "run", "started_at", "stop_signal",
+        "_bench", "claimed_at", "deadline", "is_over", "lost", "overdue_at", "registered", "renewed_at", "run",
+        "started_at", "stop_signal", "to_stop_by",
     )  # fmt: skip
 
     def __init__(self, run: Run, registered: Registered, bench: Bench, *, asked_at: float) -> None:
@@ -78,8 +85,8 @@ class LiveAttempt:
         """When the time limit ends, for the job to read."""
         self.overdue_at: float | None = None
         """The same by the monotonic clock, which decides: a step of the store's clock times nobody out."""
-        self.asked_to_stop_at: float | None = None
-        """By the monotonic clock: when its stop signal was set, with the grace that is on the signal."""
+        self.to_stop_by: float | None = None
+        """By the monotonic clock: when its grace is over; None as long as nobody asked it to stop."""
         self.lost: bool = False
         self.is_over: bool = False
         """Whether its ending was reported; it waits to be settled."""
@@ -90,21 +97,28 @@ class LiveAttempt:
 
     @property
     def is_coroutine(self) -> bool:
-        """Whether it runs on an event loop: a coroutine job's own work, not the expansion of its rounds."""
-        return self.registered.job.executor == "asyncio" and self.run.kind is RunKind.JOB
+        """Whether it runs on an event loop. The expansion of a coroutine job's rounds does too, beside the loop: it
+        was claimed for these places, and those of threads may all be taken for hours."""
+        return self.registered.job.executor == "asyncio"
+
+    @property
+    def is_in_child(self) -> bool:
+        """Whether its code runs in a child process, once it has begun."""
+        is_theirs = self.registered.job.executor == "process" and self.run.kind is RunKind.JOB
+        return is_theirs and self._bench.children is not None and self.started_at is not None
 
     def stop(self, reason: str, *, outcome: Outcome, grace: timedelta = timedelta(0)) -> None:
-        """Ask it to stop within `grace`; asked again, the shorter time counts, from the first time on."""
-        if self.asked_to_stop_at is None:
-            self.asked_to_stop_at = self._bench.clock.monotonic()
+        """Ask it to stop within `grace`; asked again, what is over earlier counts."""
+        until = self._bench.clock.monotonic() + grace.total_seconds()
+        self.to_stop_by = until if self.to_stop_by is None else min(self.to_stop_by, until)
         self.stop_signal.set(reason, outcome=outcome, grace=grace)
 
     def is_stuck(self, *, kill_grace: timedelta, at: float) -> bool:
         """Whether it was asked to stop, and goes on though all its time for that is over."""
-        if self.asked_to_stop_at is None or self.started_at is None:
+        # What is over is not stuck, also where it waits for a store that is away.
+        if self.to_stop_by is None or self.started_at is None or self.is_over:
             return False
-        allowed = self.stop_signal.grace + kill_grace
-        return at > self.asked_to_stop_at + allowed.total_seconds()
+        return at > self.to_stop_by + kill_grace.total_seconds()
 
     def execute(self) -> Ending:
         bench, stop = self._bench, self.stop_signal
@@ -113,7 +127,7 @@ class LiveAttempt:
             return Ending(outcome=stop.outcome, reason=stop.reason)
         if self.run.kind is RunKind.EXPANSION:
             return self._expand(started_at)
-        if self.registered.job.executor == "process" and bench.children is not None:
+        if bench.children is not None and self.is_in_child:
             return self._execute_in_child(bench.children, started_at)
         return bench.execute(
             lambda: bench.invocation.call(self.registered, self._brief(), stop), stop=stop, started_at=started_at
@@ -125,6 +139,9 @@ class LiveAttempt:
         started_at = self._begin()
         if started_at is None:
             return Ending(outcome=stop.outcome, reason=stop.reason)
+        if self.run.kind is RunKind.EXPANSION:
+            assert bench.aside is not None, "wired with the line above"
+            return await bench.aside(lambda: self._expand(started_at))
 
         async def call() -> object:
             return await bench.invocation.acall(self.registered, await self._abrief(), stop)
@@ -149,7 +166,16 @@ class LiveAttempt:
         refused = self._bench.execute(lambda: brief.append(self._brief()), stop=self.stop_signal, started_at=started_at)
         if not brief:
             return refused
-        return children.execute(self.registered.job, brief[0], stop=self.stop_signal, started_at=started_at)
+        endings: list[Ending] = []
+        # Whatever goes wrong on this side is an ending as well: or the thread would end, and the run never.
+        failed = self._bench.execute(
+            lambda: endings.append(
+                children.execute(self.registered.job, brief[0], stop=self.stop_signal, started_at=started_at)
+            ),
+            stop=self.stop_signal,
+            started_at=started_at,
+        )
+        return endings[0] if endings else failed
 
     def _expand(self, started_at: datetime) -> Ending:
         listed: list[int] = []

@@ -158,16 +158,27 @@ class Crew:
 
     def _let_go(self) -> None:
         self._end(self._work)
+        # Before anything is given back, and with its leases kept: what can be ended is ended, so that nobody else has
+        # a run whose code goes on here (G6).
+        self.worker.stop_attempts("the worker is shutting down")
+        if self._children is not None:
+            self._children.close()
+        for executor in self._executors:
+            executor.close()
+        self._wait_for_children()
         if self._plan.works and (given_back := self.worker.finish(self._clock.now())):
             log.warning("gave back %d runs that did not stop", given_back)
         self._end(self._leases)
         self._end(self._keep)
-        for executor in self._executors:
-            executor.close()
-        if self._children is not None:
-            self._children.close()
         self._voice.close(self._clock.now())
         self._deregister()
+
+    def _wait_for_children(self) -> None:
+        """Wait until it is known how the attempts ended whose child processes have just been ended."""
+        ends = self._clock.monotonic() + KILLED.total_seconds()
+        theirs = [one for one in self.worker.live() if one.is_in_child]
+        while any(not one.is_over for one in theirs) and self._clock.monotonic() < ends:
+            threading.Event().wait(0.01)
 
     def _on_stuck(self, attempt: LiveAttempt) -> None:
         self._stuck.append(attempt)

@@ -1,9 +1,10 @@
 """Claims runs, has them executed, and settles what ended."""
 
 import logging
+import os
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
 
@@ -11,7 +12,15 @@ from msgspec.structs import replace
 
 from rota.clock import Clock
 from rota.core import lifecycle, retry
-from rota.core.events import AttemptEnded, AttemptStuck, LeaseLost, RunLost, RunStarted, UnknownJob
+from rota.core.events import (
+    AttemptEnded,
+    AttemptStuck,
+    LeaseLost,
+    RunLost,
+    RunStarted,
+    ServiceFailed,
+    UnknownJob,
+)
 from rota.core.lifecycle import Ending
 from rota.core.model import ErrorReport, Outcome, Run, Settlement, State
 from rota.engine.attempt import Bench, LiveAttempt
@@ -61,6 +70,7 @@ class Worker:
         random: Random,
     ) -> None:
         self.id = worker_id
+        self._pid = os.getpid()
         self._store = store
         self._clock = clock
         self._bus = bus
@@ -77,6 +87,9 @@ class Worker:
         self._unknown: set[str] = set()
         self._began: set[str] = set()
         self._draining = False
+        self._has_finished = False
+        self._one_begins = threading.Lock()
+        """Guards what is held, against a worker that finishes while the answer to a claim comes."""
         self._in_doubt = False
         self._exchanging = False
         self.wake: threading.Event = threading.Event()
@@ -189,14 +202,14 @@ class Worker:
         self._report(settlements, set(settled.applied))
         return settled.claimed
 
-    def _give_back_unheard_of(self, now: datetime) -> None:
+    def _give_back_unheard_of(self, now: datetime, *, but: Collection[Pair] = ()) -> None:
         """After an answer that was lost: what was claimed under this worker's name and never arrived is not started
         but given back, its attempt not counted (6.4)."""
         query = RunQuery(owner=self.id, states=(State.RUNNING,), kind=None, limit=2 * MOST)
         running = {(run.id, run.token) for run in self._store.runs(query)}
         # A lost attempt is known too: while its code may still run, only the end of its lease frees the run.
         known = [(attempt.run.id, attempt.run.token) for attempt in self.live()]
-        unheard_of = running.difference(known, self.held())
+        unheard_of = running.difference(known, self.held(), but)
         if unheard_of:
             self._store.release(self.id, sorted(unheard_of), now=now)
 
@@ -283,9 +296,10 @@ class Worker:
                 # Asked for while a worker had it that gave it back: it does not begin.
                 attempt.stop("cancelled", outcome=Outcome.CANCELLED)
             number = self._pool_of(attempt)
-            self._pools[number].live[run.id, run.token] = attempt
             begun.setdefault(number, []).append(attempt)
-            self._began.add(run.job)
+        if not self._take(begun):
+            # Nobody renews its leases any more, and it was given back, or will be when they end.
+            return
         for number, attempts in begun.items():
             if self._bus.wants(RunStarted):
                 for attempt in attempts:
@@ -294,6 +308,17 @@ class Worker:
         # Last: the store may be away, and what is held must be with the executor by then.
         if unknown:
             self._give_back_unknown(unknown, now)
+
+    def _take(self, begun: Mapping[int, Sequence[LiveAttempt]]) -> bool:
+        """Hold these attempts; False where this worker has finished meanwhile."""
+        with self._one_begins:
+            if self._has_finished:
+                return False
+            for number, attempts in begun.items():
+                for attempt in attempts:
+                    self._pools[number].live[attempt.run.id, attempt.run.token] = attempt
+                    self._began.add(attempt.run.job)
+        return True
 
     def _pool_of(self, attempt: LiveAttempt) -> int:
         """Return which pool executes it: the first one that can, whoever it was claimed for."""
@@ -308,16 +333,27 @@ class Worker:
             self._bus.publish(UnknownJob(run=run))
 
     def _on_ended(self, run: Run, ending: Ending) -> None:
+        if os.getpid() != self._pid:
+            # A job forked, and the copy returned as well: the run is that of the process it was claimed in.
+            os._exit(0)
         for pool in self._pools:
             attempt = pool.live.get((run.id, run.token))
             if attempt is not None:
                 attempt.is_over = True
                 # Before it is settled: whoever sees its end and asks for its log finds all of it, or nearly.
-                self._tell_ended(run)
+                self._tell(run)
                 pool.learn(attempt, self._clock)
                 self._ended.append((attempt, ending))
         if not self.wake.is_set():
             self.wake.set()
+
+    def _tell(self, run: Run) -> None:
+        try:
+            self._tell_ended(run)
+        # What is said at the end of a run goes through the log of the application, which may fail. The run must not.
+        except Exception as error:  # noqa: BLE001
+            report = ErrorReport(type=type(error).__qualname__, message=str(error))
+            self._bus.publish(ServiceFailed(service="capture", error=report))
 
     def _report(self, settlements: Sequence[Settlement], applied: set[str]) -> None:
         wanted = self._bus.wants(AttemptEnded)
@@ -366,17 +402,25 @@ class Worker:
         What the store cannot be told ends with its lease.
         """
         self._draining = True
+        with self._one_begins:
+            self._has_finished = True
+            live = self.live()
+            for pool in self._pools:
+                pool.live.clear()
+        # After the line above: what ends at this moment is either in here, or given back.
         settlements = self._collect(now)
-        going_on = [attempt for attempt in self.live() if not attempt.lost]
+        ended = {(settlement.run.id, settlement.run.token) for settlement in settlements}
+        live = [attempt for attempt in live if (attempt.run.id, attempt.run.token) not in ended]
+        going_on = [attempt for attempt in live if not attempt.lost]
+        # While their code may go on, only the end of its lease, or of this process, frees a run whose lease was lost.
+        still_lost = {(attempt.run.id, attempt.run.token) for attempt in live if attempt.lost}
         for attempt in going_on:
             settlements.append(self._parting(attempt, now))
             attempt.lost = True
             attempt.stop("the worker is shutting down", outcome=Outcome.INTERRUPTED)
-        for pool in self._pools:
-            pool.live.clear()
         try:
             self._exchange(settlements, None, now)
-            self._give_back_unheard_of(now)
+            self._give_back_unheard_of(now, but=still_lost)
         except StoreUnavailable as error:
             log.warning("could not give back everything, leases will end: %s", error)
         return len(going_on)
@@ -394,7 +438,9 @@ class Worker:
             )
             return lifecycle.settle(run, ending, now=now, wait=wait)
         error = ErrorReport(type="Stuck", message=f"{stop.reason}, and it did not stop")
-        ending = Ending(outcome=stop.outcome, started_at=attempt.started_at, error=error, reason=stop.reason)
+        # Whoever cancelled it wrote the reason on the run's row.
+        reason = None if stop.outcome is Outcome.CANCELLED else stop.reason
+        ending = Ending(outcome=stop.outcome, started_at=attempt.started_at, error=error, reason=reason)
         return lifecycle.settle(run, ending, now=now, wait=wait)
 
     def report_stuck(self, attempt: LiveAttempt) -> None:

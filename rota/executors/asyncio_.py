@@ -1,6 +1,7 @@
 """Runs `async def` jobs, hundreds at once, on one event loop in a thread of its own."""
 
 import asyncio
+import logging
 import sys
 import threading
 import traceback
@@ -14,9 +15,11 @@ from msgspec import Struct
 from rota.clock import Clock
 from rota.context import StopSignal
 from rota.core.lifecycle import Ending
-from rota.core.model import Outcome, Run
+from rota.core.model import Outcome, Run, RunKind
 from rota.executors.call import ending_of, ending_of_error
 from rota.ports import Call
+
+log: logging.Logger = logging.getLogger(__name__)
 
 Aside = TypeVar("Aside")
 Done = Callable[[Run, Ending], None]
@@ -67,6 +70,7 @@ class AsyncioExecutor:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._calls: dict[asyncio.Task[Ending], Call] = {}
+        self._is_ending = False
         self._came_round = 0.0
         self._asked = 0.0
 
@@ -121,10 +125,19 @@ class AsyncioExecutor:
     def _drive(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
         try:
-            loop.run_forever()
+            while not self._is_ending:
+                self._go_round(loop)
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             loop.close()
+
+    def _go_round(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            # A job may stop the loop of all others.
+            loop.run_forever()
+        # What a task of a job's own raises to end the program, such as sys.exit, comes out here.
+        except BaseException as error:  # noqa: BLE001
+            log.error("a task of a job's own would have ended the event loop: %s", type(error).__name__)
 
     def _begin(self, calls: Sequence[Call], done: Done) -> None:
         assert self._loop is not None, "it runs this"
@@ -132,7 +145,9 @@ class AsyncioExecutor:
             task = self._loop.create_task(call.aexecute(), context=Context())
             self._calls[task] = call
             task.add_done_callback(_Reporter(self._calls, done))
-            call.stop_signal.then(_Canceller(self._loop, task))
+            if call.run.kind is RunKind.JOB:
+                # An expansion is at work in a thread, which looks at the signal itself.
+                call.stop_signal.then(_Canceller(self._loop, task))
 
     def _end(self) -> None:
         assert self._loop is not None, "it runs this"
@@ -144,6 +159,7 @@ class AsyncioExecutor:
     async def _stop_when_done(self, tasks: Sequence[asyncio.Task[Ending]]) -> None:
         if tasks:
             await asyncio.wait(tasks, timeout=LAST_WAIT)
+        self._is_ending = True
         asyncio.get_running_loop().stop()
 
 
@@ -158,9 +174,14 @@ class _Canceller:
         self._is_spent = False
 
     def __call__(self) -> None:
-        if not self._is_spent and not self._loop.is_closed():
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        # Here, in one thread: two that tell it at the same time would both find it unspent.
+        if not self._is_spent:
             self._is_spent = True
-            self._loop.call_soon_threadsafe(self._task.cancel)
+            self._task.cancel()
 
 
 class _Reporter:

@@ -37,6 +37,8 @@ CHUNK = 1 << 16
 LAST = 60
 """Lines of standard error that are kept for the error of a child that dies."""
 
+LONGEST_WAIT_S = 3600.0
+
 SILENCE_S = 3.0
 """How long a guardian may take to answer a SIGKILL with the child's end, before it is ended itself."""
 
@@ -105,7 +107,7 @@ class Attendance:
         self._selector = selectors.DefaultSelector()
         self._asked_at: float | None = None
         self._told: Stop | None = None
-        self._termed = False
+        self._termed_at: float | None = None
         self._killed_at: float | None = None
         self._ended_at: float | None = None
         self._is_deserted = False
@@ -146,7 +148,7 @@ class Attendance:
     @property
     def was_killed(self) -> bool:
         """Whether its time to stop by itself ran out."""
-        return self._termed or self._killed_at is not None
+        return self._termed_at is not None or self._killed_at is not None
 
     @property
     def _is_over(self) -> bool:
@@ -162,7 +164,8 @@ class Attendance:
 
     def _once(self) -> None:
         wait = self._step()
-        for key, events in self._selector.select(wait):
+        # A grace of months is more than a selector can count.
+        for key, events in self._selector.select(None if wait is None else min(wait, LONGEST_WAIT_S)):
             respond: Callable[[int], Any] = key.data
             respond(events)
 
@@ -184,16 +187,17 @@ class Attendance:
             self._told = said
             self._say(said)
         term_at = self._asked_at + said.grace.total_seconds()
-        kill_at = term_at + self._kill_grace
         if now < term_at:
             return term_at - now
         if self._child.born is None and not self.taken:
             # It waits for its birth: nothing of the job has happened, and nothing will.
             self._is_deserted = True
             return 0
-        if not self._termed:
-            self._termed = True
+        if self._termed_at is None:
+            self._termed_at = now
             self._child.signal(signal.SIGTERM)
+        # Also where its grace was cut short in the midst: it has the hard grace from the signal on.
+        kill_at = self._termed_at + self._kill_grace
         if now < kill_at:
             return kill_at - now
         self.kill()

@@ -33,9 +33,9 @@ def ending_of_error(error: BaseException, *, stop: StopSignal, started_at: datet
     """Return what an exception says of the attempt (R43)."""
     match error:
         case Stopped():
-            return _stopped(stop, str(error), started_at)
+            return _stopped(stop, _message(error), started_at)
         case TenantGone():
-            return Ending(outcome=Outcome.CANCELLED, started_at=started_at, reason=str(error))
+            return Ending(outcome=Outcome.CANCELLED, started_at=started_at, reason=_message(error))
         case ResultNotStorable() | BadArguments():
             # Another attempt would do the work again and end the same way.
             return Ending(outcome=Outcome.FAILED, started_at=started_at, error=report(error), retry=False)
@@ -89,16 +89,20 @@ def ending_of(returned: object, *, stop: StopSignal, started_at: datetime) -> En
 def report(error: BaseException) -> ErrorReport:
     """Return an exception as plain data; works for exceptions that cannot even say what they are."""
     try:
-        message = str(error)
-    # An exception is the job's own code: it may fail at anything that is asked of it.
-    except BaseException as worse:  # noqa: BLE001
-        message = f"(its message cannot be had: {type(worse).__name__})"
-    try:
         lines = traceback.format_exception(type(error), error, _without_our_frames(error), chain=True)
         text = "".join(lines)
+    # An exception is the job's own code: it may fail at anything that is asked of it.
     except BaseException as worse:  # noqa: BLE001
         text = f"(its traceback cannot be had: {type(worse).__name__})"
-    return ErrorReport(type=type(error).__qualname__, message=_cut(message, MOST_MESSAGE), traceback=_tail(text))
+    return ErrorReport(type=type(error).__qualname__, message=_message(error), traceback=_tail(text))
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return _cut(str(error), MOST_MESSAGE)
+    # As above; ours may have been made the base of one of the job's.
+    except BaseException as worse:  # noqa: BLE001
+        return f"(its message cannot be had: {type(worse).__name__})"
 
 
 def _snoozed(delay: object, started_at: datetime) -> Ending:

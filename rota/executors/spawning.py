@@ -9,7 +9,9 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
+from urllib.parse import unquote, urlsplit
 
+from rota.core.safe import masked
 from rota.executors.child_handle import Child
 from rota.executors.frames import Fork, Setup, Sweep, encoded, pair
 
@@ -124,14 +126,29 @@ class Spawning:
 
 
 def allowed(environ: Mapping[str, str], patterns: Sequence[str], *, withheld: Collection[str]) -> dict[str, str]:
-    """Return the variables that child processes get: what a pattern names, but none of Rota's own (T55)."""
+    """Return the variables that child processes get: what a pattern names, but none of Rota's own, and none that gives
+    one of these URLs away or its password (T55).
+
+    One that is named without `*` is let through: then whoever set it has decided so.
+    """
     return {
         name: value
         for name, value in environ.items()
-        if any(fnmatchcase(name, pattern) for pattern in patterns)
-        and not name.startswith("ROTA_")
-        and name not in withheld
+        if not name.startswith("ROTA_")
+        and any(fnmatchcase(name, pattern) for pattern in patterns)
+        and (name in patterns or not any(_gives_away(value, url) for url in withheld))
     }
+
+
+def _gives_away(value: str, url: str) -> bool:
+    if masked(url) == url:
+        # Without a password in it there is nothing to keep: a file's name, a server that trusts its network.
+        return False
+    password = urlsplit(url).password or ""
+    # Once as it stands in a URL and once in plain; within other text only as a password: `rota` may be one.
+    return url in value or any(
+        text and (value == text or f":{text}@" in value) for text in (password, unquote(password))
+    )
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -124,8 +124,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     """Modules that are imported once, before child processes are made, so that none of them has to; the application's
     own always is."""
     environment: tuple[str, ...] = ("*",)
-    """Which environment variables child processes get, as names with `*`. Never: variables that start with `ROTA_`, and
-    the one that `store.url` names by `env:`."""
+    """Which environment variables child processes get, as names with `*`. Never: variables that start with `ROTA_`; and
+    those that hold the store's URL with its password, or the password, unless they are named here without `*`."""
 
 
 class TenantSettings(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import LRUCache
 
 from rota.core.model import Tenant
@@ -77,6 +78,7 @@ class TenantEngines:
         if tenant.schema is not None:
             _keep_in_schema(engine, tenant.schema)
         _check_file(tenant, engine.url)
+        out = _out(engine)
         with self._lock:
             self._lent.add(engine)
         rests = False
@@ -84,6 +86,9 @@ class TenantEngines:
             yield engine
             rests = _holds_a_file(engine)
         finally:
+            for record in list(out):
+                # Never given back: collected at some time, and until then its transaction locks what it has written.
+                record.invalidate()
             with self._lock:
                 self._lent.discard(engine)
                 let_go = self._keep(key, engine, rests=rests)
@@ -145,6 +150,22 @@ class TenantEngines:
         event.listen(engine, "handle_error", _naming(tenant))
         engine.update_execution_options(compiled_cache=LRUCache(COMPILED))
         return engine
+
+
+def _out(engine: Engine) -> "weakref.WeakSet[ConnectionPoolEntry]":
+    """Return the connections of its pool that are in somebody's hands, now and later."""
+    # Weakly: what was told to the engine that is kept is told to its copies as well.
+    out: weakref.WeakSet[ConnectionPoolEntry] = weakref.WeakSet()
+
+    def taken(_driver: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+        out.add(record)
+
+    def given_back(_driver: object, record: ConnectionPoolEntry) -> None:
+        out.discard(record)
+
+    event.listen(engine.pool, "checkout", taken)
+    event.listen(engine.pool, "checkin", given_back)
+    return out
 
 
 def _holds_a_file(engine: Engine) -> bool:

@@ -82,9 +82,10 @@ BROAD_CATCHES = {
     "rota/child.py": "the application's import, the error of each run that needs it; and a log handler's own",
     "rota/executors/attending.py": "around what a job in a child asks of its parent: it is raised there, in the job",
     "rota/engine/loop.py": "around a tick: published as ServiceFailed",
+    "rota/engine/worker.py": "around what an application's log does at the end of a run: published as ServiceFailed",
     "rota/engine/tap.py": "around what is made of a job's output, so that it is never the job that fails: logged once",
     "rota/engine/bus.py": "around a subscriber: logged",
-    "rota/executors/asyncio_.py": "around a coroutine job",
+    "rota/executors/asyncio_.py": "around a coroutine job, and around what its tasks raise to end the loop: logged",
     "rota/executors/call.py": "around a job, which may raise anything, also while its error is described",
 }
 

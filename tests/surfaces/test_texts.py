@@ -1,6 +1,7 @@
 """Text in and out: durations and times that are typed, text that is shown."""
 
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
 from unicodedata import category
 from zoneinfo import ZoneInfo
 
@@ -106,3 +107,19 @@ def test_tracebacks_keep_their_lines_and_nothing_else():
 )
 def test_passwords_in_urls_are_masked(text, shown):  # R65
     assert masked(text) == shown
+
+
+@pytest.mark.parametrize("text", ["y" * 200_000, "a.b-c+" * 40_000, "x://" * 50_000, "x://a:" + "b" * 200_000])
+def test_a_long_word_is_looked_through_once(text):  # F9, F21
+    # From each of its letters anew, this would take minutes: a job that prints it would stop its whole worker.
+    began = perf_counter()
+
+    masked(text)
+
+    assert perf_counter() - began < 2
+
+
+def test_whatever_the_word_begins_with_its_password_is_masked():  # R65
+    text = "(postgresql+psycopg://u:p@ss@h/db) 9mysql://u:secret@h _x://a:b@c"
+
+    assert masked(text) == "(postgresql+psycopg://u:***@h/db) 9mysql://u:***@h _x://a:***@c"

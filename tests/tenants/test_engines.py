@@ -274,3 +274,20 @@ def test_a_fork_while_the_lock_is_held_does_not_stop_the_child(engines, sqlite_t
 def open_descriptors() -> list[str]:
     numbers = os.listdir("/proc/self/fd")
     return [number for number in numbers if os.path.lexists(f"/proc/self/fd/{number}")]
+
+
+def test_a_connection_that_a_run_never_gave_back_ends_with_it(engines, tmp_path):  # F13, G11
+    file = tmp_path / "acme.db"
+    file.touch()
+    tenant = Tenant(id="acme", url=f"sqlite:///{file}")
+    with engines.borrow(tenant) as engine:
+        left = engine.connect()
+        left.execute(text("CREATE TABLE things (number INTEGER)"))
+        left.commit()
+        left.execute(text("INSERT INTO things VALUES (1)"))
+
+    # It is still held here, and its transaction is gone: nothing is locked.
+    with engines.borrow(tenant) as engine, engine.begin() as connection:
+        connection.execute(text("INSERT INTO things VALUES (2)"))
+        assert connection.execute(text("SELECT number FROM things")).scalars().all() == [2]
+    assert left is not None

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimedOut
 
 from rota.clock import sleep
+from rota.errors import StoreUnavailable
 from rota.stores.sql.dialects import Dialect, Fault, render, repeated, unavailable
 from rota.stores.sql.tables import TABLES
 
@@ -196,6 +197,10 @@ class Database:
         except self.dialect.driver_errors as error:
             if self.dialect.fault(error) is Fault.GONE:
                 pooled.invalidate(error)
+            raise
+        except StoreUnavailable:
+            # A commit lost it: in the pool it would be reset first, and complain about that with a traceback.
+            pooled.invalidate()
             raise
         finally:
             pooled.close()
