@@ -5,8 +5,10 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from rota.clock import Clock, SystemClock
 from rota.context import current_run
 from rota.core.safe import masked, safe_text
+from rota.engine.echo import ECHOES, Allowances, say_left_out
 from rota.settings import LogFormat, Settings
 
 FACTS = ("run", "job", "tenant", "round", "schedule", "worker")
@@ -35,14 +37,26 @@ def start_logging(settings: Settings, *, verbosity: int) -> None:
 
 
 class RunFacts(logging.Filter):
-    """Gives each record of a run that run, its job and its tenant as facts (R44)."""
+    """Gives each record of a run that run, its job and its tenant as facts (R44), and lets so many a second through: a
+    job that floods its own log does not flood this one (F21)."""
+
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        super().__init__()
+        self._allowances = Allowances(clock=clock or SystemClock())
 
     def filter(self, record: logging.LogRecord) -> bool:
         run = current_run.get()
-        if run is not None:
-            for name, fact in (("run", run.id), ("job", run.job), ("tenant", run.tenant)):
-                vars(record).setdefault(name, fact)
-        return True
+        if run is None:
+            return True
+        for name, fact in (("run", run.id), ("job", run.job), ("tenant", run.tenant)):
+            vars(record).setdefault(name, fact)
+        if record.name in ECHOES:
+            # Counted already, where it was printed.
+            return True
+        is_due, left_out = self._allowances.take(run)
+        if is_due and left_out:
+            say_left_out(run, left_out)
+        return is_due
 
 
 class ConsoleLine(logging.Formatter):

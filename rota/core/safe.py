@@ -3,8 +3,8 @@
 import re
 from unicodedata import category
 
-# Only from the beginning of a word: tried from each of its letters, a long word would take the square of its length, and
-# with it the worker whose log it goes through.
+# Only from the beginning of a word: tried from each of its letters, a long word would take the square of its length,
+# and with it the worker whose log it goes through.
 _URL_PASSWORD = re.compile(r"(?<![\w+.-])(?P<head>[\w+.-]+://[^\s/?#:@]*:)(?P<password>[^\s/?#]*)(?=@)")
 _URL_SECRET = re.compile(r"(?P<head>[?&](?:password|passwd|pwd|token|secret|key)=)[^&\s]*", re.IGNORECASE)
 

@@ -25,42 +25,53 @@ class Echo:
     """Logs lines of runs, so many a second for each, and says how many it left out."""
 
     def __init__(self, *, clock: Clock, a_second: int = A_SECOND) -> None:
-        self._clock = clock
-        self._a_second = a_second
-        # Again by the same thread: a finalizer that prints may run anywhere.
-        self._lock = threading.RLock()
-        self._allowances: dict[tuple[str, int], Allowance] = {}
+        self._allowances = Allowances(clock=clock, a_second=a_second)
 
     def say(self, run: Run, line: LogLine) -> None:
         """Log a line, or count it."""
-        is_due, left_out = self._take(run)
+        is_due, left_out = self._allowances.take(run)
         if not is_due:
             return
         logger = logging.getLogger(STREAMS.get(line.source, LOGGED))
         facts = {"run": run.id, "job": run.job, "tenant": run.tenant}
         if left_out:
-            logger.warning(MISSING, left_out, run.id[:12], extra=facts)
+            say_left_out(run, left_out)
         told = line.text if line.source in STREAMS else f"{line.source}: {line.text}"
         logger.log(logging.getLevelNamesMapping().get(line.level, logging.INFO), "%s", told, extra=facts)
 
     def ended(self, run: Run) -> None:
         """Say how many lines were left out at the end of an attempt, and forget it."""
-        with self._lock:
-            allowance = self._allowances.pop((run.id, run.token), None)
-        if allowance is not None and allowance.left_out:
-            facts = {"run": run.id, "job": run.job, "tenant": run.tenant}
-            logging.getLogger(STREAMS["stdout"]).warning(MISSING, allowance.left_out, run.id[:12], extra=facts)
+        left_out = self._allowances.forget(run)
+        if left_out:
+            say_left_out(run, left_out)
 
-    def _take(self, run: Run) -> tuple[bool, int]:
+
+def say_left_out(run: Run, count: int) -> None:
+    """Log how many lines of a run are not in the log of the process."""
+    facts = {"run": run.id, "job": run.job, "tenant": run.tenant}
+    logging.getLogger(STREAMS["stdout"]).warning(MISSING, count, run.id[:12], extra=facts)
+
+
+class Allowances:
+    """How many lines each attempt may have said in this second. Safe from any thread."""
+
+    def __init__(self, *, clock: Clock, a_second: int = A_SECOND) -> None:
+        self._clock = clock
+        self._a_second = a_second
+        # Again by the same thread: a finalizer that prints may run anywhere.
+        self._lock = threading.RLock()
+        self._by_attempt: dict[tuple[str, int], Allowance] = {}
+
+    def take(self, run: Run) -> tuple[bool, int]:
         """Return whether a line is due, and how many before it were not."""
         key = (run.id, run.token)
         with self._lock:
             now = self._clock.monotonic()
-            allowance = self._allowances.get(key)
+            allowance = self._by_attempt.get(key)
             if allowance is None:
-                if len(self._allowances) >= REMEMBERED:
-                    del self._allowances[next(iter(self._allowances))]
-                allowance = self._allowances[key] = Allowance(now)
+                if len(self._by_attempt) >= REMEMBERED:
+                    del self._by_attempt[next(iter(self._by_attempt))]
+                allowance = self._by_attempt[key] = Allowance(now)
             if now - allowance.since >= 1:
                 allowance.since, allowance.said = now, 0
             if allowance.said >= self._a_second:
@@ -69,6 +80,12 @@ class Echo:
             allowance.said += 1
             left_out, allowance.left_out = allowance.left_out, 0
             return True, left_out
+
+    def forget(self, run: Run) -> int:
+        """Forget an attempt, and return how many of its lines were not due since the last one that was."""
+        with self._lock:
+            allowance = self._by_attempt.pop((run.id, run.token), None)
+        return 0 if allowance is None else allowance.left_out
 
 
 class Allowance:

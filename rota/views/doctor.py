@@ -2,6 +2,7 @@
 
 import platform
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
@@ -12,11 +13,15 @@ from rota.core.duration import rough_duration
 from rota.core.model import ScheduleState, State
 from rota.core.safe import masked
 from rota.errors import RotaError
+from rota.ports import RunQuery
 from rota.settings.values import Mode
 from rota.version import __version__
 from rota.views.schedule import planned
 from rota.views.status import Level, alive_workers
 from rota.views.workers import late_loops, worker_rows
+
+LOST_AMONG = 1000
+"""Newest runs that are looked at for lost attempts."""
 
 CLOCK_WARN = timedelta(seconds=2)
 
@@ -155,6 +160,20 @@ def _astray(app: Rota) -> Iterator[Check]:
             yield _warn("Workers", fact, "read its log; kill -USR1 of its rota start writes where it stands")
 
 
+def _lost(app: Rota) -> Iterator[Check]:
+    """Say which jobs lose their attempts: what takes its process down, or keeps it from renewing its leases."""
+    recent = app.store.runs(RunQuery(since=app.clock.now() - timedelta(days=1), limit=LOST_AMONG))
+    times = Counter(run.job for run in recent if run.lost_count)
+    for job, count in sorted(times.items()):
+        known = app.jobs.get(job)
+        in_thread = known is None or known.job.executor != "process"
+        yield _warn(
+            "Runs",
+            f"{job} lost its worker in {count} of the last runs",
+            "where it computes in C code or may crash: executor='process'" if in_thread else f"rota runs --job {job}",
+        )
+
+
 def _platform(_app: Rota) -> Iterator[Check]:
     fact = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.system()}"
     yield Check(subject="Platform", level=Level.OK, fact=fact)
@@ -168,6 +187,7 @@ CHECKS: dict[str, Looks] = {
     "Tenants": _tenants,
     "Schedules": _schedules,
     "Workers": _workers,
+    "Runs": _lost,
     "Platform": _platform,
 }
 

@@ -376,7 +376,7 @@ def test_a_flood_is_thinned_out_in_the_log_of_the_process_and_counted(heard, clo
     assert told[12] == "again"
     assert "91 lines of this run are left out" in told[-1]
     assert len(heard.of(flooding)) == 1101
-    assert not echo._allowances.keys() - {(quiet.id, quiet.token)}
+    assert not echo._allowances._by_attempt.keys() - {(quiet.id, quiet.token)}
 
 
 def test_where_nobody_has_set_up_logging_printed_lines_are_seen_as_ever(heard, clock, capsys):

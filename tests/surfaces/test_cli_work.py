@@ -8,6 +8,7 @@ import pytest
 from rota.core.model import State
 from rota.ports import RunQuery
 from tests.surfaces.conftest import HOUR, NOON, an_app, data, run
+from tests.values import claim, lost, settle_all
 
 
 def states(app, **fields):
@@ -152,6 +153,17 @@ def test_the_next_slots_come_soonest_first_with_what_is_overdue(noon_app, noon_r
 
     assert [(row["schedule"], row["in_s"]) for row in rows] == [("sync", -1800.0), ("sync", 1800.0)]
     assert rows[0]["slot"] == (NOON + HOUR).isoformat().replace("+00:00", "Z")
+
+
+def test_doctor_names_a_job_whose_runs_lose_their_workers_and_the_way_out(noon_app, noon_rota):  # fault row B9
+    noon_app.jobs["report"].using(tenant="acme").enqueue()
+    [held] = claim(noon_app.store)
+    settle_all(noon_app.store, lost(held))
+
+    [told] = [check for check in data(noon_rota("doctor", "--json")) if check["subject"] == "Runs"]
+
+    assert (told["level"], told["fact"]) == ("warn", "report lost its worker in 1 of the last runs")
+    assert "executor='process'" in told["fix"]
 
 
 def test_doctor_names_the_jobs_without_a_description_and_a_schedule_that_is_broken(noon_app, noon_rota):  # R16

@@ -4,11 +4,14 @@ import contextvars
 import json
 import logging
 import sys
+from datetime import timedelta
 
 import pytest
 
 from rota.cli.logs import ConsoleLine, JsonLine, RunFacts
 from rota.context import current_run
+from rota.engine.echo import A_SECOND, STREAMS
+from tests.clocks import FakeClock
 from tests.values import a_run
 
 
@@ -69,3 +72,32 @@ def test_a_record_that_is_logged_inside_a_run_carries_run_job_and_tenant():  # R
     assert (told["run"], told["job"], told["tenant"]) == (run.id, "report", "acme")
     assert json.loads(JsonLine().format(own))["job"] == "another"
     assert "run" not in json.loads(JsonLine().format(outside))
+
+
+def test_a_run_that_floods_its_log_leaves_room_for_others_and_is_told_how_much_is_missing(monkeypatch):  # F21
+    told: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())
+    handler.addFilter(RunFacts(clock=(clock := FakeClock())))
+    logger = logging.getLogger("a flood")
+    monkeypatch.setattr(logger, "propagate", False)
+    logger.addHandler(handler)
+    logging.getLogger(STREAMS["stdout"]).addHandler(handler)
+
+    def inside(count):
+        current_run.set(a_run())
+        for number in range(count):
+            logger.warning("line %d", number)
+        clock.tick(timedelta(seconds=1))
+        logger.warning("the next second")
+
+    contextvars.Context().run(inside, 10_000)
+    contextvars.Context().run(inside, 3)
+    logging.getLogger(STREAMS["stdout"]).removeHandler(handler)
+    logger.removeHandler(handler)
+
+    flood, rest = told[: A_SECOND + 2], told[A_SECOND + 2 :]
+    assert flood[:A_SECOND] == [f"line {number}" for number in range(A_SECOND)]
+    assert flood[A_SECOND].startswith(f"{10_000 - A_SECOND} lines of this run are left out")
+    assert flood[-1] == "the next second"
+    assert rest == ["line 0", "line 1", "line 2", "the next second"]
