@@ -22,6 +22,11 @@ log: logging.Logger = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
 
 
+DUMP_S = 0.25
+"""Between the stacks of one worker process and those of the next: each writes its own in many small pieces, and all
+write to the same place."""
+
+
 class Place:
     """A worker process that is wanted: the child that fills it, and the one that is to replace it."""
 
@@ -54,6 +59,8 @@ class Supervisor:
         self._worked = False
         self._draining = False
         self._clean = True
+        self._to_dump: list[Child] = []
+        self._dump_at = 0.0
         self._code = 0
 
     def run(self) -> int:
@@ -98,9 +105,8 @@ class Supervisor:
             case signal.SIGHUP:
                 self._reload()
             case signal.SIGUSR1:
-                for child in self._children.values():
-                    log.info("the stacks of worker process %d (pid %d) follow", child.place, child.pid)
-                    child.signal(signal.SIGUSR1)
+                self._to_dump = list(self._children.values())
+                self._dump_at = self._monotonic()
 
     def _drain(self) -> None:
         self._draining = True
@@ -268,6 +274,11 @@ class Supervisor:
             if place.next is not None and at >= place.next.started_at + READY_WITHIN_S:
                 log.error("the new worker process %d does not work after %d s", place.index, READY_WITHIN_S)
                 place.next.signal(signal.SIGKILL)
+        if self._to_dump and at >= self._dump_at:
+            child = self._to_dump.pop(0)
+            log.info("the stacks of worker process %d (pid %d) follow", child.place, child.pid)
+            child.signal(signal.SIGUSR1)
+            self._dump_at = at + DUMP_S
         for child in self._children.values():
             if child.kill_at is not None and at >= child.kill_at:
                 log.error("worker process %d does not end; killed", child.place)
@@ -278,5 +289,6 @@ class Supervisor:
         """Return the seconds until something is due, or None."""
         due = [place.start_at for place in self._places if place.start_at is not None]
         due += [place.next.started_at + READY_WITHIN_S for place in self._places if place.next is not None]
+        due += [self._dump_at] if self._to_dump else []
         due += [child.kill_at for child in self._children.values() if child.kill_at is not None]
         return max(min(due) - self._monotonic(), 0.0) if due else None

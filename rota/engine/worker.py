@@ -3,15 +3,12 @@
 import logging
 import os
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
 
-from msgspec.structs import replace
-
 from rota.clock import Clock
-from rota.core import lifecycle, retry
 from rota.core.events import (
     AttemptEnded,
     AttemptStuck,
@@ -25,8 +22,10 @@ from rota.core.lifecycle import Ending
 from rota.core.model import ErrorReport, Outcome, Run, Settlement, State
 from rota.engine.attempt import Bench, LiveAttempt
 from rota.engine.bus import Bus
+from rota.engine.holdings import Holdings
 from rota.engine.pool import Pair, Pool
 from rota.engine.prefetch import MOST
+from rota.engine.verdict import Verdict
 from rota.errors import StoreUnavailable
 from rota.ports import ClaimRequest, RunQuery, Store
 from rota.signature import Registered
@@ -38,12 +37,6 @@ IDLE = timedelta(seconds=1)
 
 STUCK = timedelta(seconds=1)
 """How long a run that was claimed ahead may wait for a place here."""
-
-PARTING = timedelta(seconds=1)
-"""What a run waits for its next attempt where this process ends while the code of the last one may still run."""
-
-ASKED = frozenset({Outcome.TIMED_OUT, Outcome.CANCELLED})
-"""Why an attempt was asked to stop, where that is its outcome also if it does not."""
 
 
 class Worker:
@@ -76,20 +69,16 @@ class Worker:
         self._bus = bus
         self._bench = bench
         self._jobs = jobs
-        self._pools = pools
         self._queues = queues
+        self._holdings = Holdings(pools, queues=queues)
+        self._verdict = Verdict(jobs, random=random)
         self._lease = lease
         self._allowed = (lease - margin).total_seconds()
         self._tell_ended = on_ended
-        self._random = random
         self._ended: deque[tuple[LiveAttempt, Ending]] = deque()
         self._unsettled: list[Settlement] = []
         self._unknown: set[str] = set()
-        self._began: set[str] = set()
         self._draining = False
-        self._has_finished = False
-        self._one_begins = threading.Lock()
-        """Guards what is held, against a worker that finishes while the answer to a claim comes."""
         self._in_doubt = False
         self._exchanging = False
         self.wake: threading.Event = threading.Event()
@@ -98,7 +87,7 @@ class Worker:
     @property
     def busy(self) -> bool:
         """Whether this worker holds runs, from claim to settlement, or may be about to. Safe from any thread."""
-        return self._exchanging or any(pool.live for pool in self._pools) or bool(self._unsettled)
+        return self._exchanging or bool(self._holdings) or bool(self._unsettled)
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -126,7 +115,7 @@ class Worker:
     def lose(self, lost: Sequence[tuple[str, int]]) -> None:
         """Stop attempts whose leases are gone; their endings are not recorded (G5). Safe from any thread."""
         for pair in lost:
-            attempt = self._find(pair)
+            attempt = self._holdings.find(pair)
             if attempt is not None and not attempt.lost:
                 attempt.lost = True
                 attempt.stop("its lease is lost", outcome=Outcome.INTERRUPTED)
@@ -134,21 +123,16 @@ class Worker:
 
     def began_since_last_look(self) -> list[str]:
         """Return the names of the jobs whose runs were claimed since the last call. Safe from any thread."""
-        began, self._began = self._began, set()
-        return sorted(began)
+        return self._holdings.began_since_last_look()
 
     def live(self) -> list[LiveAttempt]:
         """Return the attempts that are held now. Safe from any thread."""
-        return [attempt for pool in self._pools for attempt in list(pool.live.values())]
+        return self._holdings.live()
 
     def is_at(self, run: Run) -> bool:
         """Whether this attempt is being executed here. Safe from any thread."""
-        attempt = self._find((run.id, run.token))
+        attempt = self._holdings.find((run.id, run.token))
         return attempt is not None and not attempt.is_over
-
-    def _find(self, pair: Pair) -> LiveAttempt | None:
-        found = (pool.live.get(pair) for pool in self._pools)
-        return next((attempt for attempt in found if attempt is not None), None)
 
     def tick(self, now: datetime) -> timedelta:
         """Settle what ended, claim what there is place for, and say when to come back without a wake-up."""
@@ -167,7 +151,7 @@ class Worker:
             self._in_doubt = False
         settlements = self._collect(now)
         more = False
-        for pool in self._pools:
+        for pool in self._holdings.pools:
             request = None if self._draining else self._request(pool, asked_at)
             if request is None and not settlements:
                 continue
@@ -191,7 +175,7 @@ class Worker:
     def _let_rest(self, pool: Pool, *, is_empty: bool, is_busy: bool) -> None:
         if not is_empty:
             pool.found()
-        elif is_busy and len(self._pools) > 1:
+        elif is_busy and len(self._holdings.pools) > 1:
             pool.rest(at=self._clock.monotonic())
 
     def _exchange(self, settlements: Sequence[Settlement], request: ClaimRequest | None, now: datetime) -> list[Run]:
@@ -220,7 +204,7 @@ class Worker:
 
     def _give_back_stuck(self, now: datetime) -> None:
         """Let others have the runs that were claimed ahead and found every place taken for longer than expected."""
-        for pool in self._pools:
+        for pool in self._holdings.pools:
             if len(pool.live) <= pool.places:
                 continue
             waiting = next((one for one in list(pool.live.values()) if one.started_at is None), None)
@@ -237,36 +221,18 @@ class Worker:
         is asked for again."""
         while self._ended:
             attempt, ending = self._ended.popleft()
-            if attempt.lost:
-                # However it ended, it may have been beside its successor. If the run is another's by now, this is
-                # refused, and recorded as superseded; if not, the run comes free before its lease ends (G5, G6).
-                ending = Ending(outcome=Outcome.INTERRUPTED, started_at=ending.started_at, reason="its lease was lost")
-            self._unsettled.append(self._settlement(attempt, ending, now))
+            self._unsettled.append(self._verdict.on(attempt, ending, now))
             # Only now, so that the heartbeat finds it in one place or the other.
-            self._forget((attempt.run.id, attempt.run.token))
+            self._holdings.forget((attempt.run.id, attempt.run.token))
         return list(self._unsettled)
-
-    def _forget(self, pair: Pair) -> None:
-        for pool in self._pools:
-            pool.live.pop(pair, None)
-
-    def _settlement(self, attempt: LiveAttempt, ending: Ending, now: datetime) -> Settlement:
-        run = attempt.run
-        if ending.outcome is Outcome.CANCELLED and attempt.stop_signal.is_set():
-            # Whoever cancelled it wrote the reason on the run's row; ours must not replace it.
-            ending = replace(ending, reason=None)
-        return lifecycle.settle(run, ending, now=now, wait=self._pause(run))
-
-    def _pause(self, run: Run) -> timedelta:
-        return retry.wait(self._jobs[run.job].job.retry, attempt=max(run.attempt, 1), random=self._random)
 
     def _request(self, pool: Pool, at: float) -> ClaimRequest | None:
         free = pool.room(at=at)
-        queues = self._shares(free) if free > 0 else {}
+        queues = self._holdings.shares(free) if free > 0 else {}
         if not queues:
             return None
         # Each pool leaves the jobs of the others alone.
-        others = [other.jobs for other in self._pools if other is not pool]
+        others = [other.jobs for other in self._holdings.pools if other is not pool]
         return ClaimRequest(
             worker=self.id,
             queues=queues,
@@ -275,54 +241,26 @@ class Worker:
             except_jobs=frozenset(self._unknown).union(*others),
         )
 
-    def _shares(self, free: int) -> dict[str, int]:
-        """Return how many runs may be claimed of each queue: a share is what is held of it at once, at most."""
-        if not any(self._queues.values()):
-            return dict.fromkeys(self._queues, free)
-        held = Counter(attempt.run.queue for attempt in self.live())
-        left = {name: min(share - held[name], free) if share else free for name, share in self._queues.items()}
-        return {name: room for name, room in left.items() if room > 0}
-
     def _start(self, claimed: Sequence[Run], now: datetime, *, asked_at: float) -> None:
-        unknown = []
-        begun: dict[int, list[LiveAttempt]] = {}
+        unknown = [run for run in claimed if run.job not in self._jobs]
+        attempts = []
         for run in claimed:
-            registered = self._jobs.get(run.job)
-            if registered is None:
-                unknown.append(run)
+            if run.job not in self._jobs:
                 continue
-            attempt = LiveAttempt(run, registered, self._bench, asked_at=asked_at)
+            attempt = LiveAttempt(run, self._jobs[run.job], self._bench, asked_at=asked_at)
             if run.cancel_requested:
                 # Asked for while a worker had it that gave it back: it does not begin.
                 attempt.stop("cancelled", outcome=Outcome.CANCELLED)
-            number = self._pool_of(attempt)
-            begun.setdefault(number, []).append(attempt)
-        if not self._take(begun):
-            # Nobody renews its leases any more, and it was given back, or will be when they end.
-            return
-        for number, attempts in begun.items():
+            attempts.append(attempt)
+        # None of them once this worker has finished: nobody renews their leases any more.
+        for pool, taken in self._holdings.take(attempts):
             if self._bus.wants(RunStarted):
-                for attempt in attempts:
+                for attempt in taken:
                     self._bus.publish(RunStarted(run=attempt.run))
-            self._pools[number].executor.submit(attempts, self._on_ended)
+            pool.executor.submit(taken, self._on_ended)
         # Last: the store may be away, and what is held must be with the executor by then.
         if unknown:
             self._give_back_unknown(unknown, now)
-
-    def _take(self, begun: Mapping[int, Sequence[LiveAttempt]]) -> bool:
-        """Hold these attempts; False where this worker has finished meanwhile."""
-        with self._one_begins:
-            if self._has_finished:
-                return False
-            for number, attempts in begun.items():
-                for attempt in attempts:
-                    self._pools[number].live[attempt.run.id, attempt.run.token] = attempt
-                    self._began.add(attempt.run.job)
-        return True
-
-    def _pool_of(self, attempt: LiveAttempt) -> int:
-        """Return which pool executes it: the first one that can, whoever it was claimed for."""
-        return 1 if attempt.is_coroutine and len(self._pools) > 1 else 0
 
     def _give_back_unknown(self, runs: Sequence[Run], now: datetime) -> None:
         """Leave runs of unknown jobs to a worker that knows them (R36)."""
@@ -336,14 +274,13 @@ class Worker:
         if os.getpid() != self._pid:
             # A job forked, and the copy returned as well: the run is that of the process it was claimed in.
             os._exit(0)
-        for pool in self._pools:
-            attempt = pool.live.get((run.id, run.token))
-            if attempt is not None:
-                attempt.is_over = True
-                # Before it is settled: whoever sees its end and asks for its log finds all of it, or nearly.
-                self._tell(run)
-                pool.learn(attempt, self._clock)
-                self._ended.append((attempt, ending))
+        pool, attempt = self._holdings.pool_of((run.id, run.token)), self._holdings.find((run.id, run.token))
+        if pool is not None and attempt is not None:
+            attempt.is_over = True
+            # Before it is settled: whoever sees its end and asks for its log finds all of it, or nearly.
+            self._tell(run)
+            pool.learn(attempt, self._clock)
+            self._ended.append((attempt, ending))
         if not self.wake.is_set():
             self.wake.set()
 
@@ -376,10 +313,7 @@ class Worker:
 
     def release_waiting(self, now: datetime) -> int:
         """Give back the runs that were claimed and have not begun; return how many (R45)."""
-        calls = [call for pool in self._pools for call in pool.executor.withdraw()]
-        pairs = [(call.run.id, call.run.token) for call in calls]
-        for pair in pairs:
-            self._forget(pair)
+        pairs = [(run.id, run.token) for run in self._holdings.withdraw()]
         if not pairs:
             return 0
         try:
@@ -402,11 +336,7 @@ class Worker:
         What the store cannot be told ends with its lease.
         """
         self._draining = True
-        with self._one_begins:
-            self._has_finished = True
-            live = self.live()
-            for pool in self._pools:
-                pool.live.clear()
+        live = self._holdings.close()
         # After the line above: what ends at this moment is either in here, or given back.
         settlements = self._collect(now)
         ended = {(settlement.run.id, settlement.run.token) for settlement in settlements}
@@ -415,7 +345,7 @@ class Worker:
         # While their code may go on, only the end of its lease, or of this process, frees a run whose lease was lost.
         still_lost = {(attempt.run.id, attempt.run.token) for attempt in live if attempt.lost}
         for attempt in going_on:
-            settlements.append(self._parting(attempt, now))
+            settlements.append(self._verdict.at_parting(attempt, now))
             attempt.lost = True
             attempt.stop("the worker is shutting down", outcome=Outcome.INTERRUPTED)
         try:
@@ -424,24 +354,6 @@ class Worker:
         except StoreUnavailable as error:
             log.warning("could not give back everything, leases will end: %s", error)
         return len(going_on)
-
-    def _parting(self, attempt: LiveAttempt, now: datetime) -> Settlement:
-        """Return what becomes of a run whose code may go on until this process is gone."""
-        stop, run = attempt.stop_signal, attempt.run
-        wait = max(self._pause(run), PARTING)
-        if not (stop.is_set() and stop.outcome in ASKED):
-            ending = Ending(
-                outcome=Outcome.INTERRUPTED,
-                started_at=attempt.started_at,
-                reason="given back unfinished",
-                delay=None if attempt.started_at is None else PARTING,
-            )
-            return lifecycle.settle(run, ending, now=now, wait=wait)
-        error = ErrorReport(type="Stuck", message=f"{stop.reason}, and it did not stop")
-        # Whoever cancelled it wrote the reason on the run's row.
-        reason = None if stop.outcome is Outcome.CANCELLED else stop.reason
-        ending = Ending(outcome=stop.outcome, started_at=attempt.started_at, error=error, reason=reason)
-        return lifecycle.settle(run, ending, now=now, wait=wait)
 
     def report_stuck(self, attempt: LiveAttempt) -> None:
         """Say that an attempt does not stop. Safe from any thread."""

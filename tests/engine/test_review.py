@@ -119,7 +119,7 @@ def test_runs_that_wait_behind_long_ones_are_given_back_once_and_not_claimed_ove
     worker.tick(clock.now())
     for attempt in worker.live()[:8]:
         attempt.started_at = clock.now()
-    [pool] = worker._pools
+    [pool] = worker._holdings.pools
     pool.executor.withdraw()
     pool.executor.submit(worker.live()[8:], worker._on_ended)
     assert len(worker.live()) > 8

@@ -344,8 +344,8 @@ SESSIONS = {
         {"path": "SHOW search_path", "lock": "SELECT pg_try_advisory_xact_lock(42)"},
     ),
     "mariadb": (
-        ["SET @leftover = 7", "SELECT GET_LOCK('ours', 1)"],
-        {"variable": "SELECT @leftover", "lock": "SELECT IS_FREE_LOCK('ours')"},
+        ["SET @leftover = 7", "SELECT GET_LOCK(DATABASE(), 1)"],
+        {"variable": "SELECT @leftover", "lock": "SELECT IS_FREE_LOCK(DATABASE())"},
     ),
 }
 CLEAN = {

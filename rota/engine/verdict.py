@@ -1,0 +1,60 @@
+"""What becomes of a run whose attempt has ended, or is given up: the circumstances that `lifecycle` decides on."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from random import Random
+
+from msgspec.structs import replace
+
+from rota.core import lifecycle, retry
+from rota.core.lifecycle import Ending
+from rota.core.model import ErrorReport, Outcome, Run, Settlement
+from rota.engine.attempt import LiveAttempt
+from rota.signature import Registered
+
+PARTING = timedelta(seconds=1)
+"""What a run waits for its next attempt where this process ends while the code of the last one may still run."""
+
+ASKED = frozenset({Outcome.TIMED_OUT, Outcome.CANCELLED})
+"""Why an attempt was asked to stop, where that is its outcome also if it does not."""
+
+
+class Verdict:
+    """Makes settlements of endings, with the pause that the job's retry policy says."""
+
+    def __init__(self, jobs: Mapping[str, Registered], *, random: Random) -> None:
+        self._jobs = jobs
+        self._random = random
+
+    def on(self, attempt: LiveAttempt, ending: Ending, now: datetime) -> Settlement:
+        """Return what becomes of a run whose attempt has ended."""
+        run = attempt.run
+        if attempt.lost:
+            # However it ended, it may have been beside its successor. If the run is another's by now, this is refused,
+            # and recorded as superseded; if not, the run comes free before its lease ends (G5, G6).
+            ending = Ending(outcome=Outcome.INTERRUPTED, started_at=ending.started_at, reason="its lease was lost")
+        elif ending.outcome is Outcome.CANCELLED and attempt.stop_signal.is_set():
+            # Whoever cancelled it wrote the reason on the run's row; ours must not replace it.
+            ending = replace(ending, reason=None)
+        return lifecycle.settle(run, ending, now=now, wait=self._pause(run))
+
+    def at_parting(self, attempt: LiveAttempt, now: datetime) -> Settlement:
+        """Return what becomes of a run whose code may go on until this process is gone."""
+        stop, run = attempt.stop_signal, attempt.run
+        wait = max(self._pause(run), PARTING)
+        if not (stop.is_set() and stop.outcome in ASKED):
+            ending = Ending(
+                outcome=Outcome.INTERRUPTED,
+                started_at=attempt.started_at,
+                reason="given back unfinished",
+                delay=None if attempt.started_at is None else PARTING,
+            )
+            return lifecycle.settle(run, ending, now=now, wait=wait)
+        error = ErrorReport(type="Stuck", message=f"{stop.reason}, and it did not stop")
+        # Whoever cancelled it wrote the reason on the run's row.
+        reason = None if stop.outcome is Outcome.CANCELLED else stop.reason
+        ending = Ending(outcome=stop.outcome, started_at=attempt.started_at, error=error, reason=reason)
+        return lifecycle.settle(run, ending, now=now, wait=wait)
+
+    def _pause(self, run: Run) -> timedelta:
+        return retry.wait(self._jobs[run.job].job.retry, attempt=max(run.attempt, 1), random=self._random)
