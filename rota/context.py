@@ -21,6 +21,9 @@ current_run: ContextVar[Run | None] = ContextVar("rota_current_run", default=Non
 """The run that this code belongs to; log records take job and tenant from it."""
 
 
+NO_GRACE = timedelta(0)
+
+
 class Window(NamedTuple):
     """The time a run stands for: after `since`, up to and with `until`. `since` is None before the first success."""
 
@@ -43,9 +46,9 @@ class StopSignal:
         self.reason: str = ""
         self.outcome: Outcome = Outcome.CANCELLED
         """What the attempt is when it ends because of this signal."""
-        self.grace: timedelta = timedelta(0)
+        self.grace: timedelta = NO_GRACE
         """How long it has to stop by itself once it was asked, before harder means."""
-        self._then: list[Callable[[], object]] = []
+        self._then: tuple[Callable[[], object], ...] = ()
 
     def is_set(self) -> bool:
         return self._is_set
@@ -63,7 +66,7 @@ class StopSignal:
         reason: str = "asked to stop",
         *,
         outcome: Outcome = Outcome.CANCELLED,
-        grace: timedelta = timedelta(0),
+        grace: timedelta = NO_GRACE,
     ) -> None:
         """Ask the attempt to stop. The first reason stays; a shorter grace than the first counts."""
         with _signalling:
@@ -73,7 +76,7 @@ class StopSignal:
             self._is_set = True
             if self._event is not None:
                 self._event.set()
-            told = list(self._then)
+            told = self._then
         for tell in told:
             tell()
 
@@ -81,7 +84,7 @@ class StopSignal:
         """Call `tell` when the signal is set, in the thread that sets it, and again when its grace may be shorter;
         at once if it is set."""
         with _signalling:
-            self._then.append(tell)
+            self._then = (*self._then, tell)
             is_set = self._is_set
         if is_set:
             tell()

@@ -71,8 +71,8 @@ class LiveAttempt:
     """A claimed run in this process, from claim to settlement."""
 
     __slots__ = (
-        "_bench", "claimed_at", "deadline", "is_over", "lost", "overdue_at", "registered", "renewed_at", "run",
-        "started_at", "stop_signal", "to_stop_by",
+        "_bench", "began_at", "claimed_at", "deadline", "is_over", "lost", "overdue_at", "registered", "renewed_at",
+        "run", "started_at", "stop_signal", "to_stop_by",
     )  # fmt: skip
 
     def __init__(self, run: Run, registered: Registered, bench: Bench, *, asked_at: float) -> None:
@@ -81,6 +81,8 @@ class LiveAttempt:
         self._bench = bench
         self.stop_signal: StopSignal = StopSignal()
         self.started_at: datetime | None = None
+        self.began_at: float | None = None
+        """The same by the monotonic clock."""
         self.deadline: datetime | None = None
         """When the time limit ends, for the job to read."""
         self.overdue_at: float | None = None
@@ -152,10 +154,12 @@ class LiveAttempt:
         """Return when it begins; None where it was told to stop before."""
         if self.stop_signal.is_set():
             return None
-        self.started_at = started_at = self._bench.clock.now()
+        clock = self._bench.clock
+        self.started_at = started_at = clock.now()
+        self.began_at = began_at = clock.monotonic()
         timeout = self.registered.job.timeout
         if timeout is not None:
-            self.overdue_at = self._bench.clock.monotonic() + timeout.total_seconds()
+            self.overdue_at = began_at + timeout.total_seconds()
             # A time limit beyond the end of the calendar is none to read about.
             with suppress(OverflowError):
                 self.deadline = started_at + timeout
@@ -200,7 +204,7 @@ class LiveAttempt:
         Raises:
             TenantGone: the source does not list its tenant any more.
         """
-        run = self._with_window(self.run)
+        run = self.run if self.run.slot is None else self._with_window(self.run)
         if run.tenant is None:
             return Brief(run=run, deadline=self.deadline)
         tenant = self._tenant(run.tenant)

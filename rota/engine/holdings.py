@@ -31,10 +31,6 @@ class Holdings:
         found = (pool.live.get(pair) for pool in self.pools)
         return next((attempt for attempt in found if attempt is not None), None)
 
-    def pool_of(self, pair: Pair) -> Pool | None:
-        """Return the pool that executes this attempt."""
-        return next((pool for pool in self.pools if pair in pool.live), None)
-
     def take(self, attempts: Sequence[LiveAttempt]) -> list[tuple[Pool, list[LiveAttempt]]]:
         """Hold these, and return which pool executes which; nothing after `close`."""
         divided: dict[int, list[LiveAttempt]] = {}

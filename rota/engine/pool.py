@@ -38,8 +38,8 @@ class Pool:
 
     def learn(self, attempt: LiveAttempt, clock: Clock) -> None:
         """Take note of an attempt that just ended."""
-        if self._prefetch is not None:
-            self._prefetch.learn(attempt.started_at, clock)
+        if self._prefetch is not None and attempt.began_at is not None:
+            self._prefetch.learn(clock.monotonic() - attempt.began_at)
 
     def learn_at_least(self, seconds: float) -> None:
         """Take note that no place has become free for so long."""

@@ -1,8 +1,6 @@
 """How many runs a worker holds beyond those it executes."""
 
-from datetime import datetime, timedelta
-
-from rota.clock import Clock
+from datetime import timedelta
 
 AHEAD = timedelta(milliseconds=40)
 """Work kept at hand: what the places get done in this time. It covers a few round trips to the store; a run that
@@ -21,12 +19,10 @@ class Prefetch:
         self._places = places
         self._seconds = 0.1
 
-    def learn(self, started_at: datetime | None, clock: Clock) -> None:
-        """Take note of an attempt that just ended. A long one counts at once, short ones little by little, since
-        holding too much is worse than holding too little."""
-        if started_at is None:
-            return
-        seconds = max((clock.now() - started_at).total_seconds(), 1e-5)
+    def learn(self, seconds: float) -> None:
+        """Take note of how long an attempt took that just ended. A long one counts at once, short ones little by
+        little, since holding too much is worse than holding too little."""
+        seconds = max(seconds, 1e-5)
         if seconds > self._seconds:
             self._seconds += (seconds - self._seconds) * 0.5
         else:

@@ -15,6 +15,8 @@ from rota.signature import Registered
 PARTING = timedelta(seconds=1)
 """What a run waits for its next attempt where this process ends while the code of the last one may still run."""
 
+NOTHING = timedelta(0)
+
 ASKED = frozenset({Outcome.TIMED_OUT, Outcome.CANCELLED})
 """Why an attempt was asked to stop, where that is its outcome also if it does not."""
 
@@ -36,7 +38,9 @@ class Verdict:
         elif ending.outcome is Outcome.CANCELLED and attempt.stop_signal.is_set():
             # Whoever cancelled it wrote the reason on the run's row; ours must not replace it.
             ending = replace(ending, reason=None)
-        return lifecycle.settle(run, ending, now=now, wait=self._pause(run))
+        # Most runs succeed, and then nobody asks how long they would have waited.
+        wait = NOTHING if ending.outcome is Outcome.SUCCEEDED else self._pause(run)
+        return lifecycle.settle(run, ending, now=now, wait=wait)
 
     def at_parting(self, attempt: LiveAttempt, now: datetime) -> Settlement:
         """Return what becomes of a run whose code may go on until this process is gone."""

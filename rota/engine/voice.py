@@ -1,7 +1,6 @@
 """What the runs of one process say: heard, kept with the run, and said in the log of the process as well (R44)."""
 
 import logging
-import threading
 from collections.abc import Callable
 from datetime import datetime
 
@@ -29,8 +28,6 @@ class Voice:
         self._level = logging.getLevelNamesMapping()[plan.capture_level]
         self._tap = Tap(self.captures.add, clock=clock, level=self._level, heeds=self._heeds, echo=self._echo)
         self._is_at_work: Callable[[Run], bool] = lambda run: False
-        # Again by the same thread: a finalizer that prints may run anywhere.
-        self._lock = threading.RLock()
         self._spoke: set[tuple[str, int]] = set()
 
     def attend(self, is_at_work: Callable[[Run], bool]) -> None:
@@ -63,23 +60,23 @@ class Voice:
 
     def ended(self, run: Run) -> None:
         """Take note that an attempt is over, which is not at work any more. Safe from any thread."""
-        with self._lock:
-            if (run.id, run.token) not in self._spoke:
-                return
+        if (run.id, run.token) not in self._spoke:
+            return
         # In this order: an unfinished last line is still the run's.
         self._tap.ended(run)
         self._echo.ended(run)
         self.captures.ended(run)
-        with self._lock:
-            self._spoke.discard((run.id, run.token))
+        self._spoke.discard((run.id, run.token))
 
     def _heeds(self, run: Run) -> bool:
         """Whether what this attempt says is taken: it is at work, and here. From then on its end is to be told."""
         key = (run.id, run.token)
-        with self._lock:
-            if key in self._spoke:
-                return True
-            if not self._is_at_work(run):
-                return False
-            self._spoke.add(key)
+        if key in self._spoke:
             return True
+        # Noted first and looked after: the end of an attempt is marked first and looked here after. So one of the two
+        # sees the other, without a lock that every run would take.
+        self._spoke.add(key)
+        if not self._is_at_work(run):
+            self._spoke.discard(key)
+            return False
+        return True

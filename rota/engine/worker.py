@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 
 from rota.clock import Clock
@@ -257,7 +258,7 @@ class Worker:
             if self._bus.wants(RunStarted):
                 for attempt in taken:
                     self._bus.publish(RunStarted(run=attempt.run))
-            pool.executor.submit(taken, self._on_ended)
+            pool.executor.submit(taken, partial(self._on_ended, pool))
         # Last: the store may be away, and what is held must be with the executor by then.
         if unknown:
             self._give_back_unknown(unknown, now)
@@ -270,12 +271,12 @@ class Worker:
             log.warning("no such job here, given back", extra={"job": run.job, "run": run.id})
             self._bus.publish(UnknownJob(run=run))
 
-    def _on_ended(self, run: Run, ending: Ending) -> None:
+    def _on_ended(self, pool: Pool, run: Run, ending: Ending) -> None:
         if os.getpid() != self._pid:
             # A job forked, and the copy returned as well: the run is that of the process it was claimed in.
             os._exit(0)
-        pool, attempt = self._holdings.pool_of((run.id, run.token)), self._holdings.find((run.id, run.token))
-        if pool is not None and attempt is not None:
+        attempt = pool.live.get((run.id, run.token))
+        if attempt is not None:
             attempt.is_over = True
             # Before it is settled: whoever sees its end and asks for its log finds all of it, or nearly.
             self._tell(run)

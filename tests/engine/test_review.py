@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
@@ -121,7 +122,7 @@ def test_runs_that_wait_behind_long_ones_are_given_back_once_and_not_claimed_ove
         attempt.started_at = clock.now()
     [pool] = worker._holdings.pools
     pool.executor.withdraw()
-    pool.executor.submit(worker.live()[8:], worker._on_ended)
+    pool.executor.submit(worker.live()[8:], partial(worker._on_ended, pool))
     assert len(worker.live()) > 8
 
     clock.tick(2 * SECOND)
