@@ -164,15 +164,28 @@ def _choice(kind: type[StrEnum], value: object) -> StrEnum:
 def _places(value: object) -> Mapping[str, int]:
     """Read `{ mail = 4 }`, `mail:4,default:8` or `{"mail": 4}`."""
     parsed = value
-    if isinstance(value, str):
+    if isinstance(value, str) and not value.lstrip().startswith("{"):
+        pairs = [item.rpartition(":") for item in value.split(",") if item.strip()]
+        names = [name.strip() for name, _, _ in pairs]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"{value!r} names the queue {twice[0]!r} twice")
+        parsed = {name.strip(): _count(number) for name, _, number in pairs}
+    elif isinstance(value, str):
         try:
-            pairs = [item.rpartition(":") for item in value.split(",") if item.strip()]
-            parsed = json.loads(value) if value.lstrip().startswith("{") else {q.strip(): int(n) for q, _, n in pairs}
+            parsed = json.loads(value)
         except ValueError:
             parsed = None
     if isinstance(parsed, dict) and all(name and type(count) is int for name, count in parsed.items()):
         return MappingProxyType(dict(parsed))
     raise ValueError(f"{value!r} must name queues with their places: mail:4,default:8")
+
+
+def _count(number: str) -> int | None:
+    try:
+        return int(number)
+    except ValueError:
+        return None
 
 
 def _check_zone(name: object) -> None:
