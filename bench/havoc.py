@@ -16,6 +16,7 @@ from tests.system.processes import Site, children_of, is_alive, wait_until
 
 MARK = "SOAK_MARK"
 """A variable that every process of a soak inherits: by it orphans are found."""
+LEASE_S = 4.0
 FROZEN_S = 7.0
 CUT_OFF_S = 7.0
 """Longer than the lease of 4 s, and than the second after which a rescuer sees its end."""
@@ -146,12 +147,13 @@ class Havoc:
         self._line = line
         self._server = server
         self._kinds: list[Callable[[], None]] = [
-            self.kill_worker, self.kill_supervisor, self.kill_child, self.freeze, self.deploy, self.reload,
+            self.kill_worker, self.kill_supervisor, self.kill_child, self.freeze, self.sleep_host, self.deploy,
+            self.kill_deploy, self.reload, self.kill_all,
         ]  # fmt: skip
         if line is not None:
-            self._kinds += [self.cut_off, self.flap]
+            self._kinds += [self.cut_off, self.flap, self.slow_down]
         if server is not None:
-            self._kinds += [self.restart_store, self.crash_store]
+            self._kinds += [self.restart_store, self.crash_store, self.take_store_away]
         self._left: list[Callable[[], None]] = []
 
     def strike(self) -> str:
@@ -227,6 +229,42 @@ class Havoc:
             tree.start_again()
             self._await_end(hit)
 
+    def kill_deploy(self) -> None:
+        """Kill what drains, at any moment of it (A16)."""
+        tree = self._tree()
+        hit = family(tree.process.pid)
+        with self._fault("a deploy that is killed", hit):
+            tree.process.send_signal(signal.SIGTERM)
+            sleep(self._luck.uniform(0, 1))
+            tree.process.kill()
+            tree.start_again()
+            self._await_end(hit)
+
+    def kill_all(self) -> None:
+        """Kill everything that works, and the store with it where there is a server: as when the power goes (A19)."""
+        hit = frozenset().union(*(family(tree.process.pid) for tree in self._trees))
+        with self._fault("SIGKILL of all at once", None):
+            for pid in hit:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if self._server is not None:
+                self._server.stop(self._server.crash_signal)
+                self._server.start()
+            for tree in self._trees:
+                tree.start_again()
+            self._await_end(hit)
+            sleep(3)
+
+    def sleep_host(self) -> None:
+        """Stop every process for longer than the leases, as when a laptop sleeps (B8)."""
+        hit = frozenset().union(*(family(tree.process.pid) for tree in self._trees))
+        with self._fault("a sleep of the host", hit, is_freeze=True):
+            for number in (signal.SIGSTOP, signal.SIGCONT):
+                for pid in hit:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, number)
+                sleep(FROZEN_S if number == signal.SIGSTOP else 2)
+
     def reload(self) -> None:
         tree = self._tree()
         with self._fault("SIGHUP", family(tree.process.pid)):
@@ -252,6 +290,26 @@ class Havoc:
                 sleep(1)
             # A claim that took most of its lease to arrive is given back a moment later.
             sleep(3)
+
+    def slow_down(self) -> None:
+        """Let each answer take a quarter of a lease, then half of one (B6)."""
+        assert self._line is not None
+        with self._fault("a slow store", None):
+            for share in (0.25, 0.5):
+                # Half of it on the way there, half on the way back.
+                self._line.delay(share * LEASE_S / 2)
+                sleep(2 * LEASE_S)
+            self._line.delay(0)
+            sleep(3)
+
+    def take_store_away(self) -> None:
+        """Stop the store for a minute (C2)."""
+        assert self._server is not None
+        with self._fault("a minute without the store", None):
+            self._server.stop()
+            sleep(60)
+            self._server.start()
+            sleep(5)
 
     def restart_store(self) -> None:
         assert self._server is not None

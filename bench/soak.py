@@ -45,7 +45,7 @@ kill_grace = "500ms"
 drain = "2s"
 
 [scheduler]
-max_catch_up = "1m"
+max_catch_up = "2m"
 
 [retention]
 succeeded = "1m"
