@@ -49,7 +49,7 @@ class Surroundings:
 def _seen() -> dict[str, object]:
     return {
         "the working directory": _working_directory(),
-        "the environment": dict(_environment()),
+        "the environment": os.environ.copy(),
         "the umask": _umask(),
         "the locale": locale.setlocale(locale.LC_ALL),
         "a standard stream": tuple(_stream(number) for number in range(3)),
@@ -61,10 +61,6 @@ def _working_directory() -> str:
         return os.getcwd()
     except OSError:
         return "(deleted)"
-
-
-def _environment() -> dict[str, str]:
-    return os.environ.copy()
 
 
 def _umask() -> str:
