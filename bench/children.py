@@ -6,12 +6,12 @@ from statistics import median, quantiles
 from time import perf_counter
 
 from rota import Rota
+from rota.calls import Brief
 from rota.clock import SystemClock
 from rota.context import StopSignal
 from rota.core.model import Run
 from rota.executors.process import ProcessChildren
 from rota.place import place_of
-from rota.ports import Brief
 
 app = Rota("memory://")
 

@@ -9,7 +9,7 @@ from time import perf_counter, sleep
 from bench.drain import a_store_url
 from rota import Rota
 from rota.core.model import State
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 
 RUNS = 300
 

@@ -15,7 +15,7 @@ from time import perf_counter, sleep
 
 from rota import Rota
 from rota.core.model import OPEN
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 
 
 @contextmanager

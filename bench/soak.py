@@ -29,7 +29,8 @@ from bench.witness import JOBS, judge
 from rota.clock import SystemClock
 from rota.core.model import OPEN, Run, State
 from rota.errors import StoreUnavailable
-from rota.ports import RunQuery, Store
+from rota.ports import Store
+from rota.queries import RunQuery
 from rota.stores import open_store
 from tests import servers
 from tests.proxy import Proxy, proxy

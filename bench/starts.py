@@ -20,7 +20,7 @@ import msgspec
 from bench.drain import a_store_url
 from rota.clock import SystemClock
 from rota.core.model import OPEN, Run
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 from rota.stores import open_store
 from tests.system.processes import Site, end
 

@@ -22,7 +22,8 @@ from sqlalchemy import make_url
 from rota.clock import SystemClock
 from rota.core.lifecycle import Ending, settle
 from rota.core.model import Firing, Outcome, Round, Run, RunKind, Schedule, Settlement
-from rota.ports import ClaimRequest, Store
+from rota.ports import Store
+from rota.queries import ClaimRequest
 from rota.stores import open_store
 from tests import servers
 

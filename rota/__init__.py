@@ -1,9 +1,9 @@
 """Scheduled and background jobs for applications with many databases."""
 
 from rota.app import Rota
-from rota.backfill import Mode
 from rota.context import BoundTenant, RunContext, StopSignal, Window
 from rota.core.builder import at, cron, every, next_slots
+from rota.core.campaign import Mode
 from rota.core.model import CatchUp, Job, Overlap, Progress, Retry, Round, Run, Schedule, State, Tenant
 from rota.core.returns import Cancel, Fail, Result, Snooze
 from rota.handle import RunHandle

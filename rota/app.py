@@ -2,39 +2,43 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rota.backfill import Backfill, Mode
+from rota.campaigns import MOST, Backfill, Campaigns, Wanted
 from rota.clock import Clock, SystemClock
 from rota.context import RunContext
+from rota.core.agenda import timing_for
 from rota.core.builder import When
+from rota.core.campaign import Mode
 from rota.core.events import Event
-from rota.core.model import CatchUp, Overlap, Progress, Retry, Round, Run, Tenant, Trigger
+from rota.core.model import CatchUp, Overlap, Progress, Retry, Round, Run, Tenant
 from rota.core.timing import slot_before
 from rota.engine.bus import Bus
 from rota.engine.crew import Crew
-from rota.engine.directory import Directory
-from rota.errors import ConfigurationError, NoTenant, StoreUnavailable, TenantNotFound
+from rota.enqueuing import StoreEnqueuer
+from rota.errors import ConfigurationError
 from rota.executors.invocation import Invocation, TellProgress
-from rota.handle import RunHandle
+from rota.footing import Footing
 from rota.job import JobDecorator, JobFunction, Registry
 from rota.operator import Operator
 from rota.outfit import make_crew, plan_of
+from rota.own_settings import OwnSettings, every_setting
 from rota.passing import TickReport, one_pass
-from rota.ports import Store, TenantSource
+from rota.pausing import Pauses
+from rota.place import named_object
+from rota.ports import Store
+from rota.premises import Premises
 from rota.schedules import Schedules, timing_of
 from rota.settings import Migrate, Settings
 from rota.stores import open_store
-from rota.tenants.sources import as_source, listed
+from rota.tenancy import Tenancy, Tenants
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
 
-    from rota.tenants.engines import TenantEngines
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -51,7 +55,7 @@ class Rota:
         self,
         store: str | Store | None = None,
         *,
-        tenants: TenantSource | Sequence[str | Tenant] | Callable[[], Iterable[str | Tenant]] | None = None,
+        tenants: Tenants | None = None,
         settings: Settings | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -61,26 +65,32 @@ class Rota:
         self._url = store if isinstance(store, str) else None
         self._given = None if isinstance(store, str) else store
         self._store = self._given
-        self._checks_tenants = True
-        self._tenants = None if tenants is None else as_source(tenants)
-        self._directory = Directory(self._list_tenants)
-        self._engines: TenantEngines | None = None
-        self._one_makes_engines = threading.Lock()
+        self._tenancy = Tenancy(
+            tenants,
+            clock=self.clock,
+            settings=lambda: self.settings,
+            # Where no store is open yet nobody opens one to list tenants: zones follow within a minute.
+            own=lambda: {} if self._store is None else every_setting(self._store),
+        )
         self._one_opens_store = threading.Lock()
         self._arounds: list[Callable[[RunContext], AbstractContextManager[object]]] = []
         self._crew: Crew | None = None
         self._registry = Registry(timeout=self.settings.worker.timeout, retry=_retry(self.settings))
-        self._registry.attach(self)
-        self.schedules: Schedules = Schedules(
-            store=lambda: self.store, jobs=self._registry.functions, clock=self.clock, tz=lambda: self.settings.timezone
-        )
-        self._operator = Operator(
+        footing = Footing(
             store=lambda: self.store,
             jobs=self._registry.functions,
-            schedules=self.schedules,
+            directory=self._tenancy.directory,
             list_tenants=self.list_tenants,
             clock=self.clock,
+            settings=lambda: self.settings,
         )
+        self._enqueuer = StoreEnqueuer(footing)
+        self._registry.attach(self._enqueuer)
+        self.schedules: Schedules = Schedules(footing)
+        self.pauses: Pauses = Pauses(footing)
+        self.tenant_settings: OwnSettings = OwnSettings(footing, schedules=self.schedules)
+        self.campaigns: Campaigns = Campaigns(footing, schedules=self.schedules)
+        self._operator = Operator(footing, schedules=self.schedules)
 
     def configure(self, settings: Settings) -> None:
         """Take settings that were read after this application was made, before it is used.
@@ -90,7 +100,7 @@ class Rota:
         self.settings = settings
         self._registry.set_defaults(timeout=settings.worker.timeout, retry=_retry(settings))
         if settings.tenants.source:
-            self._tenants = as_source(named_object(settings.tenants.source))
+            self._tenancy.use(named_object(settings.tenants.source))
 
     # --- what is declared ---
 
@@ -114,6 +124,9 @@ class Rota:
         catch_up: CatchUp | None = None,
         overlap: Overlap = Overlap.SKIP,
         fresh_within: timedelta | str | None = None,
+        depends_on: Sequence[str | JobFunction[Any, Any, Any]] = (),
+        jitter: timedelta | str | None = None,
+        max_parallel: int | None = None,
         max_memory: str | int | None = None,
         max_cpu: timedelta | str | None = None,
     ) -> JobDecorator:
@@ -131,6 +144,9 @@ class Rota:
             catch_up=catch_up,
             overlap=overlap,
             fresh_within=fresh_within,
+            depends_on=depends_on,
+            jitter=jitter,
+            max_parallel=max_parallel,
             max_memory=max_memory,
             max_cpu=max_cpu,
         )
@@ -142,7 +158,7 @@ class Rota:
             DuplicateJob: a name is taken (R16).
         """
         self._registry.include(registry)
-        registry.attach(self)
+        registry.attach(self._enqueuer)
 
     def around(
         self, wrapper: Callable[[RunContext], AbstractContextManager[object]]
@@ -190,7 +206,7 @@ class Rota:
 
         Who holds the store behind it checks the tenants of what is enqueued: the source is not asked here.
         """
-        self._store, self._checks_tenants = store, False
+        self._store, self._enqueuer.checks_tenants = store, False
 
     def open_store(self) -> Store:
         """Return the store as it is, unchecked: for `db upgrade` and `doctor`."""
@@ -214,31 +230,13 @@ class Rota:
         # From here on the store's clock is ours: what is fired or enqueued must not depend on this host's (D1, D4).
         self.clock.anchor(store.now())
 
-    def _list_tenants(self) -> Sequence[Tenant]:
-        return [] if self._tenants is None else listed(self._tenants)
-
     def list_tenants(self) -> list[Tenant]:
         """Return all tenants, asked of the source just now; an application without tenants has none.
 
         Raises:
             TenantListFailed: the source could not be read, or is empty without being allowed to be.
         """
-        return list(self._directory.list(now=self.clock.now()))
-
-    @contextmanager
-    def _borrow(self, tenant: Tenant) -> "Iterator[Engine]":
-        with self._tenant_engines().borrow(tenant) as engine:
-            yield engine
-
-    def _tenant_engines(self) -> "TenantEngines":
-        # The first jobs of a worker all ask at once, and two of these would hold twice what may be open.
-        with self._one_makes_engines:
-            if self._engines is None:
-                # Weight by choice: SQLAlchemy is loaded when a job first asks for its tenant's database.
-                from rota.tenants.engines import TenantEngines
-
-                self._engines = TenantEngines(max_open=self.settings.tenants.max_open_engines)
-            return self._engines
+        return list(self._tenancy.list())
 
     # --- asking for work ---
 
@@ -250,46 +248,6 @@ class Rota:
         """
         return self._operator.find(name)
 
-    def enqueue_calls(
-        self, job: JobFunction[Any, Any, Any], calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]
-    ) -> list[RunHandle]:
-        """Queue one run per call, all or none, in one round trip. What `.enqueue` and `.enqueue_many` do."""
-        # Not the policy of `job`: what `using` returned may be older than the settings.
-        options, policy, now = job.options, self._registry.functions.get(job.name, job).job, self.clock.now()
-        self._check_tenant(job, now)
-        due_at = options.at or (now + options.delay if options.delay else now)
-        runs = [
-            Run(
-                id=self.clock.new_id(),
-                job=policy.name,
-                queue=options.queue or policy.queue,
-                tenant=options.tenant,
-                user_id=options.user_id,
-                args=job.registered.signature.encode(args, kwargs),
-                priority=policy.priority if options.priority is None else options.priority,
-                due_at=due_at,
-                created_at=now,
-                trigger=Trigger.ENQUEUE,
-                max_attempts=policy.retry.attempts,
-            )
-            for args, kwargs in calls
-        ]
-        try:
-            self.store.enqueue(runs, now=now)
-        except StoreUnavailable:
-            # Perhaps only the answer was lost: the ids make a second try safe, and the caller could not make it (A2).
-            self.store.enqueue(runs, now=now)
-        return [RunHandle(run.id, lambda: self.store, self.clock) for run in runs]
-
-    def _check_tenant(self, job: JobFunction[Any, Any, Any], now: datetime) -> None:
-        tenant = job.options.tenant
-        if tenant is None:
-            if job.job.per_tenant:
-                raise NoTenant(f"job {job.name!r} is per_tenant: say which, {job.name}.using(tenant=...).enqueue(...)")
-            return
-        if self._checks_tenants and self._directory.find(tenant, now=now) is None:
-            raise TenantNotFound(tenant, known=[known.id for known in self.list_tenants()])
-
     def start_run(
         self,
         name: str,
@@ -298,19 +256,44 @@ class Rota:
         exclude: Sequence[str] = (),
         args: Sequence[object] = (),
         kwargs: Mapping[str, object] | None = None,
+        canary: str | None = None,
+        parallel: int | None = None,
+        reason: str | None = None,
         actor: str | None = None,
         queue: str | None = None,
     ) -> Round:
         """Start a job by hand, now, for all its tenants or the ones named; return its round.
 
-        A manual run consumes and moves no slot (R12); its window ends now (R9).
+        A manual run consumes and moves no slot (R12); its window ends now (R9). `canary`: this tenant goes first, the
+        others only if it succeeds (R24). `parallel`: how many of its runs are out at once.
 
         Raises:
             JobNotFound, TenantNotFound, BadArguments: nothing was started.
         """
         return self._operator.start_run(
-            name, tenants=tenants, exclude=exclude, args=args, kwargs=kwargs or {}, actor=actor, queue=queue
+            name,
+            tenants=tenants,
+            exclude=exclude,
+            args=args,
+            kwargs=kwargs or {},
+            canary=canary,
+            parallel=parallel,
+            reason=reason,
+            actor=actor,
+            queue=queue,
         )
+
+    def cancel(
+        self, ids: Sequence[str], *, reason: str = "cancelled by an operator", actor: str | None = None
+    ) -> list[str]:
+        """Cancel runs that are not over: waiting ones at once, running ones are asked to stop. Return their ids."""
+        return self._operator.cancel(ids, reason=reason, actor=actor)
+
+    def retry(
+        self, ids: Sequence[str], *, reason: str = "retried by an operator", actor: str | None = None
+    ) -> list[str]:
+        """Open ended runs again, with all their attempts anew; return the ids of those that had ended."""
+        return self._operator.retry(ids, reason=reason, actor=actor)
 
     def backfill(
         self,
@@ -322,48 +305,74 @@ class Rota:
         exclude: Sequence[str] = (),
         mode: Mode | str = Mode.MISSING,
         newest_first: bool = False,
+        as_one: bool = False,
+        parallel: int | None = None,
+        rate: float | None = None,
+        stop_after: int | None = None,
+        reason: str | None = None,
         dry_run: bool = False,
         actor: str | None = None,
+        most: int | None = MOST,
     ) -> Backfill:
-        """Make up the slots in [since, until) of a job or schedule; with `dry_run` only say what would happen (R13).
+        """Make up the slots in [since, until) of a job or schedule: start a campaign that whoever schedules carries
+        out, and return it with its preview; with `dry_run` only the preview (R13).
 
         `missing`: slots that never ran; `failed`: those that failed, and missing ones; `all`: every one again.
+        `as_one`: one run per tenant for the whole range. `parallel`: how many runs are out at once; `rate`: how many
+        begin per minute; `stop_after`: it stops when so many have failed; `most`: a larger one is refused.
 
         Raises:
             JobNotFound, ScheduleNotFound, TenantNotFound, TenantListFailed: nothing was started.
-            ConfigurationError: the range is empty or its ends have no zone.
+            ConfigurationError: the range is empty, ends in the future or has no zone, or a limit is below one.
+            Refused: it has more than `most` runs.
         """
-        return self._operator.backfill(
-            name,
+        wanted = Wanted(
             since=since,
             until=until,
-            tenants=tenants,
-            exclude=exclude,
+            tenants=None if tenants is None else tuple(tenants),
+            exclude=tuple(exclude),
             mode=Mode(mode),
             newest_first=newest_first,
-            dry_run=dry_run,
-            actor=actor,
+            as_one=as_one,
+            parallel=parallel,
+            rate=rate,
+            stop_after=stop_after,
+            reason=reason,
         )
+        return self.campaigns.start(name, wanted, dry_run=dry_run, actor=actor, most=most)
 
     # --- progress ---
 
     def mark_success(
-        self, name: str, *, tenants: Sequence[str] | None = None, until: datetime | None = None
+        self,
+        name: str,
+        *,
+        tenants: Sequence[str] | None = None,
+        until: datetime | None = None,
+        reason: str | None = None,
+        actor: str | None = None,
     ) -> list[Progress]:
         """Take the newest slot not in the future, or not after `until`, as succeeded; return the progress (R14).
 
         Raises:
             JobNotFound, ScheduleNotFound, TenantNotFound: nothing was marked.
         """
-        return self._operator.mark_success(name, tenants=tenants, until=until)
+        return self._operator.mark_success(name, tenants=tenants, until=until, reason=reason, actor=actor)
 
-    def reset(self, name: str, *, tenants: Sequence[str] | None = None) -> int:
+    def reset(
+        self,
+        name: str,
+        *,
+        tenants: Sequence[str] | None = None,
+        reason: str | None = None,
+        actor: str | None = None,
+    ) -> int:
         """Forget how far a schedule has come, history stays; return for how many tenants (R14).
 
         Raises:
             JobNotFound, ScheduleNotFound, TenantNotFound: nothing was forgotten.
         """
-        return self._operator.reset(name, tenants=tenants)
+        return self._operator.reset(name, tenants=tenants, reason=reason, actor=actor)
 
     # --- working ---
 
@@ -379,28 +388,35 @@ class Rota:
         """Return the services of this process, not started."""
         if schedules:
             self.schedules.sync()
-        jobs = {name: function.registered for name, function in self.jobs.items()}
-        plan = plan_of(self.settings, jobs, works=works, schedules=schedules, queues=queues, places=places)
+        premises = self._premises()
+        plan = plan_of(self.settings, premises.jobs, works=works, schedules=schedules, queues=queues, places=places)
         return make_crew(
-            self.store,
-            clock=self.clock,
-            bus=self.bus,
-            directory=self._directory,
-            jobs=jobs,
+            premises,
             plan=plan,
             invocation=self.invocation,
             slot_before=self._slot_before,
-            settings=self.settings,
+            confirm=self.schedules.declared.confirm,
             app=self,
             store_url="" if self._given is not None else self.store_url,
             inline=inline,
+        )
+
+    def _premises(self) -> Premises:
+        return Premises(
+            store=self.store,
+            clock=self.clock,
+            bus=self.bus,
+            directory=self._tenancy.directory,
+            jobs={name: function.registered for name, function in self.jobs.items()},
+            settings=self.settings,
+            probe=self._tenancy.probe,
         )
 
     def invocation(self, tell_progress: TellProgress) -> Invocation:
         """Return what calls the functions of jobs in this process, with the application's `around`s."""
         return Invocation(
             clock=self.clock,
-            borrow=self._borrow,
+            borrow=self._tenancy.borrow,
             tell_progress=tell_progress,
             first_time=_first_time,
             arounds=tuple(self._arounds),
@@ -411,7 +427,8 @@ class Rota:
         schedule = self.store.schedule(run.schedule) if run.schedule is not None else None
         if schedule is None or run.slot is None:
             return None
-        return slot_before(timing_of(schedule), run.slot)
+        tenant = self._tenancy.directory.find(run.tenant, now=self.clock.now()) if run.tenant is not None else None
+        return slot_before(timing_for(timing_of(schedule), tenant, default=self.settings.timezone), run.slot)
 
     def start_background(self) -> None:
         """Run scheduler and worker as threads of this process: for development, the memory store and small sites.
@@ -439,7 +456,7 @@ class Rota:
         """
         self.schedules.sync()
         crew = self.crew(works=works, schedules=False)
-        return one_pass(self.store, crew.scheduler, crew if works else None, clock=self.clock, limit=limit)
+        return one_pass(self.store, crew, works=works, clock=self.clock, limit=limit)
 
     @contextmanager
     def working(self, *, queues: Mapping[str, int] | None = None, schedules: bool = False) -> Iterator[Crew]:
@@ -456,19 +473,6 @@ class Rota:
         self.stop()
         if self._store is not None:
             self._store.close()
-
-
-def named_object(name: str) -> object:
-    """Return what a setting means by `module:attribute`.
-
-    Raises:
-        ConfigurationError: there is no such module or attribute.
-    """
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigurationError(f"{name!r} is not module:attribute of something there is: {error}") from error
 
 
 def _first_time(connection: "Connection", run_id: str, name: str) -> bool:

@@ -21,6 +21,19 @@ current_run: ContextVar[Run | None] = ContextVar("rota_current_run", default=Non
 """The run that this code belongs to; log records take job and tenant from it."""
 
 
+class Contact:
+    """Whether an attempt has had a connection to its tenant's database."""
+
+    __slots__ = ("is_made",)
+
+    def __init__(self) -> None:
+        self.is_made: bool = False
+
+
+current_contact: ContextVar[Contact | None] = ContextVar("rota_current_contact", default=None)
+"""That of the attempt that this code belongs to. An object, so that threads which the job gave its context tell too."""
+
+
 NO_GRACE = timedelta(0)
 
 

@@ -4,11 +4,15 @@ RotaError
 ├── ConfigurationError (ValueError)     what was configured cannot work: exit 2
 │   ├── UnknownSetting                  a key nobody reads, with the key that was probably meant
 │   ├── DuplicateJob                    two registrations under one name, naming both places
+│   ├── UnknownDependency               a job depends on one that is not registered
+│   ├── DependencyCycle                 jobs that wait for one another, named in their order
 │   ├── AppNotFound                     no Rota object where the command looked for one
 │   │   └── AppNotImportable            its module raised, with the line of the application
 │   ├── UnsupportedJob                  a function that cannot be a job, with the reason
 │   └── MissingExtra (ImportError)      an optional dependency, with the line that installs it
 ├── BadSchedule (ValueError)            a schedule text that is refused, with field and reason
+├── SourceUnreadable (ValueError)       a configuration of another system that cannot be read at all
+├── NoEqual (ValueError)                a line of such a configuration that has no equal here
 ├── BadArguments (TypeError)            arguments that do not fit the job's signature
 │   ├── ArgumentsNotJson                a value that has no JSON form
 │   └── ArgumentsTooBig                 over the size limit
@@ -16,9 +20,12 @@ RotaError
 ├── NotDecodable (ValueError)           a text that is not JSON, or not of the type asked for
 ├── ResultNotStorable (TypeError)       a job returned what has no JSON form, or too much of it
 ├── NotFound (LookupError)              exit 3
-│   ├── JobNotFound, RunNotFound, RoundNotFound, ScheduleNotFound, TenantNotFound
+│   ├── JobNotFound, RunNotFound, RoundNotFound, ScheduleNotFound, TenantNotFound, NothingToImport, CampaignNotFound
 ├── Refused                             exit 5
 │   ├── SchemaMismatch                  the schema is older than the code, or too new for it
+│   ├── SlotPassed                      a one-time schedule for a time that is over
+│   ├── ScheduleInCode                  a schedule that only a change of the code can take away
+│   ├── ImportRefused                   a list with lines that cannot be created; nothing was
 │   ├── UnsafeStore                     the store cannot keep what Rota promises here
 │   └── StoreIsBlackHole                a result was asked of a store that discards
 ├── StoreUnavailable                    the store could not be reached; nothing was written: exit 4
@@ -32,7 +39,7 @@ RotaError
 └── Stopped                             raised inside a job by ctx.check() when it should stop
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -75,6 +82,25 @@ class DuplicateJob(ConfigurationError):
         self.second = second
 
 
+class UnknownDependency(ConfigurationError):
+    """A job depends on one that is not registered."""
+
+    def __init__(self, job: str, *, needs: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"job {job!r} depends on {needs!r}, and no such job is registered{_meant(close_names(needs, known))}"
+        )
+        self.job = job
+        self.needs = needs
+
+
+class DependencyCycle(ConfigurationError):
+    """Jobs that depend on one another in a circle: none of them could ever begin (R11)."""
+
+    def __init__(self, cycle: Sequence[str]) -> None:
+        super().__init__(f"jobs depend on one another in a circle: {' -> '.join(cycle)}; take one depends_on away")
+        self.cycle = tuple(cycle)
+
+
 class AppNotFound(ConfigurationError):
     """No Rota object was found where the command looked for one."""
 
@@ -104,6 +130,14 @@ class BadSchedule(RotaError, ValueError):
         self.text = text
         self.field = field
         self.reason = reason
+
+
+class SourceUnreadable(RotaError, ValueError):
+    """The configuration of another system cannot be read at all: too big, not text, not its language."""
+
+
+class NoEqual(RotaError, ValueError):
+    """A line of another system's configuration has no equal here, or cannot be read without running it."""
 
 
 class BadArguments(RotaError, TypeError):
@@ -175,6 +209,14 @@ class ScheduleNotFound(NotFound):
     noun = "schedule"
 
 
+class NothingToImport(NotFound):
+    """A file of another system names no schedule."""
+
+    def __init__(self, system: str, *, looked_for: str) -> None:
+        Exception.__init__(self, f"no schedules of {system} in this file; looked for {looked_for}")
+        self.name = system
+
+
 class TenantNotFound(NotFound):
     """The tenant source does not list this tenant."""
 
@@ -193,12 +235,43 @@ class RoundNotFound(NotFound):
     noun = "round"
 
 
+class CampaignNotFound(NotFound):
+    """No backfill has this id, or several begin with it."""
+
+    noun = "backfill"
+
+
 class Refused(RotaError):
     """Rota will not do this here and now, for the reason given."""
 
 
 class SchemaMismatch(Refused):
     """The store's schema is older than the code, or too new for it (R70)."""
+
+
+class SlotPassed(Refused):
+    """A one-time schedule was asked for a time that is over."""
+
+    def __init__(self, name: str, *, slot: str) -> None:
+        super().__init__(
+            f"schedule {name!r} is for {slot}, which is over: give a time to come, or force=True (--force) to run now"
+        )
+        self.name = name
+        self.slot = slot
+
+
+class ScheduleInCode(Refused):
+    """A schedule was to be deleted that the code declares: the next deploy would bring it back."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"schedule {name!r} is declared in the code and would come back: pause it, or take it out of the code"
+        )
+        self.name = name
+
+
+class ImportRefused(Refused):
+    """Some lines of a list cannot be created, so that none were."""
 
 
 class UnsafeStore(Refused):

@@ -1,6 +1,6 @@
 """Functions as jobs: the decorator, what it makes of a function, and how a run of it is asked for."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
@@ -249,17 +249,19 @@ class Registry:
         catch_up: CatchUp | None = None,
         overlap: Overlap = Overlap.SKIP,
         fresh_within: timedelta | str | None = None,
+        depends_on: "Sequence[str | JobFunction[Any, Any, Any]]" = (),
+        jitter: timedelta | str | None = None,
+        max_parallel: int | None = None,
         max_memory: str | int | None = None,
         max_cpu: timedelta | str | None = None,
     ) -> JobDecorator:
         """Register a function as a job, or a class with a `run` method, of which each run gets a fresh instance.
 
         `executor` is "thread", "process" or "asyncio"; without a word an `async def` runs on the event loop and
-        anything else in a thread. `max_memory` ("512MB") and `max_cpu` ("10m" of processor time) limit the child
-        process of a process job.
-
-        `timeout` and `fresh_within` are timedeltas or texts such as "10m". Without a word the time limit is that of
-        the settings, 15 minutes; `timeout=None` must be said to have none.
+        anything else in a thread. `max_memory` ("512MB") and `max_cpu` limit the child process of a process job. A run
+        of a slot waits for the jobs in `depends_on`, and up to `jitter`; `max_parallel` runs of a round are out at
+        once. Durations are timedeltas or texts such as "10m". Without a word the time limit is that of the settings,
+        15 minutes; `timeout=None` must be said to have none.
 
         Raises:
             BadSchedule: the schedule is not understood, or never comes.
@@ -286,6 +288,7 @@ class Registry:
                 description=shape.description,
                 place=shape.place,
             )
+            job = _gated(job, depends_on=depends_on, jitter=jitter, max_parallel=max_parallel)
             said = {"timeout": timeout != "default", "retry": retry is not None}
             timing = None if schedule is None else as_timing(schedule, tz=tz)
             return self._register(job, shape, timing=timing, said=said)
@@ -320,6 +323,43 @@ def _duration(value: timedelta | str | None, name: str, *, job: str) -> timedelt
             f"job {job!r}: {name}={value!r} must be longer than nothing; {name}=None is without limit"
         )
     return parsed
+
+
+def _gated(
+    job: Job,
+    *,
+    depends_on: Sequence[str | JobFunction[Any, Any, Any]],
+    jitter: timedelta | str | None,
+    max_parallel: int | None,
+) -> Job:
+    """Return the job with what may hold its runs back though they are due."""
+    return replace(
+        job,
+        depends_on=_names(depends_on, job=job.name),
+        jitter=_duration(jitter, "jitter", job=job.name),
+        max_parallel=_places(max_parallel, job=job.name, per_tenant=job.per_tenant),
+    )
+
+
+def _names(depends_on: Sequence[str | JobFunction[Any, Any, Any]], *, job: str) -> tuple[str, ...]:
+    if isinstance(depends_on, str | JobFunction):
+        raise ConfigurationError(f"job {job!r}: depends_on takes a list, also of one: depends_on=[...]")
+    return tuple(dict.fromkeys(one if isinstance(one, str) else one.name for one in depends_on))
+
+
+def _places(value: int | None, *, job: str, per_tenant: bool) -> int | None:
+    if value is None:
+        return None
+    if not per_tenant:
+        raise UnsupportedJob(
+            f"job {job!r}: max_parallel limits the runs of one round, and this job has one: make it per_tenant=True, "
+            "or leave max_parallel out"
+        )
+    if value < 1:
+        raise ConfigurationError(
+            f"job {job!r}: max_parallel={value} would run nobody; max_parallel=None is without limit"
+        )
+    return value
 
 
 def _memory(value: str | int | None, *, job: str) -> int | None:

@@ -1,42 +1,33 @@
 """What people on call do by hand: start a job, make up slots, set progress right."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
 
-from rota.backfill import Backfill, Mode, carry_out, plan_backfill
-from rota.clock import Clock
-from rota.core.model import Overlap, Progress, Round, Schedule, Tenant, Trigger
+from rota.audit import entry, many
+from rota.core.agenda import agenda_of
+from rota.core.controls import AuditEntry
+from rota.core.gates import round_batch
+from rota.core.model import Overlap, Progress, Round, Schedule, Trigger
 from rota.core.rounds import Expansion, expansion_run, tenant_run
-from rota.core.timing import slot_before
 from rota.engine.expansion import choose
-from rota.errors import BadArguments, ConfigurationError, JobNotFound, ScheduleNotFound
+from rota.errors import BadArguments, JobNotFound, ScheduleNotFound, TenantNotFound
+from rota.footing import Footing
 from rota.job import JobFunction
-from rota.ports import Store
-from rota.schedules import Schedules, timing_of
-
-Jobs = Mapping[str, JobFunction[Any, Any, Any]]
+from rota.schedules import Schedules
 
 
 class Operator:
     """Each action is checked whole before anything of it is written."""
 
-    def __init__(
-        self,
-        *,
-        store: Callable[[], Store],
-        jobs: Jobs,
-        schedules: Schedules,
-        list_tenants: Callable[[], Sequence[Tenant]],
-        clock: Clock,
-    ) -> None:
-        self._store = store
-        self._jobs = jobs
+    def __init__(self, footing: Footing, *, schedules: Schedules) -> None:
+        self._store = footing.store
+        self._jobs = footing.jobs
         self._schedules = schedules
-        self._list_tenants = list_tenants
-        self._clock = clock
+        self._list_tenants = footing.list_tenants
+        self._clock = footing.clock
 
     def find(self, name: str) -> JobFunction[Any, Any, Any]:
         """Return a job by its name, or raise JobNotFound with close names."""
@@ -52,27 +43,38 @@ class Operator:
         exclude: Sequence[str],
         args: Sequence[object],
         kwargs: Mapping[str, object],
+        canary: str | None,
+        parallel: int | None,
+        reason: str | None,
         actor: str | None,
         queue: str | None,
     ) -> Round:
         """Start a job now; see `Rota.start_run`."""
         function = self.find(name)
-        now = self._clock.now()
         job = replace(function.job, queue=queue) if queue else function.job
+        places = job.max_parallel if parallel is None else parallel
+        _check_limits(function, canary=canary, parallel=parallel)
+        round_id, now = self._clock.new_id(), self._clock.now()
         expansion = Expansion(
             args=function.registered.signature.encode(args, kwargs),
             tenants=tuple(tenants) if tenants is not None else None,
             exclude=tuple(exclude),
             overlap=Overlap.ALLOW if job.overlap is Overlap.ALLOW else Overlap.QUEUE_ALL,
+            canary=canary,
+            batch=round_batch(round_id) if places is not None and job.per_tenant else None,
         )
-        self._chosen(function, expansion)
+        chosen = self._chosen(function, expansion)
+        if canary is not None and canary not in chosen:
+            raise TenantNotFound(canary, known=[tenant for tenant in chosen if tenant is not None])
         round_ = Round(
-            id=self._clock.new_id(),
+            id=round_id,
             job=name,
             schedule=name if function.timing is not None else None,
             trigger=Trigger.MANUAL,
             actor=actor,
+            reason=reason,
             expanded=not job.per_tenant,
+            places=places if job.per_tenant else None,
             created_at=now,
         )
         run = (
@@ -80,44 +82,22 @@ class Operator:
             if job.per_tenant
             else tenant_run(round_, expansion, job, tenant=None, now=now, new_id=self._clock.new_id)
         )
-        self._store().add_rounds([round_], [run], now=now)
+        audit = entry(
+            self._clock, actor=actor, action="job.run", target=name, reason=reason, round=round_id,
+            tenants=len(chosen) if job.per_tenant else None, canary=canary, parallel=parallel,
+        )  # fmt: skip
+        self._store().add_rounds([round_], [run], now=now, audit=audit)
         return round_
 
-    def backfill(
+    def mark_success(
         self,
         name: str,
         *,
-        since: datetime,
-        until: datetime,
         tenants: Sequence[str] | None,
-        exclude: Sequence[str],
-        mode: Mode,
-        newest_first: bool,
-        dry_run: bool,
+        until: datetime | None,
+        reason: str | None,
         actor: str | None,
-    ) -> Backfill:
-        """Make up slots; see `Rota.backfill`."""
-        if since.tzinfo is None or until.tzinfo is None or since >= until:
-            raise ConfigurationError(f"backfill from {since} to {until}: needs two aware times, the first one earlier")
-        schedule = self._schedule_of(name)
-        function = self.find(schedule.job)
-        only = tuple(tenants) if tenants is not None else schedule.tenants
-        plan = plan_backfill(
-            self._store(),
-            schedule,
-            function.job,
-            since=since,
-            until=until,
-            tenants=self._chosen(function, Expansion(args="", tenants=only, exclude=tuple(exclude))),
-            mode=mode,
-            newest_first=newest_first,
-            now=self._clock.now(),
-        )
-        if dry_run:
-            return Backfill(plan=plan, round_ids=(), added=0, reopened=0)
-        return carry_out(self._store(), plan, schedule, function.job, actor=actor, clock=self._clock)
-
-    def mark_success(self, name: str, *, tenants: Sequence[str] | None, until: datetime | None) -> list[Progress]:
+    ) -> list[Progress]:
         """Take a slot as succeeded; see `Rota.mark_success`."""
         schedule = self._schedule_of(name)
         only = tuple(tenants) if tenants is not None else schedule.tenants
@@ -125,24 +105,51 @@ class Operator:
         now = self._clock.now()
         # Never a slot to come: it would look done before it was due.
         latest = min(until or now, now) + timedelta(microseconds=1)
-        newest = slot_before(timing_of(schedule), latest)
-        return [self._mark(schedule.name, tenant or "", newest, now) for tenant in chosen]
+        newest = agenda_of(schedule).slot_before(latest)
+        return [
+            self._mark(
+                schedule.name,
+                tenant or "",
+                newest,
+                entry(
+                    self._clock, actor=actor, action="progress.mark", target=schedule.name, reason=reason,
+                    tenant=tenant, slot=newest,
+                ),
+            )
+            for tenant in chosen
+        ]  # fmt: skip
 
-    def _mark(self, schedule: str, tenant: str, slot: datetime | None, now: datetime) -> Progress:
+    def _mark(self, schedule: str, tenant: str, slot: datetime | None, audit: AuditEntry) -> Progress:
         while True:
             known = next(iter(self._store().progress(schedule=schedule, tenants=[tenant])), None)
             marked = replace(
-                known or Progress(schedule=schedule, tenant=tenant), last_success=slot, last_success_at=now, failures=0
+                known or Progress(schedule=schedule, tenant=tenant),
+                last_success=slot,
+                last_success_at=audit.at,
+                failures=0,
             )
-            if self._store().mark(marked, expected=known):
+            if self._store().mark(marked, expected=known, audit=audit):
                 return marked
 
-    def reset(self, name: str, *, tenants: Sequence[str] | None) -> int:
+    def reset(self, name: str, *, tenants: Sequence[str] | None, reason: str | None, actor: str | None) -> int:
         """Forget progress; see `Rota.reset`."""
         schedule = self._schedule_of(name)
         if tenants is not None:
             self._chosen(self.find(schedule.job), Expansion(args="", tenants=tuple(tenants)))
-        return self._store().reset(schedule.name, tenants=tenants)
+        audit = entry(
+            self._clock, actor=actor, action="progress.reset", target=schedule.name, reason=reason, tenants=tenants
+        )
+        return self._store().reset(schedule.name, tenants=tenants, audit=audit)
+
+    def cancel(self, ids: Sequence[str], *, reason: str, actor: str | None) -> list[str]:
+        """Cancel runs that are not over; see `Rota.cancel`."""
+        audit = entry(self._clock, actor=actor, action="run.cancel", target=many(list(ids)), reason=reason)
+        return self._store().cancel(ids, now=self._clock.now(), reason=reason, audit=audit)
+
+    def retry(self, ids: Sequence[str], *, reason: str, actor: str | None) -> list[str]:
+        """Open ended runs again; see `Rota.retry`."""
+        audit = entry(self._clock, actor=actor, action="run.retry", target=many(list(ids)), reason=reason)
+        return self._store().requeue(ids, now=self._clock.now(), reason=reason, audit=audit)
 
     def _chosen(self, function: JobFunction[Any, Any, Any], expansion: Expansion) -> list[str | None]:
         if function.job.per_tenant:
@@ -167,3 +174,10 @@ class Operator:
         if name in self._jobs:
             raise ScheduleNotFound(name, known=names)
         raise JobNotFound(name, known=[*self._jobs, *names])
+
+
+def _check_limits(function: JobFunction[Any, Any, Any], *, canary: str | None, parallel: int | None) -> None:
+    if parallel is not None and parallel < 1:
+        raise BadArguments(f"parallel is {parallel}: at least 1")
+    if not function.job.per_tenant and (canary is not None or parallel is not None):
+        raise BadArguments(f"job {function.name!r} is not per_tenant: it runs once, without a canary or places")

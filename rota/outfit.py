@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from rota.calls import Children, Executor
 from rota.clock import Clock
+from rota.core import dependencies
 from rota.core.model import Run
 from rota.engine.attempt import Bench
-from rota.engine.bus import Bus
 from rota.engine.crew import Crew
-from rota.engine.directory import Directory
 from rota.engine.expansion import Expander
+from rota.engine.gatekeeper import Gatekeeper
 from rota.engine.plan import Plan
 from rota.engine.roster import Coroutines
 from rota.engine.voice import Voice
@@ -18,8 +19,9 @@ from rota.executors.call import execute
 from rota.executors.inline import InlineExecutor
 from rota.executors.invocation import Invocation, TellProgress
 from rota.executors.thread import ThreadExecutor
+from rota.keepers import make_gatekeeper, make_guard, schedule_keepers
 from rota.place import place_of, told
-from rota.ports import Children, Executor, Store
+from rota.premises import Premises
 from rota.settings import Settings
 from rota.signature import Registered
 from rota.version import __version__
@@ -54,6 +56,7 @@ def plan_of(
         keep_succeeded=retention.succeeded,
         keep_failed=retention.failed,
         keep_logs=retention.logs,
+        keep_audit=retention.audit,
         keep_slots=settings.scheduler.max_catch_up,
         capture=logging.capture,
         capture_level=logging.capture_level,
@@ -63,61 +66,76 @@ def plan_of(
 
 
 def make_crew(
-    store: Store,
+    premises: Premises,
     *,
-    clock: Clock,
-    bus: Bus,
-    directory: Directory,
-    jobs: Mapping[str, Registered],
     plan: Plan,
     invocation: Callable[[TellProgress], Invocation],
     slot_before: Callable[[Run], datetime | None],
-    settings: Settings,
+    confirm: Callable[[str], None],
     app: object,
     store_url: str,
     inline: bool,
 ) -> Crew:
     """Return the services of this process, not started; `inline` executes within the tick of the worker.
 
+    `confirm` says for the process of this id what its code declares.
+
     Raises:
         AppNotFound: there are process jobs, and child processes could not import `app`.
+        UnknownDependency, DependencyCycle: jobs wait for what never comes (R11).
     """
-    voice = Voice(store, clock=clock, plan=plan)
-    expander = Expander(store, clock=clock, bus=bus, directory=directory, jobs=jobs)
-    bench = Bench(
-        clock=clock,
-        bus=bus,
-        directory=directory,
+    dependencies.check({name: registered.job for name, registered in premises.jobs.items()})
+    gatekeeper = make_gatekeeper(premises)
+    voice = Voice(premises.store, clock=premises.clock, plan=plan)
+    bench = _bench(premises, gatekeeper, voice, invocation=invocation, slot_before=slot_before)
+    executor: Executor = InlineExecutor() if inline else ThreadExecutor(plan.places)
+    coroutines: Coroutines | None = None
+    executors = {registered.job.executor for registered in premises.jobs.values()}
+    if "asyncio" in executors:
+        coroutines = _coroutines(bench, clock=premises.clock, inline=inline)
+    if "process" in executors and not inline:
+        bench.children = _children(premises, app, store_url=store_url, voice=voice, kill_grace=plan.kill_grace)
+    return Crew(
+        premises.store,
+        clock=premises.clock,
+        bus=premises.bus,
+        voice=voice,
+        bench=bench,
+        jobs=premises.jobs,
+        executor=executor,
+        coroutines=coroutines,
+        gatekeeper=gatekeeper,
+        guard=make_guard(premises, gatekeeper.standing, inline=inline),
+        plan=plan,
+        schedule_keepers=lambda worker: schedule_keepers(premises, worker=worker, confirm=confirm),
+    )
+
+
+def _bench(
+    premises: Premises,
+    gatekeeper: Gatekeeper,
+    voice: Voice,
+    *,
+    invocation: Callable[[TellProgress], Invocation],
+    slot_before: Callable[[Run], datetime | None],
+) -> Bench:
+    expander = Expander(
+        premises.store,
+        clock=premises.clock,
+        bus=premises.bus,
+        directory=premises.directory,
+        standing=gatekeeper.standing,
+        jobs=premises.jobs,
+        default_zone=premises.settings.timezone,
+    )
+    return Bench(
+        clock=premises.clock,
+        bus=premises.bus,
+        directory=premises.directory,
         invocation=invocation(voice.progress),
         execute=execute,
         expand=expander.expand,
         slot_before=slot_before,
-    )
-    executor: Executor = InlineExecutor() if inline else ThreadExecutor(plan.places)
-    coroutines: Coroutines | None = None
-    if any(registered.job.executor == "asyncio" for registered in jobs.values()):
-        coroutines = _coroutines(bench, clock=clock, inline=inline)
-    if not inline and any(registered.job.executor == "process" for registered in jobs.values()):
-        bench.children = _children(
-            settings,
-            app,
-            store_url=store_url,
-            store=store,
-            clock=clock,
-            directory=directory,
-            voice=voice,
-            kill_grace=plan.kill_grace,
-        )
-    return Crew(
-        store,
-        clock=clock,
-        bus=bus,
-        voice=voice,
-        bench=bench,
-        jobs=jobs,
-        executor=executor,
-        coroutines=coroutines,
-        plan=plan,
     )
 
 
@@ -129,35 +147,25 @@ def _coroutines(bench: Bench, *, clock: Clock, inline: bool) -> Coroutines | Non
     return None if inline else asyncio_.AsyncioExecutor(clock=clock)
 
 
-def _children(
-    settings: Settings,
-    app: object,
-    *,
-    store_url: str,
-    store: Store,
-    clock: Clock,
-    directory: Directory,
-    voice: Voice,
-    kill_grace: timedelta,
-) -> Children:
+def _children(premises: Premises, app: object, *, store_url: str, voice: Voice, kill_grace: timedelta) -> Children:
     # Weight by choice: an application without process jobs never loads this.
     from rota.executors.process import ProcessChildren
 
     def enqueue(runs: Sequence[Run]) -> list[str]:
         # The child knows no tenant but its own: what it names is looked up here.
         for tenant in {run.tenant for run in runs if run.tenant is not None}:
-            if directory.find(tenant, now=clock.now()) is None:
+            if premises.directory.find(tenant, now=premises.clock.now()) is None:
                 raise TenantNotFound(tenant, known=())
-        return store.enqueue(runs, now=clock.now())
+        return premises.store.enqueue(runs, now=premises.clock.now())
 
-    worker = settings.worker
+    worker = premises.settings.worker
     return ProcessChildren(
-        place=place_of(app, named=settings.app),
-        clock=clock,
+        place=place_of(app, named=premises.settings.app),
+        clock=premises.clock,
         hear_line=voice.hear_child,
         hear_progress=voice.progress,
         enqueue=enqueue,
-        settings=told(settings),
+        settings=told(premises.settings),
         environment=worker.environment,
         withheld=(store_url,),
         preload=worker.preload,

@@ -7,9 +7,11 @@ from msgspec import Struct
 
 from rota.clock import Clock, sleep
 from rota.core.model import Round, RoundState, State
+from rota.engine.campaigns import Campaigns
 from rota.engine.crew import Crew
 from rota.engine.scheduler import Scheduler
-from rota.ports import RoundQuery, RunQuery, Store
+from rota.ports import Store
+from rota.queries import RoundQuery, RunQuery
 
 LOOK = timedelta(milliseconds=50)
 
@@ -30,26 +32,50 @@ class TickReport(Struct, frozen=True, kw_only=True):
         return all(round_.state in (RoundState.SUCCEEDED, RoundState.SKIPPED) for round_ in self.rounds)
 
 
-def one_pass(store: Store, scheduler: Scheduler, crew: Crew | None, *, clock: Clock, limit: timedelta) -> TickReport:
-    """Fire what is due; with a crew, work until nothing can go on at once or `limit` is over.
+def one_pass(store: Store, crew: Crew, *, works: bool, clock: Clock, limit: timedelta) -> TickReport:
+    """Fire what is due, and move campaigns; if it works, until nothing can go on at once or `limit` is over.
 
     What is not done by then is given back, for the next pass or another worker.
     """
     ends = clock.monotonic() + limit.total_seconds()
+    campaigns = crew.schedule_keepers["campaigns"]
+    assert isinstance(campaigns, Campaigns)
+    # What was paused or written with SQL since the last pass is to be known before anything is fired.
+    # And whoever is parked is tried: there may be no process that stays.
+    for service in (crew.standing, crew.schedule_keepers["rows"], crew.schedule_keepers["cron_jobs"], crew.prober):
+        service.tick(clock.now())
+    fired = _fire(crew.scheduler, clock)
+    if works:
+        crew.start()
+        try:
+            while clock.monotonic() < ends and (campaigns.move(clock.now()) or not _is_done(store, crew, clock)):
+                sleep(LOOK)
+        finally:
+            crew.stop()
+    else:
+        while clock.monotonic() < ends and campaigns.move(clock.now()):
+            pass
+    crew.schedule_keepers["onces"].tick(clock.now())
+    return report(store, fired)
+
+
+def _fire(scheduler: Scheduler, clock: Clock) -> list[str]:
+    """Fire all that is due, and return the ids of its rounds."""
     fired: list[str] = []
     more = True
     while more:
         firings, more = scheduler.fire_due(clock.now())
         more = more and bool(firings)
         fired += [round_.id for firing in firings for round_ in firing.rounds]
-    if crew is not None:
-        crew.start()
-        try:
-            while clock.monotonic() < ends and not _is_idle(store, crew):
-                sleep(LOOK)
-        finally:
-            crew.stop()
-    return report(store, fired)
+    return fired
+
+
+def _is_done(store: Store, crew: Crew, clock: Clock) -> bool:
+    """Whether this crew is idle, and no gate opens that would give it work again."""
+    if crew.prober.is_busy:
+        return False
+    # Asked again after the gates: another gatekeeper may have opened one in between.
+    return _is_idle(store, crew) and not crew.gatekeeper.open_gates(clock.now()) and _is_idle(store, crew)
 
 
 def _is_idle(store: Store, crew: Crew) -> bool:

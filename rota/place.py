@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-from rota.errors import AppNotFound
+from rota.errors import AppNotFound, ConfigurationError
 from rota.settings import Settings
 from rota.settings.reading import KINDS, SECRETS, build, laid_over, read, value_of, written
 
@@ -80,3 +80,16 @@ def _script(path: Path) -> object:
     sys.modules[SCRIPT] = module
     spec.loader.exec_module(module)
     return module
+
+
+def named_object(name: str) -> object:
+    """Return what a setting means by `module:attribute`.
+
+    Raises:
+        ConfigurationError: there is no such module or attribute.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(f"{name!r} is not module:attribute of something there is: {error}") from error

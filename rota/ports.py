@@ -1,34 +1,43 @@
-"""The seams: what a store, an executor and a tenant source must do.
+"""The seams: what a store and a tenant source must do.
 
 Domain values go in and out. `now` is always an argument. A store applies decisions, it never takes them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from msgspec import Struct
-
-from rota.context import StopSignal
-from rota.core.lifecycle import Ending
+from rota.core.controls import AuditEntry, Control, ControlKind
+from rota.core.cron_jobs import CronJobRow
 from rota.core.model import (
     Firing,
-    Job,
     LogChunk,
     Note,
     Progress,
     Round,
-    RoundState,
     Run,
     RunHistory,
-    RunKind,
     Schedule,
     Settlement,
     SlotState,
     State,
     Tenant,
-    Trigger,
     WorkerRecord,
+)
+from rota.queries import (
+    EVERY_SCHEDULE,
+    NO_LINES,
+    AuditQuery,
+    ClaimRequest,
+    Counts,
+    InLine,
+    OldSnapshot,
+    Pruned,
+    Renewed,
+    RoundQuery,
+    RunQuery,
+    ScheduleQuery,
+    Settled,
 )
 
 
@@ -45,96 +54,8 @@ class TenantSource(Protocol):
         """
 
 
-class ClaimRequest(Struct, frozen=True, kw_only=True):
-    """What a worker can take now."""
-
-    worker: str
-    queues: Mapping[str, int]
-    """The queues it works, in this order, and how many runs it takes from each at most in this claim."""
-    limit: int
-    """How many runs it takes at most in all."""
-    lease: timedelta
-    except_jobs: frozenset[str] = frozenset()
-    """Jobs that this worker does not know (R36)."""
-
-
-class Settled(Struct, frozen=True, kw_only=True):
-    """The answer to `settle`."""
-
-    applied: list[str]
-    """Ids of the runs whose settlement was applied, now or by an earlier try of the same call. A missing one lost
-    its lease and was settled by someone else."""
-    claimed: list[Run]
-
-
-class Renewed(Struct, frozen=True, kw_only=True):
-    """The answer to `renew`."""
-
-    held: frozenset[str]
-    """Ids of the runs that this worker still owns under the tokens it named. The others are lost."""
-    stop: frozenset[str]
-    """Ids of held runs that somebody asked to cancel."""
-    now: datetime
-    """The store's own time, to anchor the clock."""
-
-
-class RunQuery(Struct, frozen=True, kw_only=True):
-    """Which runs; every field that is set narrows the answer."""
-
-    jobs: tuple[str, ...] = ()
-    tenants: tuple[str, ...] = ()
-    states: tuple[State, ...] = ()
-    queues: tuple[str, ...] = ()
-    triggers: tuple[Trigger, ...] = ()
-    kind: RunKind | None = RunKind.JOB
-    """Expansions are left out unless `kind` is None or names them."""
-    schedule: str | None = None
-    round_id: str | None = None
-    owner: str | None = None
-    slot_since: datetime | None = None
-    slot_until: datetime | None = None
-    """Slots in [slot_since, slot_until)."""
-    since: datetime | None = None
-    until: datetime | None = None
-    """Created in [since, until)."""
-    before_id: str | None = None
-    """The key of the page before: only runs with a smaller id."""
-    limit: int = 50
-
-
-class RoundQuery(Struct, frozen=True, kw_only=True):
-    """Which rounds; every field that is set narrows the answer."""
-
-    jobs: tuple[str, ...] = ()
-    schedule: str | None = None
-    states: tuple[RoundState, ...] = ()
-    slot_since: datetime | None = None
-    slot_until: datetime | None = None
-    before_id: str | None = None
-    limit: int = 50
-
-
-class Counts(Struct, frozen=True, kw_only=True):
-    """How many runs stand where, now. Final runs are not counted: history has no cheap total."""
-
-    by_queue: Mapping[str, Mapping[State, int]]
-    """Open runs per queue and state, expansions included."""
-    waiting: int
-    """Of the scheduled ones: how many wait for their concurrency key, not for their time."""
-    oldest_queued_at: datetime | None
-    """The smallest due time among queued runs."""
-
-
-class Pruned(Struct, frozen=True, kw_only=True):
-    """The answer to `prune`: what was deleted."""
-
-    runs: int
-    chunks: int
-    """Chunks of logs that were too old themselves; those that went with their runs do not count."""
-
-
 class Store(Protocol):
-    """Keeps runs, rounds, schedules and progress. About 25 verbs; one contract suite proves every implementation.
+    """Keeps runs, rounds, schedules and progress. About 40 verbs; one contract suite proves every implementation.
 
     Each verb is atomic unless it says otherwise. `StoreUnavailable` means that nothing was written and the call may
     be repeated; every verb says what a repetition does. Lists are in the order named, never in a chance order.
@@ -148,12 +69,15 @@ class Store(Protocol):
         A run whose id or dedupe_key is known already is left out: repeating the call adds nothing twice. The store
         places each run: `scheduled` when due later than `now`; else `queued` with its turn. A run with a
         concurrency_key of which another run is open is put aside (`scheduled`, `waits_for` its key), or, when its
-        overlap is `skip`, stored as `skipped` with the reason. A run given as `skipped` or another final state is
-        stored as it is.
+        overlap is `skip`, stored as `skipped` with the reason; so is one with `queue_one` when another one waits
+        already. One with `replace` waits too, and the open ones of its key are cancelled as by `cancel`. A run with
+        `held_by` that would be queued is held instead, see `gates`. A run given as `skipped` or another final state
+        is stored as it is.
         """
 
     def promote(self, *, now: datetime, limit: int = 1000) -> int:
-        """Queue up to `limit` scheduled runs that came due and wait for nothing else. Return how many.
+        """Queue up to `limit` scheduled runs that came due and wait for nothing else, or hold them where they have a
+        gate to pass. Return how many.
 
         One index read when there are none. Repeating it is harmless.
         """
@@ -206,14 +130,29 @@ class Store(Protocol):
         count; repeating it does nothing.
         """
 
-    def cancel(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
-        """Cancel open runs: waiting ones at once, running ones by asking their worker. Return the ids affected."""
+    def cancel(self, ids: Sequence[str], *, now: datetime, reason: str, audit: AuditEntry | None = None) -> list[str]:
+        """Cancel open runs: waiting ones at once, running ones by asking their worker. Return the ids affected.
 
-    def requeue(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+        One that was held, or waited, has no gate and no key to wait for any more.
+        """
+
+    def requeue(
+        self,
+        ids: Sequence[str],
+        *,
+        now: datetime,
+        reason: str,
+        held_by: str | None = None,
+        batch: str | None = None,
+        lines: Mapping[str, InLine] = NO_LINES,
+        audit: AuditEntry | None = None,
+    ) -> list[str]:
         """Open ended runs again, with all their attempts anew, and return the ids that were ended and are open now.
+        Each has this gate to pass and is of this batch from now on.
 
         An operator's action. The attempt on the run's row is appended to the attempts; the round opens again. Each
-        is due at its slot, or at `now` without one, so that runs that share a concurrency key stand in line by slot.
+        is due at its slot, or at `now` without one, so that runs that share a concurrency key stand in line by slot;
+        `lines` gives runs another line, and place in it, by their ids.
         """
 
     def note(self, notes: Sequence[Note], *, now: datetime) -> None:
@@ -231,16 +170,74 @@ class Store(Protocol):
             RunNotFound: there is no such run.
         """
 
+    # --- gates ---
+
+    def hold(
+        self, gate: str, *, job: str | None = None, tenant: str | None = None, now: datetime, limit: int = 1000
+    ) -> int:
+        """Put up to `limit` queued runs of this job or tenant aside, held by `gate`; return how many.
+
+        Not what is running, not expansions when a tenant is named. Repeating it is harmless.
+        """
+
+    def gates(self) -> list[str]:
+        """Return by what gates runs are held now, sorted. One index probe for each."""
+
+    def held(self, gate: str, *, after: tuple[datetime, str] | None = None, limit: int = 1000) -> list[Run]:
+        """Return runs that are held by a gate, by (due_at, id); only those after that key."""
+
+    def admit(
+        self,
+        gate: str,
+        *,
+        now: datetime,
+        limit: int = 1000,
+        ids: Sequence[str] | None = None,
+        places: int | None = None,
+        to: str | None = None,
+    ) -> list[str]:
+        """Let up to `limit` runs that are held by `gate` go on, by (due_at, id), and return their ids.
+
+        Only `ids`, where they are named. They are queued with their turn, `held_by` None; or held by the gate `to`.
+        With `places`, at most so many that not more than `places` runs of the batch of this name are out: queued,
+        running, waiting for a retry, or held by another gate, but for one that comes before that of the batch, see
+        `gates.is_before_batch`. That holds exactly with any number of callers.
+        """
+
+    def skip_held(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+        """Record runs as `skipped`, and return the ids of those that were: only scheduled ones with a gate to pass,
+        held there, waiting for their key, or not due yet.
+
+        Their concurrency keys go on after the last one. Repeating it does nothing.
+        """
+
+    def batch_counts(self, batch: str) -> dict[State, int]:
+        """Return how many runs of a batch stand where, now. Held ones count as `scheduled`."""
+
     # --- schedules ---
 
-    def schedules(self) -> list[Schedule]:
-        """Return all schedules, by name."""
+    def schedules(self, query: ScheduleQuery = EVERY_SCHEDULE) -> list[Schedule]:
+        """Return schedules, by name."""
 
-    def put_schedule(self, schedule: Schedule, *, expected_version: int | None) -> bool:
-        """Write a schedule if its stored version is `expected_version` (`None`: if there is none). Return whether."""
+    def put_schedule(
+        self,
+        schedule: Schedule,
+        *,
+        expected_version: int | None,
+        expected_cursor: datetime | None = None,
+        audit: AuditEntry | None = None,
+    ) -> bool:
+        """Write a schedule if its stored version is `expected_version` (`None`: if there is none). Return whether.
 
-    def drop_schedule(self, name: str) -> bool:
-        """Delete a schedule; its history and progress stay. Return whether there was one."""
+        With `expected_cursor` only while the cursor still stands there: a firing in between moves it, and what was
+        read before that would set it back.
+
+        The audit entry is written with it, here and in all verbs that take one: only where something changed.
+        """
+
+    def drop_schedule(self, name: str, *, expected_version: int | None = None, audit: AuditEntry | None = None) -> bool:
+        """Delete a schedule, if given a version only one that has it; its history and progress stay. Return whether
+        there was one."""
 
     def due(self, *, now: datetime, limit: int = 1000) -> list[Schedule]:
         """Return active schedules whose next_at has come, oldest first. One index read when there are none."""
@@ -253,9 +250,33 @@ class Store(Protocol):
         slot that exists already is left alone.
         """
 
+    # --- rows ---
+
+    def changed_rows(self, limit: int = 500) -> list[CronJobRow]:
+        """Return rows of `cron_jobs` that others wrote or changed since they were taken, by id.
+
+        Only SQL stores have that table; the others answer as if it were empty.
+        """
+
+    def take_row(
+        self, row: CronJobRow, schedule: Schedule | None, *, expected_version: int | None, problem: str | None
+    ) -> bool:
+        """Write what a row of `cron_jobs` means and mark it as taken, with what is wrong with it. Return whether.
+
+        One transaction, and only while the row is as it was read. The schedule is written as by `put_schedule` and
+        belongs to the row from then on: `drop_schedule` deletes the row too, `fire` tells it when, and a schedule
+        that is `done` or `failed` makes it inactive. Without a schedule only the problem is written. A repeated call
+        finds the schedule's version changed and does nothing.
+        """
+
+    def lost_rows(self, limit: int = 500) -> list[Schedule]:
+        """Return schedules that belong to a row of `cron_jobs` which somebody deleted, by name."""
+
     # --- history ---
 
-    def add_rounds(self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime) -> list[str]:
+    def add_rounds(
+        self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: AuditEntry | None = None
+    ) -> list[str]:
         """Record rounds that no schedule fired (manual starts, backfilled slots) with their runs; return the ids of
         the rounds that are new.
 
@@ -307,10 +328,12 @@ class Store(Protocol):
         failed_before: datetime,
         slots_before: datetime,
         logs_before: datetime,
+        audit_before: datetime | None = None,
         limit: int,
     ) -> Pruned:
         """Delete up to `limit` ended runs with their attempts and logs, up to `limit` chunks of logs that were written
-        before `logs_before`, and ended rounds without runs.
+        before `logs_before`, up to `limit` entries of the audit from before `audit_before` (`None`: none), and ended
+        rounds without runs.
 
         Failed and cancelled runs go when they ended before `failed_before`, others before `succeeded_before`. Never
         what is open, never a run whose slot is not before `slots_before` (its dedupe key is still needed), never
@@ -333,11 +356,30 @@ class Store(Protocol):
     def progress(self, *, schedule: str | None = None, tenants: Sequence[str] | None = None) -> list[Progress]:
         """Return progress by schedule and tenant; `None` does not narrow."""
 
-    def mark(self, progress: Progress, *, expected: Progress | None) -> bool:
+    def mark(self, progress: Progress, *, expected: Progress | None, audit: AuditEntry | None = None) -> bool:
         """Replace progress if it still equals `expected` (`None`: there is none). Return whether it did."""
 
-    def reset(self, schedule: str, *, tenants: Sequence[str] | None = None) -> int:
+    def reset(self, schedule: str, *, tenants: Sequence[str] | None = None, audit: AuditEntry | None = None) -> int:
         """Forget progress (history stays); return how many entries (R14)."""
+
+    # --- controls and audit ---
+
+    def controls(self, kind: ControlKind | None = None) -> list[Control]:
+        """Return controls of a kind, or all, by kind and name."""
+
+    def control(self, kind: ControlKind, name: str) -> Control | None:
+        """Return one control, or None."""
+
+    def put_control(self, control: Control, *, expected_version: int | None, audit: AuditEntry | None = None) -> bool:
+        """Write a control if its stored version is `expected_version` (`None`: if there is none). Return whether."""
+
+    def drop_control(
+        self, kind: ControlKind, name: str, *, expected_version: int, audit: AuditEntry | None = None
+    ) -> bool:
+        """Delete a control that has this version. Return whether."""
+
+    def audit(self, query: AuditQuery) -> list[AuditEntry]:
+        """Return entries of the audit, newest first (by id)."""
 
     # --- life ---
 
@@ -355,6 +397,12 @@ class Store(Protocol):
     def facts(self) -> Mapping[str, str]:
         """Return what an operator wants to know, for `rota doctor`: engine, version, schema, durability class."""
 
+    def old_snapshots(self, *, older_than: timedelta) -> list[OldSnapshot]:
+        """Return what keeps the server from removing dead versions of rows, oldest first, a few at most.
+
+        Only what this account may see, on servers only.
+        """
+
     def now(self) -> datetime:
         """Return the store's own time, in UTC."""
 
@@ -363,58 +411,3 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of connections. The store is not used after."""
-
-
-class Brief(Struct, frozen=True, kw_only=True):
-    """All that a function may ask about its run, as plain data: it crosses into a child process as JSON."""
-
-    run: Run
-    """With its own window filled in."""
-    tenant: Tenant | None = None
-    deadline: datetime | None = None
-    """When its soft time limit ends; None without one."""
-
-
-class Call(Protocol):
-    """One attempt, ready to be executed."""
-
-    run: Run
-    stop_signal: StopSignal
-
-    @property
-    def is_coroutine(self) -> bool:
-        """Whether it is executed by `aexecute`, on an event loop."""
-
-    def execute(self) -> Ending:
-        """Call the job's function and return how it ended. Raises nothing that the job raised."""
-
-    async def aexecute(self) -> Ending:
-        """The same for a coroutine function, on the loop that awaits this. Being cancelled is how it is stopped."""
-
-
-class Executor(Protocol):
-    """How a function is run."""
-
-    def submit(self, calls: Sequence[Call], done: Callable[[Run, Ending], None]) -> None:
-        """Execute each call, in this order; report its ending exactly once, from any thread."""
-
-    def withdraw(self) -> list[Call]:
-        """Take back and return the calls that have not begun; they are not reported."""
-
-    def close(self) -> None:
-        """Start nothing more and let go of threads or children; what still runs is abandoned to its lease."""
-
-
-class Children(Protocol):
-    """Child processes that call the functions of process jobs."""
-
-    def execute(self, job: Job, brief: Brief, *, stop: StopSignal, started_at: datetime) -> Ending:
-        """Have a child call the job's function, and return how it ended; the calling thread waits.
-
-        Once `stop` is set the child is told; after `stop.grace` its process group gets SIGTERM, after the hard grace
-        SIGKILL. When this returns, no process that the attempt started is alive. A child that dies by itself is
-        `lost`, with its signal or exit status in the error. Raises nothing.
-        """
-
-    def close(self) -> None:
-        """End every child, whatever it is doing."""

@@ -39,7 +39,10 @@ class RelayStore:
     finished_rounds = end_round = expired = counts = prune = _refuse
     register = deregister = workers = _refuse
     progress = mark = reset = _refuse
-    setup = check = facts = wait = _refuse
+    hold = gates = held = admit = skip_held = batch_counts = _refuse
+    changed_rows = take_row = lost_rows = _refuse
+    controls = control = put_control = drop_control = audit = _refuse
+    setup = check = facts = old_snapshots = wait = _refuse
 
 
 def _pieces(runs: Sequence[Run]) -> Iterator[list[Run]]:

@@ -1,38 +1,54 @@
-"""Schedules as an application sees them: those of its code, kept as rows, and those it puts itself (R5)."""
+"""Schedules as an application sees them: those of its code, kept as rows, and those it puts itself (R5, R6)."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec.structs import replace
 
-from rota.clock import Clock
+from rota import audit
+from rota.core.agenda import agenda_of
 from rota.core.builder import When, as_timing
 from rota.core.catchup import resumed
+from rota.core.controls import AuditEntry
+from rota.core.definition import Definition
+from rota.core.gates import round_batch
 from rota.core.kind import Timing
-from rota.core.model import CatchUp, Origin, Overlap, Schedule, ScheduleState
-from rota.core.rounds import digest
-from rota.core.timing import next_slot
+from rota.core.model import CatchUp, Origin, Overlap, Round, Schedule, ScheduleState, Trigger
+from rota.core.rounds import Expansion, expansion_run, overlap_of, tenant_run
 from rota.core.words import parse
-from rota.errors import BadArguments, JobNotFound, RotaError, ScheduleNotFound
-from rota.job import JobFunction
-from rota.ports import Store
-
-Jobs = Mapping[str, JobFunction[Any, Any, Any]]
+from rota.declared import Declared
+from rota.drafts import Drafts, check_name, parsed_jitter
+from rota.errors import (
+    ConfigurationError,
+    JobNotFound,
+    Refused,
+    ScheduleInCode,
+    ScheduleNotFound,
+)
+from rota.footing import Footing
+from rota.queries import ScheduleQuery
 
 
 class Schedules:
-    """Puts, pauses, resumes and lists schedules. Every change is a compare-and-set, repeated if somebody was faster."""
+    """Puts, pauses, resumes and lists schedules. Every change is a compare-and-set, repeated if somebody was faster,
+    and leaves an entry in the audit. `actor` is who asks: a name, or `door:name`."""
 
-    def __init__(self, *, store: Callable[[], Store], jobs: Jobs, clock: Clock, tz: Callable[[], str]) -> None:
-        self._store = store
-        self._jobs = jobs
-        self._clock = clock
-        self._tz = tz
+    def __init__(self, footing: Footing) -> None:
+        self._store = footing.store
+        self._jobs = footing.jobs
+        self._clock = footing.clock
+        self._tz = footing.zone
+        self._drafts = Drafts(footing)
+        self.declared: Declared = Declared(footing)
 
-    def list(self) -> list[Schedule]:
-        """Return all schedules, by name."""
-        return self._store().schedules()
+    def sync(self) -> None:
+        """Make the rows say what the code says; see `Declared`."""
+        self.declared.sync()
+
+    def list(self, *, job: str | None = None, states: Sequence[ScheduleState] = ()) -> list[Schedule]:
+        """Return schedules by name: all, or those of a job, or in these states."""
+        return self._store().schedules(ScheduleQuery(jobs=(job,) if job else (), states=tuple(states)))
 
     def get(self, name: str) -> Schedule:
         """Return a schedule.
@@ -40,7 +56,7 @@ class Schedules:
         Raises:
             ScheduleNotFound: there is none of that name; close names are in the message.
         """
-        schedule = self._store().schedule(name)
+        schedule = self.declared.ensure(name)
         if schedule is None:
             raise ScheduleNotFound(name, known=[known.name for known in self.list()])
         return schedule
@@ -53,142 +69,248 @@ class Schedules:
         when: When,
         tz: str | None = None,
         tenant: str | None = None,
-        tenants: tuple[str, ...] | None = None,
-        args: tuple[object, ...] = (),
+        tenants: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        args: Sequence[object] = (),
         kwargs: Mapping[str, object] | None = None,
         user_id: str | None = None,
         catch_up: CatchUp | None = None,
         overlap: Overlap | None = None,
+        jitter: timedelta | str | None = None,
+        keep: bool = False,
+        force: bool = False,
+        actor: str | None = None,
+        reason: str | None = None,
     ) -> Schedule:
         """Store a schedule under a name, or change the one that has it. The past is not run again.
 
+        Of a schedule of the code it is an override, which a deploy does not undo. One that is paused stays paused.
+        `keep`: a one-time schedule is kept as `done` after its run succeeded. `force`: also for a time that is over,
+        which then runs now.
+
         Raises:
             BadSchedule: `when` is not understood or never comes.
-            JobNotFound: no job has this name.
-            BadArguments: `args` and `kwargs` do not fit the job.
+            JobNotFound, TenantNotFound: no job or tenant has this name.
+            BadArguments: `args` and `kwargs` do not fit the job, or the name is none.
+            SlotPassed: the one time is over.
         """
+        check_name(name)
         if job not in self._jobs:
             raise JobNotFound(job, known=self._jobs)
         function = self._jobs[job]
-        chosen = (tenant,) if tenant is not None else tenants
-        if chosen is not None and not function.job.per_tenant:
-            raise BadArguments(f"schedule {name!r} names tenants, but job {job!r} is not per_tenant")
-        text = function.registered.signature.encode(args, kwargs or {})
-        timing = as_timing(when, tz=tz or self._tz())
-        now = self._clock.now()
-        wanted = Schedule(
-            name=name,
+        chosen = (tenant,) if tenant is not None else None if tenants is None else tuple(tenants)
+        definition = Definition(
             job=job,
-            timing=str(timing),
+            timing=str(as_timing(when, tz=tz or self._tz())),
             tenants=chosen,
+            exclude=tuple(exclude),
             user_id=user_id,
-            args=text,
+            args=function.registered.signature.encode(args, kwargs or {}),
             catch_up=catch_up or function.job.catch_up,
             overlap=overlap or function.job.overlap,
-            origin=Origin.ROW,
-            cursor=now,
-            next_at=next_slot(timing, after=now),
+            jitter=parsed_jitter(jitter) if jitter is not None else function.job.jitter,
+            keep=keep,
+        )
+        return self._edit(name, definition, force=force, actor=actor, reason=reason)
+
+    def override(
+        self,
+        name: str,
+        *,
+        when: When | None = None,
+        tz: str | None = None,
+        tenants: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        catch_up: CatchUp | None = None,
+        overlap: Overlap | None = None,
+        jitter: timedelta | str | None = None,
+        actor: str | None = None,
+        reason: str | None = None,
+    ) -> Schedule:
+        """Change what is given of a schedule, and leave the rest; of one of the code until `restore`.
+
+        Raises:
+            ScheduleNotFound: there is none of that name. And as `put` does.
+        """
+        known = Definition.of(self.get(name))
+        changes = {
+            "timing": None if when is None else str(as_timing(when, tz=tz or self._tz())),
+            "tenants": None if tenants is None else tuple(tenants),
+            "exclude": None if exclude is None else tuple(exclude),
+            "catch_up": catch_up,
+            "overlap": overlap,
+            "jitter": None if jitter is None else parsed_jitter(jitter),
+        }
+        said = replace(known, **{field: value for field, value in changes.items() if value is not None})
+        return self._edit(name, said, force=False, actor=actor, reason=reason)
+
+    def exclude(
+        self, name: str, tenant: str, *, is_excluded: bool = True, actor: str | None = None, reason: str | None = None
+    ) -> Schedule:
+        """Leave one tenant out of a schedule, or take it in again; others may do so with other tenants at once.
+
+        Raises:
+            ScheduleNotFound: there is none of that name.
+            TenantNotFound: one that it names is not listed any more.
+        """
+        while True:
+            known = self.get(name)
+            others = tuple(one for one in known.exclude if one != tenant)
+            said = replace(Definition.of(known), exclude=(*others, tenant) if is_excluded else others)
+            if said.exclude == known.exclude or (is_excluded and tenant in known.exclude):
+                return known
+            changed = self._drafts.draft(name, said).on(known, self._clock.now())
+            verb = "put" if known.origin is Origin.ROW else "override"
+            entry = self._entry(verb, name, actor, reason, exclude=said.exclude)
+            version, cursor = known.version, known.cursor
+            if self._store().put_schedule(changed, expected_version=version, expected_cursor=cursor, audit=entry):
+                return changed
+
+    def restore(self, name: str, *, actor: str | None = None, reason: str | None = None) -> Schedule:
+        """Take an override back: the schedule is again as its code says.
+
+        Raises:
+            ScheduleNotFound: there is none of that name.
+            Refused: it is not overridden.
+        """
+
+        def change(known: Schedule) -> Schedule:
+            if known.declared is None:
+                raise Refused(f"schedule {name!r} is not overridden: there is nothing to restore")
+            draft = self._drafts.draft(name, Definition.read(known.declared))
+            return replace(draft.on(known, self._clock.now()), declared=None)
+
+        return self._change(name, change, self._entry("restore", name, actor, reason))
+
+    def pause(
+        self, name: str, *, reason: str, until: datetime | None = None, actor: str | None = None
+    ) -> Schedule:  # fmt: skip
+        """Stop firing a schedule, with the reason, until resumed or until that time (R12).
+
+        Raises:
+            ScheduleNotFound: there is none of that name.
+            Refused: it does not fire anyway; the message says why.
+            ConfigurationError: `until` has no zone, or is over.
+        """
+        if until is not None and (until.tzinfo is None or until <= self._clock.now()):
+            raise ConfigurationError(f"pause until {until}: give an aware time to come")
+
+        def change(known: Schedule) -> Schedule:
+            if known.state not in (ScheduleState.ACTIVE, ScheduleState.PAUSED):
+                raise Refused(f"schedule {name!r} is {known.state} and does not fire: {known.reason or 'it is over'}")
+            return replace(
+                known,
+                state=ScheduleState.PAUSED,
+                reason=reason,
+                paused_by=(actor or "").rpartition(":")[2] or None,
+                paused_until=until,
+                version=known.version + 1,
+            )
+
+        return self._change(name, change, self._entry("pause", name, actor, reason, until=until))
+
+    def resume(self, name: str, *, actor: str | None = None, reason: str | None = None) -> Schedule:
+        """Fire again, from now on: slots that passed meanwhile are not made up.
+
+        Raises:
+            ScheduleNotFound: there is none of that name.
+            Refused: it is not paused.
+        """
+
+        def change(known: Schedule) -> Schedule:
+            if known.state is not ScheduleState.PAUSED:
+                why = f": {known.reason}" if known.reason else ""
+                raise Refused(f"schedule {name!r} is not paused, it is {known.state}{why}")
+            again = resumed(known, agenda_of(known), at=self._clock.now())
+            return replace(again, version=known.version + 1)
+
+        return self._change(name, change, self._entry("resume", name, actor, reason))
+
+    def run_now(self, name: str, *, actor: str | None = None, reason: str | None = None) -> Round:
+        """Start its job now, with its arguments and tenants; return the round. It uses up no slot and moves none.
+
+        Raises:
+            ScheduleNotFound: there is none of that name.
+            JobNotFound: its job is not in this code.
+        """
+        known, now = self.get(name), self._clock.now()
+        if known.job not in self._jobs:
+            raise JobNotFound(known.job, known=self._jobs)
+        job = self._jobs[known.job].job
+        round_id, places = self._clock.new_id(), job.max_parallel if job.per_tenant else None
+        expansion = Expansion(
+            args=known.args,
+            tenants=known.tenants,
+            exclude=known.exclude,
+            overlap=Overlap.ALLOW if overlap_of(known) is Overlap.ALLOW else Overlap.QUEUE_ALL,
+            user_id=known.user_id,
+            batch=round_batch(round_id) if places is not None else None,
+        )
+        round_ = Round(
+            id=round_id,
+            job=job.name,
+            schedule=name,
+            trigger=Trigger.MANUAL,
+            actor=actor,
+            expanded=not job.per_tenant,
+            places=places,
             created_at=now,
         )
-        while True:
-            known = self._store().schedule(name)
-            stored = (
-                wanted
-                if known is None
-                else replace(
-                    wanted, version=known.version + 1, created_at=known.created_at, last_run_at=known.last_run_at
-                )
-            )
-            if self._store().put_schedule(stored, expected_version=known.version if known else None):
-                return stored
+        make = expansion_run if job.per_tenant else _only_run
+        run = make(round_, expansion, job, now=now, new_id=self._clock.new_id)
+        entry = self._entry("run", name, actor, reason, round=round_.id)
+        self._store().add_rounds([round_], [run], now=now, audit=entry)
+        return round_
 
-    def pause(self, name: str, *, reason: str, until: datetime | None = None) -> Schedule:
-        """Stop firing a schedule, with the reason, until resumed or until that time (R12)."""
-        return self._change(
-            name, lambda known: replace(known, state=ScheduleState.PAUSED, reason=reason, paused_until=until)
-        )
-
-    def resume(self, name: str) -> Schedule:
-        """Fire again, from now on: slots that passed meanwhile are not made up."""
-        return self._change(name, lambda known: _restarted(known, self._clock.now()))
-
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, actor: str | None = None, reason: str | None = None) -> None:
         """Delete a schedule; its history and progress stay.
 
         Raises:
             ScheduleNotFound: there is none of that name.
+            ScheduleInCode: the code would bring it back.
         """
-        if not self._store().drop_schedule(name):
-            raise ScheduleNotFound(name, known=[known.name for known in self.list()])
-
-    def sync(self) -> None:
-        """Make the rows say what the code says. A row whose code is gone becomes `orphaned`; a row that is as the
-        code had it is left alone, with what operators did to it (R5).
-
-        What is written carries the store's time, also where this host's clock is a year ahead.
-        """
-        # Opening the store anchors the clock, and what is made below asks that for the time (D1, D4).
-        self._store()
-        declared = {name: function for name, function in self._jobs.items() if function.timing is not None}
-        for function in declared.values():
-            self._sync_one(function)
-        for known in self.list():
-            if known.origin is Origin.CODE and known.name not in declared and known.state is not ScheduleState.ORPHANED:
-                orphan = replace(
-                    known,
-                    state=ScheduleState.ORPHANED,
-                    reason="its job is not in the code any more",
-                    version=known.version + 1,
-                )
-                self._store().put_schedule(orphan, expected_version=known.version)
-
-    def _sync_one(self, function: JobFunction[Any, Any, Any]) -> None:
-        wanted = self._declared(function)
-        known = self._store().schedule(wanted.name)
-        if known is None:
-            self._store().put_schedule(wanted, expected_version=None)
-        elif known.origin is Origin.ROW:
-            # An operator put another one in its place: a deploy does not undo that.
-            return
-        elif known.fingerprint != wanted.fingerprint or known.state is ScheduleState.ORPHANED:
-            # Editing never runs the past again: the cursor starts anew. Whoever loses this race wrote the same.
-            paused = known.state is ScheduleState.PAUSED
-            self._store().put_schedule(
-                replace(
-                    wanted,
-                    version=known.version + 1,
-                    created_at=known.created_at,
-                    last_run_at=known.last_run_at,
-                    state=known.state if paused else ScheduleState.ACTIVE,
-                    reason=known.reason if paused else None,
-                    paused_until=known.paused_until if paused else None,
-                ),
-                expected_version=known.version,
-            )
-
-    def _declared(self, function: JobFunction[Any, Any, Any]) -> Schedule:
-        job, now = function.job, self._clock.now()
-        assert function.timing is not None
-        timing = as_timing(function.timing, tz=self._tz())
-        return Schedule(
-            name=job.name,
-            job=job.name,
-            timing=str(timing),
-            catch_up=job.catch_up,
-            overlap=job.overlap,
-            origin=Origin.CODE,
-            fingerprint=digest(timing, job.catch_up, job.overlap, job.per_tenant),
-            cursor=now,
-            next_at=next_slot(timing, after=now),
-            created_at=now,
-        )
-
-    def _change(self, name: str, change: Callable[[Schedule], Schedule]) -> Schedule:
         while True:
             known = self.get(name)
-            changed = replace(change(known), version=known.version + 1)
-            if self._store().put_schedule(changed, expected_version=known.version):
+            is_orphan = known.state is ScheduleState.ORPHANED and not self.declared.has(name)
+            if known.origin is Origin.CODE and not is_orphan:
+                raise ScheduleInCode(name)
+            entry = self._entry("delete", name, actor, reason, timing=known.timing, job=known.job)
+            if self._store().drop_schedule(name, expected_version=known.version, audit=entry):
+                return
+
+    def _edit(
+        self, name: str, definition: Definition, *, force: bool, actor: str | None, reason: str | None
+    ) -> Schedule:
+        draft, now = self._drafts.draft(name, definition), self._clock.now()
+        said = {field: getattr(definition, field) for field in ("job", "timing", "tenants", "exclude", "overlap")}
+        while True:
+            known = self.declared.ensure(name)
+            changed = draft.new(now) if known is None else draft.on(known, now)
+            if not force and (known is None or known.timing != definition.timing):
+                draft.refuse_passed(now)
+            verb = "put" if known is None or known.origin is Origin.ROW else "override"
+            entry = self._entry(verb, name, actor, reason, **said)
+            if self._store().put_schedule(
+                changed,
+                expected_version=known.version if known else None,
+                expected_cursor=known.cursor if known else None,
+                audit=entry,
+            ):
                 return changed
+
+    def _change(self, name: str, change: Callable[[Schedule], Schedule], entry: AuditEntry) -> Schedule:
+        while True:
+            known = self.get(name)
+            changed = change(known)
+            if self._store().put_schedule(
+                changed, expected_version=known.version, expected_cursor=known.cursor, audit=entry
+            ):
+                return changed
+
+    def _entry(self, verb: str, name: str, actor: str | None, reason: str | None, **detail: object) -> AuditEntry:
+        return audit.entry(
+            self._clock, actor=actor, action=f"schedule.{verb}", target=name, reason=reason, **detail
+        )  # fmt: skip
 
 
 def timing_of(schedule: Schedule) -> Timing:
@@ -200,7 +322,4 @@ def timing_of(schedule: Schedule) -> Timing:
     return parse(schedule.timing)
 
 
-def _restarted(known: Schedule, now: datetime) -> Schedule:
-    if known.state is ScheduleState.ORPHANED:
-        raise RotaError(f"schedule {known.name!r} cannot be resumed: {known.reason}")
-    return resumed(known, timing_of(known), at=now)
+_only_run = partial(tenant_run, tenant=None)

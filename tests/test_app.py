@@ -21,7 +21,7 @@ from rota.errors import (
     UnsupportedJob,
     WaitTimedOut,
 )
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 from rota.settings import Settings, WorkerSettings
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.lifecycle import Ending, settle
 from rota.core.model import (
     ErrorReport,
@@ -22,7 +23,8 @@ from rota.core.model import (
     Trigger,
     WorkerRecord,
 )
-from rota.ports import ClaimRequest, Settled, Store
+from rota.ports import Store
+from rota.queries import ClaimRequest, Settled
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -132,6 +134,21 @@ def a_worker(**fields: Any) -> WorkerRecord:
 def a_progress(**fields: Any) -> Progress:
     """Return the progress of a schedule that has not come anywhere yet."""
     return Progress(**{"schedule": "nightly", "tenant": "acme"} | fields)
+
+
+def a_control(**fields: Any) -> Control:
+    """Return the pause of the tenant acme."""
+    return Control(
+        **{"kind": ControlKind.PAUSE, "name": "tenant/acme", "body": '{"reason":"migration"}', "changed_at": NOON}
+        | fields
+    )
+
+
+def an_entry(**fields: Any) -> AuditEntry:
+    """Return what Ana did to a run at noon."""
+    return AuditEntry(
+        **{"id": new_id(), "at": NOON, "actor": "ana", "action": "run.cancel", "target": "run 1"} | fields
+    )
 
 
 def a_request(worker: str = "w1", **fields: Any) -> ClaimRequest:

@@ -9,7 +9,7 @@ from examples.flights import data, databases
 from examples.flights.app import daily_delays, rota
 from examples.flights.places import clear, database_of, environment
 from rota import Run, State
-from rota.ports import RoundQuery, RunQuery
+from rota.queries import RoundQuery, RunQuery
 from rota.settings import load
 
 SINCE, UNTIL = "2013-06-02", "2013-06-12"

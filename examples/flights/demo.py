@@ -62,10 +62,10 @@ def backfill() -> bool:
         started = rota.clock.monotonic()
         # `all`: the databases are new, whatever a store on a server remembers of earlier ones.
         asked = rota.backfill(daily_delays.name, since=year.SINCE, until=year.UNTIL, mode=Mode.ALL)
-        total = asked.added + asked.reopened
+        total = asked.preview.total
         took = rota.clock.monotonic() - started
         print(f"  rota.backfill({daily_delays.name!r}, since={year.SINCE:%Y-%m-%d}, until={year.UNTIL:%Y-%m-%d})")
-        print(f"  {len(asked.plan.slots)} slots x {len(asked.plan.tenants)} airlines: asked for in {took:.1f} s")
+        print(f"  {asked.preview.slots} slots x {len(asked.preview.tenants)} airlines: asked for in {took:.1f} s")
         with bar(total, monotonic=rota.clock.monotonic) as show:
             standing = work_off(show)
         states = rota.store.slot_states(daily_delays.name, since=year.SINCE, until=year.UNTIL)

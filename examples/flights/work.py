@@ -50,8 +50,9 @@ def work_off(show: Callable[[Standing], object]) -> Standing:
             left = sum(count for states in by_queue.values() for count in states.values())
             standing = Standing(ended=len(ended), failed=ended.count(State.FAILED), open=left)
             show(standing)
+            is_over = not any(campaign.state.is_active for campaign in rota.campaigns.list())
             # Rounds are closed a moment after their last run.
-            if not left and not rota.store.finished_rounds(limit=1):
+            if is_over and not left and not rota.store.finished_rounds(limit=1):
                 return standing
             stop.wait(LOOK_EVERY_S)
 
@@ -62,7 +63,7 @@ def main() -> int:
     rota.configure(load(env=environment()))
     since, until = (datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(ZONE)) for text in sys.argv[1:3])
     asked = rota.backfill(daily_delays.name, since=since, until=until)
-    print(f"{asked.added} runs added", flush=True)
+    print(f"{asked.preview.total} runs to add", flush=True)
     standing = work_off(lambda now: print(f"{now.ended} ended here, {now.open} open", flush=True))
     print(f"done: {standing.ended} ended here, {standing.failed} of them failed", flush=True)
     return 1 if standing.failed else 0

@@ -8,15 +8,20 @@ from rota.errors import (
     AppNotImportable,
     BadArguments,
     BadSchedule,
+    CampaignNotFound,
     ConfigurationError,
+    JobNotFound,
     NoTenant,
     NotFound,
     Refused,
     RotaError,
+    ScheduleNotFound,
     SchemaMismatch,
+    SourceUnreadable,
     StoreUnavailable,
     TenantGone,
     TenantListFailed,
+    TenantNotFound,
     WaitTimedOut,
 )
 
@@ -55,13 +60,17 @@ _HINTS: dict[type[RotaError], str] = {
     SchemaMismatch: "rota db upgrade",
     StoreUnavailable: "rota doctor",
     TenantListFailed: "rota tenants list",
+    JobNotFound: "rota jobs",
+    ScheduleNotFound: "rota schedules",
+    TenantNotFound: "rota tenants",
+    CampaignNotFound: "rota backfills",
 }
 
 
 def exit_of(error: BaseException) -> Exit:
     """Return the exit code of an error that ended a command."""
     match error:
-        case ConfigurationError() | BadSchedule() | BadArguments():
+        case ConfigurationError() | BadSchedule() | BadArguments() | SourceUnreadable():
             return Exit.USAGE
         case NotFound() | TenantGone():
             return Exit.NOT_FOUND

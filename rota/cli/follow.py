@@ -11,12 +11,15 @@ from rota.cli.output import Form
 from rota.cli.progress import progress
 from rota.cli.session import Session
 from rota.clock import sleep
-from rota.core.safe import safe_text
-from rota.views.follow import Summary, by_error, standing, summary
+from rota.core.cause import Cause
+from rota.core.duration import rough_duration
+from rota.core.safe import masked, safe_text
+from rota.views.follow import Summary, standing, summary
 from rota.views.status import alive_workers
 
 POLL = timedelta(milliseconds=200)
 NAMED = 8
+MINUTE_S = 60
 FEW = 3
 """Rounds that a person would copy by their ids."""
 
@@ -28,12 +31,12 @@ def follow(session: Session, app: Rota, round_ids: Sequence[str], *, job: str, s
         session.out.say("no worker is alive, so nothing happens until one is: rota start")
     with progress(session, job, monotonic=app.clock.monotonic) as report:
         while True:
-            now = standing(app, round_ids, job=job)
+            now = standing(app, round_ids)
             report(now.done, now.total, now.failed)
             if now.is_over:
                 break
             sleep(POLL)
-    ended = summary(app, round_ids, job=job)
+    ended = summary(app, round_ids)
     session.out.one(schema, ended, _lines(job, ended, seconds=app.clock.monotonic() - started))
     if session.out.form is Form.TABLE and ended.failures:
         few = len(ended.rounds) <= FEW
@@ -53,9 +56,15 @@ def exit_of_summary(ended: Summary) -> Exit:
 
 def _lines(job: str, ended: Summary, *, seconds: float) -> list[str]:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(ended.counts.items(), reverse=True))
-    lines = [f"{job} finished in {seconds:.1f}s: {counts or ended.reason or 'nothing to run'}"]
-    for error, tenants in by_error(ended.failures):
-        more = f" and {len(tenants) - NAMED} more" if len(tenants) > NAMED else ""
-        named = ", ".join(tenants[:NAMED]) + more
-        lines.append(safe_text(f"  {named}: {error}" if named else f"  {error}"))
+    took = f"{seconds:.1f}s" if seconds < MINUTE_S else rough_duration(seconds)
+    return [f"{job} finished in {took}: {counts or ended.reason or 'nothing to run'}", *cause_lines(ended.causes)]
+
+
+def cause_lines(causes: Sequence[Cause]) -> list[str]:
+    """Return a line per cause: the tenants that it met, and what went wrong."""
+    lines = []
+    for cause in causes:
+        more = f" and {len(cause.tenants) - NAMED} more" if len(cause.tenants) > NAMED else ""
+        named = ", ".join(cause.tenants[:NAMED]) + more
+        lines.append(safe_text(masked(f"  {named}: {cause.error}" if named else f"  {cause.error}")))
     return lines

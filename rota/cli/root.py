@@ -1,6 +1,7 @@
 """The command `rota`: its sub-commands by name, each imported when it is used."""
 
 import importlib
+import keyword
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,15 +20,20 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     },
     "Jobs and schedules": {
         "jobs": "List jobs, or show one.",
+        "schedules": "List, show and change schedules.",
         "next": "List what fires next.",
-        "explain": "Say in words when a schedule or a job is due, and why a run waits.",
+        "explain": "Say why a job, a run or a slot does not run; or a schedule in words.",
         "run": "Run a job now, for all its tenants or some.",
+        "import": "Create schedules from a crontab, or the configuration of another scheduler.",
         "enqueue": "Queue one run of a job with arguments.",
+        "pause": "Stop a job, a schedule, a tenant or a queue for a while; without a name, list what is paused.",
+        "resume": "End a pause.",
         "mark-success": "Record slots as done without running them.",
         "reset": "Forget the progress of a job; its history stays.",
     },
     "Runs": {
         "runs": "List runs, newest first.",
+        "rounds": "List rounds, newest first: firings and starts by hand, each with the sum of its runs.",
         "show": "Show a run with its attempts, or a round with its tenants.",
         "logs": "Show what a run printed and logged.",
         "retry": "Run ended runs again, or the failed tenants of a round.",
@@ -37,12 +43,14 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "Slots": {
         "slots": "Show which slots ran, failed or are missing.",
         "backfill": "Run the slots of a past time range.",
+        "backfills": "List, show and change backfills.",
     },
     "Operations": {
         "status": "Say in five lines whether all is well.",
         "workers": "List the worker processes, what they run, and when each of their loops last came round.",
         "doctor": "Check app, settings, store, clock and workers.",
         "tenants": "List tenants, or try their databases.",
+        "audit": "List what people changed, newest first.",
         "config": "Show and check the settings.",
         "db": "Look after the store.",
         "completion": "Print the completion script of a shell.",
@@ -59,7 +67,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        name = cmd_name.replace("-", "_")
+        # `import` is a word of Python's own, and no name of a module.
+        name = cmd_name.replace("-", "_") + ("_" if keyword.iskeyword(cmd_name) else "")
         command = getattr(importlib.import_module(f"rota.cli.commands.{name}"), name)
         assert isinstance(command, click.Command)
         return command

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from rota.app import Rota
 from rota.errors import TenantNotFound
 
+MOST_NAMED = 5
+
 
 def chosen(app: Rota, texts: Sequence[str]) -> list[str] | None:
     """Return the ids that the texts after --tenant name, in order and once each; None is every tenant.
@@ -40,3 +42,25 @@ def excluded(app: Rota, texts: Sequence[str]) -> list[str]:
         if name not in known:
             raise TenantNotFound(name, known=known)
     return ids
+
+
+def known(app: Rota, job: str, texts: Sequence[str]) -> list[str] | None:
+    """Return what `chosen` does, when job and tenants are there: nobody is asked to confirm what cannot be.
+
+    Raises:
+        JobNotFound, TenantNotFound: there is none of that name.
+    """
+    app.find(job)
+    ids = chosen(app, texts)
+    listed = [tenant.id for tenant in app.list_tenants()] if ids else []
+    for name in ids or ():
+        if name not in listed:
+            raise TenantNotFound(name, known=listed)
+    return ids
+
+
+def said(ids: Sequence[str] | None) -> str:
+    """Return the tenants that were chosen, in words."""
+    if ids is None:
+        return "all tenants"
+    return ", ".join(ids) if len(ids) <= MOST_NAMED else f"{len(ids)} tenants"

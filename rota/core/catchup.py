@@ -1,13 +1,12 @@
 """Which slots of a schedule run after a pause, and which are recorded as skipped (R8)."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rota.core.kind import Timing
+from rota.core.agenda import Agenda
 from rota.core.model import CatchUp, CatchUpMode, Schedule, ScheduleState
-from rota.core.timing import newest_slots, next_slot, slot_before, slots
 
 ON_TIME = timedelta(minutes=1)
 """A slot that fires at most this late was not missed: an outside cron calls once a minute."""
@@ -30,61 +29,66 @@ class Due(Struct, frozen=True, kw_only=True):
     next_at: datetime | None
 
 
-def due_slots(timing: Timing, policy: CatchUp, *, after: datetime, now: datetime, key: str = "") -> Due:
-    """Decide on the slots in (after, now]. Costs the slots that run, not the length of the pause.
-
-    `key` spreads the `H` of a cron text.
-    """
-    first = next_slot(timing, after=after, key=key)
+def due_slots(agenda: Agenda, policy: CatchUp, *, after: datetime, now: datetime) -> Due:
+    """Decide on the slots in (after, now]. Costs the slots that run, not the length of the pause."""
+    first = agenda.next_slot(after=after)
     if first is None or first > now:
         return Due(slots=(), skipped_from=None, skipped_until=None, cursor=after, next_at=first)
-    following = next_slot(timing, after=first, key=key)
+    following = agenda.next_slot(after=first)
     if (following is None or following > now) and now - first <= ON_TIME:
         # The common case, one slot and on time, is the same under every policy.
         return Due(slots=(first,), skipped_from=None, skipped_until=None, cursor=first, next_at=following)
-    running = _running(timing, policy, after=after, now=now, key=key)
-    cursor = running[-1] if running else _newest(timing, after=after, now=now, key=key)
+    running = _running(agenda, policy, after=after, now=now)
+    cursor = running[-1] if running else _newest(agenda, after=after, now=now)
     skipped_from = skipped_until = None
     if not running:
         skipped_from, skipped_until = first, cursor
     elif running[0] != first:
-        skipped_from, skipped_until = first, slot_before(timing, running[0], key=key)
+        skipped_from, skipped_until = first, agenda.slot_before(running[0])
     return Due(
         slots=tuple(running),
         skipped_from=skipped_from,
         skipped_until=skipped_until,
         cursor=cursor,
-        next_at=next_slot(timing, after=cursor, key=key),
+        next_at=agenda.next_slot(after=cursor),
     )
 
 
-def resumed(schedule: Schedule, timing: Timing, *, at: datetime) -> Schedule:
-    """Return a schedule that fires again from `at` on: slots that passed meanwhile are not made up (R12)."""
+def restarted(schedule: Schedule, agenda: Agenda, *, at: datetime) -> Schedule:
+    """Return a schedule that goes on from `at`: slots that passed before are decided on, and not made up (R5, R12)."""
     cursor = max(schedule.cursor, at)
-    return replace(
-        schedule,
-        state=ScheduleState.ACTIVE,
-        reason=None,
-        paused_until=None,
-        cursor=cursor,
-        next_at=next_slot(timing, after=cursor, key=schedule.name),
-    )
+    return replace(schedule, cursor=cursor, next_at=agenda.next_slot(after=cursor))
 
 
-def _running(timing: Timing, policy: CatchUp, *, after: datetime, now: datetime, key: str) -> list[datetime]:
+def resumed(schedule: Schedule, agenda: Agenda, *, at: datetime) -> Schedule:
+    """Return a schedule that fires again from `at` on: slots that passed meanwhile are not made up (R12)."""
+    active = replace(schedule, state=ScheduleState.ACTIVE, reason=None, paused_by=None, paused_until=None)
+    return restarted(active, agenda, at=at)
+
+
+def _running(agenda: Agenda, policy: CatchUp, *, after: datetime, now: datetime) -> list[datetime]:
     match policy.mode:
         case CatchUpMode.NONE:
-            newest = _newest(timing, after=after, now=now, key=key)
+            newest = _newest(agenda, after=after, now=now)
             return [newest] if now - newest <= ON_TIME else []
         case CatchUpMode.LATEST:
-            return [_newest(timing, after=after, now=now, key=key)]
+            return [_newest(agenda, after=after, now=now)]
         case CatchUpMode.ALL:
-            since = after if policy.within is None else max(after, now - policy.within)
+            since = after if policy.within is None else max(after, _back(now, policy.within))
             if policy.limit is not None:
-                return newest_slots(timing, after=since, until=now, limit=policy.limit, key=key)[:MOST_AT_ONCE]
-            ahead = slots(timing, after=since, until=now, key=key)
-            return [slot for slot, _ in zip(ahead, range(MOST_AT_ONCE), strict=False)]
+                # A row may say anything.
+                if policy.limit < 1:
+                    return []
+                return agenda.newest_slots(after=since, until=now, limit=policy.limit)[:MOST_AT_ONCE]
+            return agenda.first_slots(after=since, until=now, limit=MOST_AT_ONCE)
 
 
-def _newest(timing: Timing, *, after: datetime, now: datetime, key: str) -> datetime:
-    return newest_slots(timing, after=after, until=now, limit=1, key=key)[-1]
+def _back(now: datetime, age: timedelta) -> datetime:
+    try:
+        return now - age
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def _newest(agenda: Agenda, *, after: datetime, now: datetime) -> datetime:
+    return agenda.newest_slots(after=after, until=now, limit=1)[-1]

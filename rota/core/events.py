@@ -92,6 +92,35 @@ class ScheduleBroken(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class ScheduleFailed(Event, frozen=True, kw_only=True):
+    """The run of a one-time schedule has used up its attempts; the schedule is kept as `failed` (R7)."""
+
+    schedule: str
+    reason: str
+
+
+class TenantParked(Event, frozen=True, kw_only=True):
+    """A tenant's database could not be reached several times in a row: its runs are held until it can (R25)."""
+
+    tenant: str
+    reason: str
+
+
+class TenantRecovered(Event, frozen=True, kw_only=True):
+    """A parked tenant's database could be reached again."""
+
+    tenant: str
+    parked_for: timedelta
+
+
+class CampaignEnded(Event, frozen=True, kw_only=True):
+    """A backfill campaign is over, or has stopped after too many failures (R13)."""
+
+    campaign: str
+    state: str
+    reason: str | None
+
+
 class ServiceFailed(Event, frozen=True, kw_only=True):
     """A pass of a service raised; it is repeated after a pause."""
 

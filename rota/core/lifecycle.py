@@ -30,6 +30,9 @@ class Ending(Struct, frozen=True, kw_only=True):
     """For a snooze: how long. For a failure: the wait the job itself asked for. For an interruption: how long its code
     may still be running."""
     expanded: int | None = None
+    reached: bool | None = None
+    """Whether it could reach its tenant's database: True for a success that used it, False for a failure to connect
+    that ended it, None for all that says nothing of that (R25)."""
 
 
 def settle(run: Run, ending: Ending, *, now: datetime, wait: timedelta) -> Settlement:

@@ -81,6 +81,8 @@ class ScheduleState(StrEnum):
     ORPHANED = "orphaned"
     BROKEN = "broken"
     DONE = "done"
+    FAILED = "failed"
+    """A one-time schedule whose run failed for good (R7)."""
 
 
 class Origin(StrEnum):
@@ -127,8 +129,15 @@ class Overlap(StrEnum):
     """What happens to a slot of a tenant whose earlier run is not final (R10)."""
 
     SKIP = "skip"
+    """It is recorded as skipped."""
+    QUEUE_ONE = "queue_one"
+    """It waits, if no other one waits yet; else it is skipped."""
     QUEUE_ALL = "queue_all"
+    """It waits for its turn."""
     ALLOW = "allow"
+    """Both run."""
+    REPLACE = "replace"
+    """The earlier ones are cancelled, and it waits until they have ended."""
 
 
 class Retry(Struct, frozen=True, kw_only=True):
@@ -165,6 +174,13 @@ class Job(Struct, frozen=True, kw_only=True):
     catch_up: CatchUp = CatchUp()
     overlap: Overlap = Overlap.SKIP
     fresh_within: timedelta | None = None
+    depends_on: tuple[str, ...] = ()
+    """Jobs that must have succeeded, for the same tenant, in their newest slot up to that of a run (R11)."""
+    jitter: timedelta | None = None
+    """Its runs are due up to so much after their slot, each schedule and tenant by its own share, and never after the
+    next slot (R15)."""
+    max_parallel: int | None = None
+    """How many runs of one round are out at once; `None` is without limit."""
     max_memory: int | None = None
     """Bytes that a child process of this job may allocate; `None` is without limit. For the process executor."""
     max_cpu: timedelta | None = None
@@ -184,16 +200,29 @@ class Schedule(Struct, frozen=True, kw_only=True):
     """The canonical text of its timing, with its zone; `words.parse` reads it."""
     tenants: tuple[str, ...] | None = None
     """The tenants it is for; `None` is every tenant of the source, or no tenant when the job is not per tenant."""
+    exclude: tuple[str, ...] = ()
+    """Tenants that it is not for: they have a schedule of their own in its place (R24)."""
+    zones: tuple[str, ...] = ()
+    """The zones of its tenants, when its timing is in the zone of the tenant: its slots are those of all of them (R15).
+    """
     user_id: str | None = None
     args: str = '{"args":[],"kwargs":{}}'
     catch_up: CatchUp = CatchUp()
     overlap: Overlap = Overlap.SKIP
+    jitter: timedelta | None = None
+    keep: bool = False
+    """Whether a one-time schedule is kept as `done` after its run succeeded, and not deleted (R7)."""
     origin: Origin = Origin.CODE
     fingerprint: str = ""
     """A hash of what the code declared, to notice an edit at start-up."""
+    declared: str | None = None
+    """What the code says, as JSON, while an operator's override stands in its place (R5)."""
+    confirmed_at: datetime | None = None
+    """When a process that has it in its code last said so."""
     state: ScheduleState = ScheduleState.ACTIVE
     reason: str | None = None
-    """Why it does not fire: who paused it and for what, or what is broken."""
+    """Why it does not fire: for what it was paused, or what is broken."""
+    paused_by: str | None = None
     paused_until: datetime | None = None
     version: int = 1
     """Grows with each change of definition or state; a firing names the version it was decided on."""
@@ -224,6 +253,8 @@ class Round(Struct, frozen=True, kw_only=True):
     """Whether the tenants were listed and their runs queued. A round that is not expanded is never succeeded."""
     expected: int | None = None
     """How many tenants the expansion listed."""
+    places: int | None = None
+    """How many of its runs are out at once; `None` is without limit."""
     counts: Mapping[str, int] = MappingProxyType({})
     """Runs per state, as they were when the round ended; empty before."""
     created_at: datetime
@@ -278,6 +309,13 @@ class Run(Struct, frozen=True, kw_only=True):
     later ones, also while it waits for a retry."""
     waits_for: str | None = None
     """The concurrency key that it waits for; such a run is `scheduled`, whatever its due time."""
+    held_by: str | None = None
+    """The gate that it has to pass, see `gates`. Once it is due and first of its key it is held there: `scheduled`, no
+    matter its due time, until `admit`. It holds its concurrency key meanwhile."""
+    batch: str | None = None
+    """With what runs it shares a number of places: a campaign, a round, a schedule's missed slots."""
+    weight: float = 1.0
+    """Its tenant's share of the queue beside other tenants."""
     overlap: Overlap = Overlap.QUEUE_ALL
     """On enqueue, when another run of its concurrency key is not final: wait, or be recorded as skipped."""
     max_attempts: int = 3
@@ -385,6 +423,10 @@ class Tenant(Struct, frozen=True, kw_only=True):
     """An id with attributes and, usually, a database of its own."""
 
     id: str
+    tz: str | None = None
+    """Its zone, for timings in the zone of the tenant."""
+    weight: float = 1.0
+    """Its share of a queue beside other tenants."""
     url: str | None = None
     """The SQLAlchemy URL of its database, with the password in it: never printed or stored."""
     schema: str | None = None

@@ -1,13 +1,16 @@
 """What a firing, a manual start or a backfill consists of: rounds, their expansion, and one run per tenant."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from rota.core.catchup import Due
+from rota.core.agenda import agenda_of, is_of_tenants
+from rota.core.catchup import ON_TIME, Due
+from rota.core.gates import catch_up_batch, first_gate, round_batch
 from rota.core.model import (
     CatchUpMode,
     Firing,
@@ -21,7 +24,7 @@ from rota.core.model import (
     State,
     Trigger,
 )
-from rota.core.timing import is_spread, next_slot
+from rota.core.timing import in_zone, is_spread, next_slot
 from rota.core.words import parse
 
 
@@ -37,6 +40,16 @@ class Expansion(Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     spread: str | None = None
     """The timing, when its H spreads the runs of a slot over the range of the field (R2)."""
+    zoned: str | None = None
+    """The timing, when it is in the zone of the tenant: only for tenants in whose zone it names the slot (R15)."""
+    jitter: timedelta | None = None
+    """Each run is due up to so much later, by its own share."""
+    ends: datetime | None = None
+    """The schedule's next slot: no jitter reaches it (R15)."""
+    canary: str | None = None
+    """The tenant that goes first; the others only if it succeeds (R24)."""
+    batch: str | None = None
+    """With what its runs share a number of places."""
 
 
 def digest(*parts: object) -> str:
@@ -50,13 +63,23 @@ def slot_key(schedule: str, slot: datetime, tenant: str | None) -> str:
     return digest("slot", schedule, slot.isoformat(), tenant or "")
 
 
-def spread_at(timing: str, slot: datetime, *, schedule: str, tenant: str | None) -> datetime:
+def spread_at(timing: str, slot: datetime, *, schedule: str, tenant: str | None, zone: str = "UTC") -> datetime:
     """Return when the run of a slot is due, for this schedule and tenant: the same in every round and process.
 
     The slot itself is the first instant that the H fields allow, so no run comes before it or after the next (R15).
     """
     just_before = slot - timedelta(microseconds=1)
-    return next_slot(parse(timing), after=just_before, key=f"{schedule}/{tenant or ''}") or slot
+    return next_slot(in_zone(parse(timing), zone), after=just_before, key=f"{schedule}/{tenant or ''}") or slot
+
+
+def jittered(due_at: datetime, expansion: Expansion, *, schedule: str, slot: datetime, tenant: str | None) -> datetime:
+    """Return when a run is due with its share of the jitter: the same in every process, before the next slot (R15)."""
+    if expansion.jitter is None:
+        return due_at
+    most = expansion.jitter if expansion.ends is None else min(expansion.jitter, expansion.ends - due_at)
+    share = int(digest("jitter", schedule, slot.isoformat(), tenant or "")[:8], 16) / 2**32
+    # In whole microseconds, rounded down, so that the share of one tenant in many is not the whole.
+    return due_at + timedelta(microseconds=int(max(most, timedelta(0)) / timedelta(microseconds=1) * share))
 
 
 def line_key(schedule: str, tenant: str | None, *, trigger: Trigger) -> str:
@@ -75,17 +98,33 @@ def firing(schedule: Schedule, job: Job, due: Due, *, now: datetime, new_id: Cal
     runs: list[Run] = []
     if due.skipped_until is not None:
         rounds.append(_skipped(schedule, due, now=now, new_id=new_id))
+    timing, agenda = parse(schedule.timing), agenda_of(schedule)
+    # What is fired late, or with others, was missed: so many tenants' slots at once are let out by and by (R8).
+    is_missed = len(due.slots) > 1 or any(now - slot > ON_TIME for slot in due.slots)
     for slot in due.slots:
+        round_id = new_id()
         round_ = Round(
-            id=new_id(), job=job.name, schedule=schedule.name, slot=slot, created_at=now, expanded=not job.per_tenant
+            id=round_id,
+            job=job.name,
+            schedule=schedule.name,
+            slot=slot,
+            created_at=now,
+            expanded=not job.per_tenant,
+            places=job.max_parallel,
         )
         rounds.append(round_)
+        jitter = job.jitter if schedule.jitter is None else schedule.jitter
         expansion = Expansion(
             args=schedule.args,
             tenants=schedule.tenants,
+            exclude=schedule.exclude,
             overlap=overlap_of(schedule),
             user_id=schedule.user_id,
-            spread=schedule.timing if is_spread(parse(schedule.timing)) else None,
+            spread=schedule.timing if is_spread(timing) else None,
+            zoned=schedule.timing if is_of_tenants(timing) else None,
+            jitter=jitter,
+            ends=agenda.next_slot(after=slot) if jitter is not None else None,
+            batch=_batch(round_, schedule, job, is_missed=is_missed),
         )
         runs.append(
             expansion_run(round_, expansion, job, now=now, new_id=new_id)
@@ -101,6 +140,21 @@ def firing(schedule: Schedule, job: Job, due: Due, *, now: datetime, new_id: Cal
         rounds=tuple(rounds),
         runs=tuple(runs),
     )
+
+
+def passed_over(schedule: Schedule, due: Due) -> Firing:
+    """Return what is written for the slots of a paused job: they are decided on, and nothing runs (R12)."""
+    return Firing(
+        schedule=schedule.name, version=schedule.version, after=schedule.cursor, cursor=due.cursor, next_at=due.next_at
+    )
+
+
+def _batch(round_: Round, schedule: Schedule, job: Job, *, is_missed: bool) -> str | None:
+    if not job.per_tenant:
+        return None
+    if is_missed:
+        return catch_up_batch(schedule.name)
+    return round_batch(round_.id) if round_.places is not None else None
 
 
 def overlap_of(schedule: Schedule) -> Overlap:
@@ -150,24 +204,30 @@ def expansion_run(round_: Round, expansion: Expansion, job: Job, *, now: datetim
     )
 
 
-def tenant_runs(
-    round_: Round, expansion: Expansion, job: Job, *, tenants: Sequence[str], now: datetime, new_id: Callable[[], str]
-) -> list[Run]:
-    """Return the runs of a round, one per tenant, in the order given. Repeating it gives runs with the same keys."""
-    return [tenant_run(round_, expansion, job, tenant=tenant, now=now, new_id=new_id) for tenant in tenants]
-
-
 def tenant_run(
-    round_: Round, expansion: Expansion, job: Job, *, tenant: str | None, now: datetime, new_id: Callable[[], str]
+    round_: Round,
+    expansion: Expansion,
+    job: Job,
+    *,
+    tenant: str | None,
+    now: datetime,
+    new_id: Callable[[], str],
+    weight: float = 1.0,
+    zone: str = "UTC",
 ) -> Run:
-    """Return the run of a round for one tenant, or its only run."""
+    """Return the run of a round for one tenant, or its only run, before the first gate that it has to pass.
+
+    `zone` is the tenant's, for an H in the zone of the tenant. Repeating it gives a run with the same keys.
+    """
     schedule, slot = round_.schedule, round_.slot
     dedupe_key = slot_key(schedule, slot, tenant) if schedule and slot else digest("round", round_.id, tenant or "")
     due_at = slot or now
-    if expansion.spread is not None and schedule and slot:
-        due_at = spread_at(expansion.spread, slot, schedule=schedule, tenant=tenant)
+    if schedule and slot:
+        if expansion.spread is not None:
+            due_at = spread_at(expansion.spread, slot, schedule=schedule, tenant=tenant, zone=zone)
+        due_at = jittered(due_at, expansion, schedule=schedule, slot=slot, tenant=tenant)
     in_line = schedule is not None and expansion.overlap is not Overlap.ALLOW
-    return Run(
+    run = Run(
         id=new_id(),
         job=job.name,
         queue=job.queue,
@@ -187,6 +247,22 @@ def tenant_run(
         round_id=round_.id,
         dedupe_key=dedupe_key,
         concurrency_key=line_key(schedule, tenant, trigger=round_.trigger) if schedule and in_line else None,
+        batch=expansion.batch,
+        weight=weight,
         overlap=expansion.overlap,
         max_attempts=job.retry.attempts,
     )
+    follows = expansion.canary is not None and expansion.canary != tenant
+    return replace(run, held_by=first_gate(run, job, canary=follows))
+
+
+def paused_run(run: Run, reason: str, *, now: datetime) -> Run:
+    """Return the run of a slot of a paused tenant: recorded, and missing for a backfill (R12)."""
+    return replace(run, state=State.SKIPPED, reason=reason, ended_at=now, held_by=None)
+
+
+def parked_run(run: Run, gate: str) -> Run:
+    """Return the run of a parked tenant: its slot is kept, whatever the overlap policy says of it (R25)."""
+    kept = replace(run, overlap=Overlap.QUEUE_ALL if run.overlap is not Overlap.ALLOW else run.overlap)
+    # The canary of its round is asked first: what it decides is for this tenant as well.
+    return kept if kept.held_by is not None and kept.held_by.startswith("canary/") else replace(kept, held_by=gate)

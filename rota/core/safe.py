@@ -8,6 +8,8 @@ from unicodedata import category
 _URL_PASSWORD = re.compile(r"(?<![\w+.-])(?P<head>[\w+.-]+://[^\s/?#:@]*:)(?P<password>[^\s/?#]*)(?=@)")
 _URL_SECRET = re.compile(r"(?P<head>[?&](?:password|passwd|pwd|token|secret|key)=)[^&\s]*", re.IGNORECASE)
 
+MOST_REMARK = 1000
+
 
 def safe_text(text: object, *, lines: bool = False) -> str:
     r"""Return `text` on one line, with characters that a terminal or a reader could be tricked by written as `\x1b`.
@@ -24,6 +26,15 @@ def safe_text(text: object, *, lines: bool = False) -> str:
 def masked(text: str) -> str:
     """Return `text` with the passwords of all URLs in it replaced by `***`."""
     return _URL_SECRET.sub(r"\g<head>***", _URL_PASSWORD.sub(r"\g<head>***", text))
+
+
+def remark(text: str) -> str:
+    """Return what somebody gives as a reason as it is kept: without passwords, and no longer than people read.
+
+    Every process reads each second why something is paused.
+    """
+    kept = masked(text)
+    return kept if len(kept) <= MOST_REMARK else f"{kept[: MOST_REMARK - 1]}…"
 
 
 def _is_harmless(char: str) -> bool:

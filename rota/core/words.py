@@ -5,7 +5,7 @@ code, stored rows, settings, HTTP and the command line (R4).
 """
 
 import re
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from itertools import islice
 
@@ -15,9 +15,10 @@ from rota.core import cron, grammar
 from rota.core.cron import LONGEST
 from rota.core.kind import WORKDAYS, Calendar, Cron, Interval, Once, Timing, Unit
 from rota.core.timing import wall_of, with_default_zone, zone_of
-from rota.core.zone import LONGEST_ZONE, MEMORY, TENANT, Shift, offset_at, shifts_between
+from rota.core.zone import LONGEST_ZONE, MEMORY, SECOND, TENANT, Shift, offset_at, shifts_between
 from rota.errors import BadSchedule
 
+MINUTE = timedelta(minutes=1)
 _SHOWN = 3
 """How many local times a note names before it says "and others"."""
 
@@ -76,6 +77,24 @@ def notes(timing: Timing, slot: datetime, *, key: str = "") -> str | None:
             is_fixed = isinstance(timing, Once) or wall_of(timing, key).fixed
             return f"{_clock(local)} happens twice: runs {'at the first' if is_fixed else 'both times'}"
     return None
+
+
+def change_between(timing: Timing, after: datetime, until: datetime) -> str | None:
+    """Return how the clocks of the timing's zone changed in (after, until], for the slot at its end; None if they did
+    not. Raises as `notes` does."""
+    if isinstance(timing, Interval):
+        return None
+    zone = zone_of(timing)
+    first, last = (moment.astimezone(UTC).replace(tzinfo=None) + SECOND for moment in (after, until))
+    found = list(shifts_between(zone, first, last))
+    return f"the clocks of {zone.key} {_turned(found[-1])}" if found else None
+
+
+def _turned(shift: Shift) -> str:
+    by = abs(shift.after - shift.before)
+    way = "forward" if shift.after > shift.before else "back"
+    showed, shows = _clock(shift.at + shift.before), _clock(shift.at + shift.after)
+    return f"went {way} {by // MINUTE} minutes, {showed} became {shows}"
 
 
 @lru_cache(maxsize=2048)

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
+from rota.calls import Brief, Children
 from rota.clock import Clock
 from rota.context import StopSignal
 from rota.core.lifecycle import Ending
@@ -14,7 +15,6 @@ from rota.core.model import Outcome, Run, RunKind, Tenant
 from rota.engine.bus import Bus
 from rota.engine.directory import Directory
 from rota.errors import StoreUnavailable, TenantGone
-from rota.ports import Brief, Children
 from rota.signature import Registered
 
 Answer = TypeVar("Answer")

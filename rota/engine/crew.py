@@ -2,25 +2,31 @@
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
 
+from rota.calls import Executor
 from rota.clock import Clock
 from rota.engine import host
 from rota.engine.attempt import Bench, LiveAttempt
 from rota.engine.bus import Bus
+from rota.engine.circuits import Prober
+from rota.engine.gatekeeper import Gatekeeper
+from rota.engine.guard import Guard
 from rota.engine.heartbeat import Heartbeat, Timekeeper
 from rota.engine.lag import LagWatch
 from rota.engine.loop import Loop, Service, Waiter
 from rota.engine.plan import Plan
+from rota.engine.pool import Pool
 from rota.engine.private import cancel_left
 from rota.engine.roster import Coroutines, pools, services
 from rota.engine.scheduler import Scheduler
+from rota.engine.standing import Standing
 from rota.engine.voice import Voice
 from rota.engine.worker import Worker
 from rota.errors import StoreUnavailable
-from rota.ports import Executor, Store
+from rota.ports import Store
 from rota.signature import Registered
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -49,9 +55,15 @@ class Crew:
         jobs: Mapping[str, Registered],
         executor: Executor,
         coroutines: Coroutines | None = None,
+        gatekeeper: Gatekeeper,
         plan: Plan,
+        guard: Guard,
+        schedule_keepers: Callable[[str], Mapping[str, Service]] | None = None,
     ) -> None:
-        """`executor` runs what is no coroutine, and without `coroutines` those as well."""
+        """`executor` runs what is no coroutine, and without `coroutines` those as well.
+
+        `schedule_keepers` makes what else looks after the schedules, for the id of this process.
+        """
         self._store = store
         self._clock = clock
         self._plan = plan
@@ -61,36 +73,60 @@ class Crew:
         self._stuck: list[LiveAttempt] = []
         self.must_end: threading.Event = threading.Event()
         """Set when an attempt does not stop: only the end of this process ends it. See `abandon`."""
+        self.standing: Standing = gatekeeper.standing
+        self.gatekeeper: Gatekeeper = gatekeeper
+        self._guard = guard
         self.stamps: dict[str, datetime] = {}
         """When each loop last came round."""
-        self.worker: Worker = Worker(
-            clock.new_id(),
-            store,
-            clock=clock,
-            bus=bus,
-            bench=bench,
-            jobs=jobs,
-            pools=pools(executor, coroutines, jobs=jobs, plan=plan),
-            queues=plan.queues,
-            lease=plan.lease,
-            margin=plan.margin,
-            on_ended=voice.ended,
-            random=Random(),
-        )
+        self.worker: Worker = self._worker(bus, bench, jobs, pools(executor, coroutines, jobs=jobs, plan=plan))
         voice.attend(self.worker.is_at)
-        self.scheduler: Scheduler = Scheduler(store, clock=clock, bus=bus, jobs=jobs, every=plan.tick)
-        self.services: dict[str, Service] = services(
-            store, clock=clock, bus=bus, plan=plan, worker=self.worker, scheduler=self.scheduler
+        self.scheduler: Scheduler = Scheduler(
+            store, clock=clock, bus=bus, jobs=jobs, standing=self.standing, worker=self.worker.id, every=plan.tick
         )
+        self.services: dict[str, Service] = services(
+            store, clock=clock, bus=bus, plan=plan, worker=self.worker, scheduler=self.scheduler, gatekeeper=gatekeeper
+        ) | {"circuits": guard.circuits, "prober": guard.prober}
         """What is driven besides the worker and its leases, by name."""
+        self.schedule_keepers: Mapping[str, Service] = {}
+        """What looks after the schedules besides, by name: driven by whoever schedules, or by a single pass."""
+        if schedule_keepers is not None:
+            self.schedule_keepers = schedule_keepers(self.worker.id)
+        if plan.schedules:
+            self.services |= self.schedule_keepers
+        elif "campaigns" in self.schedule_keepers:
+            # What somebody asked for goes on wherever anybody works.
+            self.services["campaigns"] = self.schedule_keepers["campaigns"]
         self.heartbeat: Heartbeat = Heartbeat(self.worker, store, clock=clock, plan=plan, stamps=self.stamps)
         self.timekeeper: Timekeeper = Timekeeper(self.worker, clock=clock, plan=plan, on_stuck=self._on_stuck)
         self._leases = self._lease_loops(bus, coroutines)
-        self._work = [
-            self._loop(bus, "worker", self.worker, wake=self.worker.wake),
-            self._loop(bus, "waiter", Waiter(store.wait, self.worker.wake)),
-        ]
+        self._work = self._work_loops(bus)
         self._keep = [self._loop(bus, name, service) for name, service in self.services.items()]
+
+    def _worker(self, bus: Bus, bench: Bench, jobs: Mapping[str, Registered], places: Sequence[Pool]) -> Worker:
+        plan = self._plan
+        return Worker(
+            self._clock.new_id(),
+            self._store,
+            clock=self._clock,
+            bus=bus,
+            bench=bench,
+            jobs=jobs,
+            pools=places,
+            queues=plan.queues,
+            standing=self.standing,
+            lease=plan.lease,
+            margin=plan.margin,
+            on_ended=self._voice.ended,
+            random=Random(),
+            circuits=self._guard.circuits,
+            hosts=self._guard.hosts,
+        )
+
+    def _work_loops(self, bus: Bus) -> list[Loop]:
+        return [
+            self._loop(bus, "worker", self.worker, wake=self.worker.wake),
+            self._loop(bus, "waiter", Waiter(self._store.wait, self.worker.wake)),
+        ]
 
     def _lease_loops(self, bus: Bus, coroutines: Coroutines | None) -> list[Loop]:
         """Return what goes on until the last attempt has ended, also while the process drains."""
@@ -105,6 +141,11 @@ class Crew:
     def _loop(self, bus: Bus, name: str, service: Service, *, wake: threading.Event | None = None) -> Loop:
         return Loop(name, service, clock=self._clock, bus=bus, stamps=self.stamps, wake=wake)
 
+    @property
+    def prober(self) -> Prober:
+        """What tries parked tenants."""
+        return self._guard.prober
+
     def start(self) -> None:
         """Register this process and start its loops.
 
@@ -114,6 +155,8 @@ class Crew:
         plan = self._plan
         # Before anything is fired or rescued: by a clock that is an hour ahead every live worker looks dead (D1).
         self._clock.anchor(self._store.now())
+        # Before anything is claimed or fired: what is paused stays so across a restart (R12).
+        self.standing.tick(self._clock.now())
         self._store.register(
             host.this_worker(
                 self.worker.id,
@@ -170,6 +213,7 @@ class Crew:
             log.warning("gave back %d runs that did not stop", given_back)
         self._end(self._leases)
         self._end(self._keep)
+        self._park()
         self._voice.close(self._clock.now())
         self._deregister()
 
@@ -208,6 +252,13 @@ class Crew:
             self.worker.wake.set()
             hurry.wait(0.02)
         return True
+
+    def _park(self) -> None:
+        """Write down what the last attempts said of their tenants' databases."""
+        try:
+            self._guard.circuits.tick(self._clock.now())
+        except StoreUnavailable as error:
+            log.warning("could not say which tenants cannot be reached: %s", error)
 
     def _deregister(self) -> None:
         try:

@@ -12,7 +12,8 @@ from rota.core.model import Round, RunKind, State, WorkerRecord
 from rota.engine.bus import Bus
 from rota.engine.host import is_dead_neighbour
 from rota.engine.private import cancel_left
-from rota.ports import RunQuery, Store
+from rota.ports import Store
+from rota.queries import RunQuery
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -176,6 +177,7 @@ class Pruner:
         failed: timedelta,
         slots: timedelta,
         logs: timedelta,
+        audit: timedelta,
         every: timedelta = timedelta(minutes=10),
         batch: int = 500,
     ) -> None:
@@ -184,6 +186,7 @@ class Pruner:
         self._failed = failed
         self._slots = slots
         self._logs = logs
+        self._audit = audit
         self._every = every
         self._batch = batch
 
@@ -193,6 +196,7 @@ class Pruner:
             failed_before=now - self._failed,
             slots_before=now - self._slots,
             logs_before=now - self._logs,
+            audit_before=now - self._audit,
             limit=self._batch,
         )
         # Between batches the others get the store.

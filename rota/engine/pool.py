@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
+from rota.calls import Executor
 from rota.clock import Clock
 from rota.engine.attempt import LiveAttempt
 from rota.engine.prefetch import Prefetch
-from rota.ports import Executor
 
 REST = timedelta(milliseconds=50)
 LONGEST_REST = timedelta(milliseconds=200)

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from rota.core.model import OPEN
-from rota.ports import RunQuery, Store
+from rota.ports import Store
+from rota.queries import RunQuery
 
 PREFIX = "here-"
 

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Protocol
 
+from rota.calls import Executor
 from rota.clock import Clock
 from rota.engine import maintenance
 from rota.engine.bus import Bus
+from rota.engine.gatekeeper import Gatekeeper
 from rota.engine.lag import Watched
 from rota.engine.loop import Service
 from rota.engine.plan import Plan
@@ -14,7 +16,7 @@ from rota.engine.pool import Pool
 from rota.engine.scheduler import Resumer, Scheduler
 from rota.engine.surroundings import Surroundings
 from rota.engine.worker import Worker
-from rota.ports import Executor, Store
+from rota.ports import Store
 from rota.signature import Registered
 
 RESCUE = timedelta(seconds=5)
@@ -41,21 +43,36 @@ def pools(
 
 
 def services(
-    store: Store, *, clock: Clock, bus: Bus, plan: Plan, worker: Worker, scheduler: Scheduler
+    store: Store,
+    *,
+    clock: Clock,
+    bus: Bus,
+    plan: Plan,
+    worker: Worker,
+    scheduler: Scheduler,
+    gatekeeper: Gatekeeper,
 ) -> dict[str, Service]:
     """Return what is driven besides the worker and its leases, by name.
 
-    Whoever works or schedules also rescues, closes and prunes: there is no process without which those stop.
+    Whoever works or schedules also rescues, closes, prunes and keeps the gates: there is no process without which
+    those stop.
     """
     named: dict[str, Service] = {
+        "standing": gatekeeper.standing,
         "neighbours": maintenance.Neighbours(store, bus=bus),
         "rescuer": maintenance.Rescuer(
             store, clock=clock, bus=bus, lease=plan.lease, every=min(RESCUE, plan.lease / 5)
         ),
         "promoter": maintenance.Promoter(store),
+        "gatekeeper": gatekeeper,
         "closer": maintenance.RoundCloser(store, bus=bus),
         "pruner": maintenance.Pruner(
-            store, succeeded=plan.keep_succeeded, failed=plan.keep_failed, slots=plan.keep_slots, logs=plan.keep_logs
+            store,
+            succeeded=plan.keep_succeeded,
+            failed=plan.keep_failed,
+            slots=plan.keep_slots,
+            logs=plan.keep_logs,
+            audit=plan.keep_audit,
         ),
     }
     if plan.schedules:

@@ -23,12 +23,16 @@ from rota.core.lifecycle import Ending
 from rota.core.model import ErrorReport, Outcome, Run, Settlement, State
 from rota.engine.attempt import Bench, LiveAttempt
 from rota.engine.bus import Bus
+from rota.engine.circuits import Circuits
 from rota.engine.holdings import Holdings
+from rota.engine.hosts import NOBODY, Hosts
 from rota.engine.pool import Pair, Pool
 from rota.engine.prefetch import MOST
+from rota.engine.standing import Standing
 from rota.engine.verdict import Verdict
 from rota.errors import StoreUnavailable
-from rota.ports import ClaimRequest, RunQuery, Store
+from rota.ports import Store
+from rota.queries import ClaimRequest, RunQuery
 from rota.signature import Registered
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -58,11 +62,15 @@ class Worker:
         jobs: Mapping[str, Registered],
         pools: Sequence[Pool],
         queues: Mapping[str, int],
+        standing: Standing,
         lease: timedelta,
         margin: timedelta,
         on_ended: Callable[[Run], object],
         random: Random,
+        circuits: Circuits | None = None,
+        hosts: Hosts | None = None,
     ) -> None:
+        """`hosts`: None where any number of runs may use the databases of one."""
         self.id = worker_id
         self._pid = os.getpid()
         self._store = store
@@ -71,7 +79,10 @@ class Worker:
         self._bench = bench
         self._jobs = jobs
         self._queues = queues
+        self._standing = standing
         self._holdings = Holdings(pools, queues=queues)
+        self._circuits = circuits
+        self._hosts = hosts
         self._verdict = Verdict(jobs, random=random)
         self._lease = lease
         self._allowed = (lease - margin).total_seconds()
@@ -229,7 +240,9 @@ class Worker:
 
     def _request(self, pool: Pool, at: float) -> ClaimRequest | None:
         free = pool.room(at=at)
-        queues = self._holdings.shares(free) if free > 0 else {}
+        shares = self._holdings.shares(free) if free > 0 else {}
+        paused = self._standing.paused_queues
+        queues = {name: room for name, room in shares.items() if name not in paused}
         if not queues:
             return None
         # Each pool leaves the jobs of the others alone.
@@ -239,10 +252,18 @@ class Worker:
             queues=queues,
             limit=free,
             lease=self._lease,
-            except_jobs=frozenset(self._unknown).union(*others),
+            except_jobs=frozenset(self._unknown).union(self._standing.paused_jobs, *others),
+            except_tenants=self._standing.held_tenants | self._on_full_hosts(),
         )
 
+    def _on_full_hosts(self) -> frozenset[str]:
+        return NOBODY if self._hosts is None else self._hosts.full(attempt.run for attempt in self.live())
+
     def _start(self, claimed: Sequence[Run], now: datetime, *, asked_at: float) -> None:
+        excess: Sequence[Run] = ()
+        if self._hosts is not None:
+            held = [attempt.run for attempt in self.live()]
+            claimed, excess = self._hosts.divide(claimed, held=held, now=now)
         unknown = [run for run in claimed if run.job not in self._jobs]
         attempts = []
         for run in claimed:
@@ -260,6 +281,8 @@ class Worker:
                     self._bus.publish(RunStarted(run=attempt.run))
             pool.executor.submit(taken, partial(self._on_ended, pool))
         # Last: the store may be away, and what is held must be with the executor by then.
+        if excess:
+            self._store.release(self.id, [(run.id, run.token) for run in excess], now=now)
         if unknown:
             self._give_back_unknown(unknown, now)
 
@@ -281,6 +304,8 @@ class Worker:
             # Before it is settled: whoever sees its end and asks for its log finds all of it, or nearly.
             self._tell(run)
             pool.learn(attempt, self._clock)
+            if ending.reached is not None and self._circuits is not None:
+                ending = self._circuits.hear(run, ending)
             self._ended.append((attempt, ending))
         if not self.wake.is_set():
             self.wake.set()

@@ -12,12 +12,12 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from rota.calls import Call
 from rota.clock import Clock
 from rota.context import StopSignal
 from rota.core.lifecycle import Ending
 from rota.core.model import Outcome, Run, RunKind
 from rota.executors.call import ending_of, ending_of_error
-from rota.ports import Call
 
 log: logging.Logger = logging.getLogger(__name__)
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import TracebackType
 
-from rota.context import StopSignal
+from rota.context import StopSignal, current_contact
 from rota.core.codec import encode_result
 from rota.core.lifecycle import Ending
 from rota.core.model import ErrorReport, Outcome
 from rota.core.returns import Cancel, Fail, Result, Snooze
-from rota.errors import BadArguments, ResultNotStorable, Stopped, TenantGone
+from rota.errors import BadArguments, ResultNotStorable, Stopped, TenantGone, TenantUnavailable
 
 LONGEST_SNOOZE = timedelta(days=3650)
 
@@ -40,7 +40,9 @@ def ending_of_error(error: BaseException, *, stop: StopSignal, started_at: datet
             # Another attempt would do the work again and end the same way.
             return Ending(outcome=Outcome.FAILED, started_at=started_at, error=report(error), retry=False)
         case _ if not stop.is_set():
-            return Ending(outcome=Outcome.FAILED, started_at=started_at, error=report(error))
+            # A job that catches it, and goes on or raises something else, has its own mind about its database.
+            reached = False if isinstance(error, TenantUnavailable) else None
+            return Ending(outcome=Outcome.FAILED, started_at=started_at, error=report(error), reached=reached)
         case _:
             # Whatever a job raises once it was told to stop is its way to stop: a cancelled run is not tried again.
             return Ending(outcome=stop.outcome, started_at=started_at, error=report(error), reason=stop.reason)
@@ -53,7 +55,7 @@ def ending_of(returned: object, *, stop: StopSignal, started_at: datetime) -> En
             # It returned early because it was told to: that is not a success.
             return _stopped(stop, stop.reason, started_at)
         case None:
-            return Ending(outcome=Outcome.SUCCEEDED, started_at=started_at)
+            return Ending(outcome=Outcome.SUCCEEDED, started_at=started_at, reached=_reached())
         case Result():
             value = {"value": returned.value, "counts": dict(returned.counts)}
             kept = {name: part for name, part in value.items() if part}
@@ -83,7 +85,8 @@ def ending_of(returned: object, *, stop: StopSignal, started_at: datetime) -> En
                 started_at=started_at,
             )
         case _:
-            return Ending(outcome=Outcome.SUCCEEDED, started_at=started_at, result=encode_result(returned))
+            result = encode_result(returned)
+            return Ending(outcome=Outcome.SUCCEEDED, started_at=started_at, result=result, reached=_reached())
 
 
 def report(error: BaseException) -> ErrorReport:
@@ -116,7 +119,7 @@ def _snoozed(delay: object, started_at: datetime) -> Ending:
 def _said(stop: StopSignal, *, success: bool, error: object, value: object, started_at: datetime) -> Ending:
     if success:
         result = None if value is None else encode_result(value)
-        return Ending(outcome=Outcome.SUCCEEDED, started_at=started_at, result=result)
+        return Ending(outcome=Outcome.SUCCEEDED, started_at=started_at, result=result, reached=_reached())
     try:
         result = None if value is None else encode_result(value)
     except ResultNotStorable:
@@ -140,6 +143,12 @@ def _stopped(stop: StopSignal, reason: str, started_at: datetime) -> Ending:
         return Ending(outcome=Outcome.FAILED, started_at=started_at, error=error)
     error = ErrorReport(type="Stopped", message=stop.reason) if stop.outcome is Outcome.TIMED_OUT else None
     return Ending(outcome=stop.outcome, started_at=started_at, error=error, reason=stop.reason)
+
+
+def _reached() -> bool | None:
+    """True if this attempt had a connection to its tenant's database; else nothing is known of it."""
+    contact = current_contact.get()
+    return True if contact is not None and contact.is_made else None
 
 
 def _attributes(value: object) -> dict[str, object]:

@@ -10,10 +10,10 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
+from rota.calls import Brief
 from rota.core.lifecycle import Ending
 from rota.core.model import ErrorReport, Outcome, Run
 from rota.errors import BrokenFrame
-from rota.ports import Brief
 
 MOST = 8 << 20
 """Bytes of one frame: the largest arguments and results are 1 MB."""

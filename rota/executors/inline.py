@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from contextvars import Context
 
+from rota.calls import Call
 from rota.core.lifecycle import Ending
 from rota.core.model import Run
-from rota.ports import Call
 
 
 class InlineExecutor:

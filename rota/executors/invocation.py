@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rota.calls import Brief
 from rota.clock import Clock
-from rota.context import BoundTenant, RunContext, StopSignal, current_run
+from rota.context import BoundTenant, Contact, RunContext, StopSignal, current_contact, current_run
 from rota.core.model import Run, Tenant
-from rota.ports import Brief
 from rota.signature import Gift, Registered
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Invocation:
     ) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
         run = brief.run
         tenant = None if brief.tenant is None else BoundTenant(brief.tenant, self._borrow)
+        current_contact.set(None if tenant is None else Contact())
         context = RunContext(
             run,
             clock=self._clock,

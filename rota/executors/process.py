@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from rota.calls import Brief
 from rota.clock import Clock
 from rota.context import StopSignal
 from rota.core.duration import duration_text
@@ -18,7 +19,6 @@ from rota.executors.child_handle import Child
 from rota.executors.frames import Setup, Start
 from rota.executors.kernel import IS_SUPPORTED, resident
 from rota.executors.spawning import Spawning
-from rota.ports import Brief
 
 FRESH = 2
 """How many fresh children are asked for before an attempt that none has begun is given up."""

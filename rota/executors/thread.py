@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from contextvars import Context
 from queue import Empty, SimpleQueue
 
+from rota.calls import Call
 from rota.core.lifecycle import Ending
 from rota.core.model import Run
-from rota.ports import Call
 
 Done = Callable[[Run, Ending], None]
 

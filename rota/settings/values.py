@@ -83,6 +83,10 @@ class SchedulerSettings(Struct, frozen=True, kw_only=True):
     """How often the scheduler looks for slots that came due, at the latest."""
     max_catch_up: timedelta = timedelta(days=7)
     """How far back missed slots are made up. Runs of younger slots are never pruned: they show that the slot ran."""
+    max_catch_up_parallel: int = 16
+    """How many runs of one schedule's missed slots are out at once, over all tenants."""
+    rows: timedelta = timedelta(seconds=15)
+    """How often schedules that somebody wrote with SQL are looked for."""
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):
@@ -135,6 +139,14 @@ class TenantSettings(Struct, frozen=True, kw_only=True):
     """A list, callable or source of tenants, as `module:name`. Empty: what the app was given."""
     max_open_engines: int = 32
     """Tenant databases that one process keeps open; the one not used for longest is closed first."""
+    max_per_host: int = 0
+    """Runs of one process that use databases of the same host at once; 0 is without limit."""
+    park_after: int = 3
+    """A tenant whose database could not be reached so often in a row is parked; 0 parks nobody."""
+    probe: timedelta = timedelta(seconds=30)
+    """How long a parked tenant waits for its first probe; each one in vain doubles that."""
+    probe_most: timedelta = timedelta(minutes=15)
+    """The longest wait between two probes of a parked tenant."""
     allow_empty: bool = False
     """Whether a source that lists nobody is right. Otherwise it fails the round."""
 
@@ -171,6 +183,8 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
     """How long runs stay that failed or were cancelled."""
     logs: timedelta = timedelta(days=14)
     """How long what a run printed and logged is kept, counted from when it was written; the run itself stays."""
+    audit: timedelta = timedelta(days=365)
+    """How long it is kept who changed what."""
 
 
 class LoggingSettings(Struct, frozen=True, kw_only=True):
@@ -233,7 +247,10 @@ class Settings(Struct, frozen=True, kw_only=True):
             ("worker.concurrency", self.worker.concurrency, 1),
             ("worker.coroutines", self.worker.coroutines, 1),
             ("worker.max_runs_per_child", self.worker.max_runs_per_child, 1),
+            ("scheduler.max_catch_up_parallel", self.scheduler.max_catch_up_parallel, 1),
             ("tenants.max_open_engines", self.tenants.max_open_engines, 1),
+            ("tenants.max_per_host", self.tenants.max_per_host, 0),
+            ("tenants.park_after", self.tenants.park_after, 0),
             ("retry.attempts", self.retry.attempts, 1),
             ("retry.factor", self.retry.factor, 1),
             *((f"worker.queues.{name}", count, 1) for name, count in self.worker.queues.items()),
@@ -247,6 +264,9 @@ class Settings(Struct, frozen=True, kw_only=True):
             )
         for key, duration in (
             ("scheduler.tick", self.scheduler.tick),
+            ("scheduler.rows", self.scheduler.rows),
+            ("tenants.probe", self.tenants.probe),
+            ("tenants.probe_most", self.tenants.probe_most),
             ("worker.lease", self.worker.lease),
             ("worker.heartbeat", self.worker.heartbeat),
             ("worker.kill_grace", self.worker.kill_grace),

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Never
 
 from rota.clock import Clock, SystemClock
+from rota.core.controls import AuditEntry, Control, ControlKind
+from rota.core.cron_jobs import CronJobRow
 from rota.core.model import (
     Firing,
     LogChunk,
@@ -22,7 +24,21 @@ from rota.core.model import (
     WorkerRecord,
 )
 from rota.errors import StoreIsBlackHole
-from rota.ports import ClaimRequest, Counts, Pruned, Renewed, RoundQuery, RunQuery, Settled
+from rota.queries import (
+    EVERY_SCHEDULE,
+    NO_LINES,
+    AuditQuery,
+    ClaimRequest,
+    Counts,
+    InLine,
+    OldSnapshot,
+    Pruned,
+    Renewed,
+    RoundQuery,
+    RunQuery,
+    ScheduleQuery,
+    Settled,
+)
 
 
 class BlackHole:
@@ -72,10 +88,20 @@ class BlackHole:
     def release(self, worker: str, held: Sequence[tuple[str, int]], *, now: datetime) -> list[str]:
         return []
 
-    def cancel(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+    def cancel(self, ids: Sequence[str], *, now: datetime, reason: str, audit: AuditEntry | None = None) -> list[str]:
         return []
 
-    def requeue(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+    def requeue(
+        self,
+        ids: Sequence[str],
+        *,
+        now: datetime,
+        reason: str,
+        held_by: str | None = None,
+        batch: str | None = None,
+        lines: Mapping[str, InLine] = NO_LINES,
+        audit: AuditEntry | None = None,
+    ) -> list[str]:
         return []
 
     def note(self, notes: Sequence[Note], *, now: datetime) -> None:
@@ -84,18 +110,56 @@ class BlackHole:
     def log(self, run_id: str, *, after: tuple[int, int] | None = None, limit: int = 100) -> list[LogChunk]:
         return []
 
+    # --- gates ---
+
+    def hold(
+        self, gate: str, *, job: str | None = None, tenant: str | None = None, now: datetime, limit: int = 1000
+    ) -> int:
+        return 0
+
+    def gates(self) -> list[str]:
+        return []
+
+    def held(self, gate: str, *, after: tuple[datetime, str] | None = None, limit: int = 1000) -> list[Run]:
+        return []
+
+    def admit(
+        self,
+        gate: str,
+        *,
+        now: datetime,
+        limit: int = 1000,
+        ids: Sequence[str] | None = None,
+        places: int | None = None,
+        to: str | None = None,
+    ) -> list[str]:
+        return []
+
+    def skip_held(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+        return []
+
+    def batch_counts(self, batch: str) -> dict[State, int]:
+        return {}
+
     # --- schedules ---
 
-    def schedules(self) -> list[Schedule]:
+    def schedules(self, query: ScheduleQuery = EVERY_SCHEDULE) -> list[Schedule]:
         return []
 
     def schedule(self, name: str) -> Schedule | None:
         return None
 
-    def put_schedule(self, schedule: Schedule, *, expected_version: int | None) -> bool:
+    def put_schedule(
+        self,
+        schedule: Schedule,
+        *,
+        expected_version: int | None,
+        expected_cursor: datetime | None = None,
+        audit: AuditEntry | None = None,
+    ) -> bool:
         return True
 
-    def drop_schedule(self, name: str) -> bool:
+    def drop_schedule(self, name: str, *, expected_version: int | None = None, audit: AuditEntry | None = None) -> bool:
         return False
 
     def due(self, *, now: datetime, limit: int = 1000) -> list[Schedule]:
@@ -104,9 +168,24 @@ class BlackHole:
     def fire(self, firings: Sequence[Firing], *, now: datetime) -> list[str]:
         return []
 
+    # --- rows ---
+
+    def changed_rows(self, limit: int = 500) -> list[CronJobRow]:
+        return []
+
+    def take_row(
+        self, row: CronJobRow, schedule: Schedule | None, *, expected_version: int | None, problem: str | None
+    ) -> bool:
+        return False
+
+    def lost_rows(self, limit: int = 500) -> list[Schedule]:
+        return []
+
     # --- history ---
 
-    def add_rounds(self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime) -> list[str]:
+    def add_rounds(
+        self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: AuditEntry | None = None
+    ) -> list[str]:
         return [round_.id for round_ in rounds]
 
     def run(self, run_id: str) -> Never:
@@ -148,6 +227,7 @@ class BlackHole:
         failed_before: datetime,
         slots_before: datetime,
         logs_before: datetime,
+        audit_before: datetime | None = None,
         limit: int,
     ) -> Pruned:
         return Pruned(runs=0, chunks=0)
@@ -168,11 +248,30 @@ class BlackHole:
     def progress(self, *, schedule: str | None = None, tenants: Sequence[str] | None = None) -> list[Progress]:
         return []
 
-    def mark(self, progress: Progress, *, expected: Progress | None) -> bool:
+    def mark(self, progress: Progress, *, expected: Progress | None, audit: AuditEntry | None = None) -> bool:
         return True
 
-    def reset(self, schedule: str, *, tenants: Sequence[str] | None = None) -> int:
+    def reset(self, schedule: str, *, tenants: Sequence[str] | None = None, audit: AuditEntry | None = None) -> int:
         return 0
+
+    # --- controls and audit ---
+
+    def controls(self, kind: ControlKind | None = None) -> list[Control]:
+        return []
+
+    def control(self, kind: ControlKind, name: str) -> Control | None:
+        return None
+
+    def put_control(self, control: Control, *, expected_version: int | None, audit: AuditEntry | None = None) -> bool:
+        return True
+
+    def drop_control(
+        self, kind: ControlKind, name: str, *, expected_version: int, audit: AuditEntry | None = None
+    ) -> bool:
+        return False
+
+    def audit(self, query: AuditQuery) -> list[AuditEntry]:
+        return []
 
     # --- life ---
 
@@ -184,6 +283,9 @@ class BlackHole:
 
     def facts(self) -> Mapping[str, str]:
         return {"engine": "blackhole", "durability": "none: everything is discarded, nothing is executed"}
+
+    def old_snapshots(self, *, older_than: timedelta) -> list[OldSnapshot]:
+        return []
 
     def now(self) -> datetime:
         return self._clock.now()

@@ -5,14 +5,16 @@ It lives and dies with its process. What a verb promises stands in `rota.ports.S
 
 import heapq
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from rota.clock import Clock, SystemClock, to_micros
+from rota.core.controls import AuditEntry, Control, ControlKind
+from rota.core.cron_jobs import CronJobRow
 from rota.core.model import (
     OPEN,
     Firing,
@@ -23,26 +25,46 @@ from rota.core.model import (
     Round,
     Run,
     RunHistory,
-    RunKind,
     Schedule,
-    ScheduleState,
     Settlement,
     SlotState,
     State,
     WorkerRecord,
 )
 from rota.errors import RunNotFound
-from rota.ports import ClaimRequest, Counts, Pruned, Renewed, RoundQuery, RunQuery, Settled
+from rota.queries import (
+    EVERY_SCHEDULE,
+    NO_LINES,
+    AuditQuery,
+    ClaimRequest,
+    Counts,
+    InLine,
+    OldSnapshot,
+    Pruned,
+    Renewed,
+    RoundQuery,
+    RunQuery,
+    ScheduleQuery,
+    Settled,
+)
+from rota.stores.memory_control import Audit, Controls
+from rota.stores.memory_gate import Gates
+from rota.stores.memory_history import finished_rounds, open_counts, round_counts, slot_states
+from rota.stores.memory_line import Line
 from rota.stores.memory_log import Logs
 from rota.stores.memory_progress import ProgressBook
 from rota.stores.memory_prune import Age
-from rota.stores.memory_query import is_round_meant, is_run_meant, within
+from rota.stores.memory_query import is_round_meant, is_run_meant
 from rota.stores.memory_round import Rounds
 from rota.stores.memory_run import Runs, attempt_of, in_line, in_queue, without_attempt
+from rota.stores.memory_schedule import Schedules
+from rota.stores.memory_settle import Ledger
 
 SKEW = timedelta(seconds=1)
 """How far two clocks may differ before a live lease looks expired."""
 MIN_PREFIX = 6
+
+Answer = TypeVar("Answer", bool, int, list[str])
 
 
 class MemoryStore:
@@ -55,10 +77,15 @@ class MemoryStore:
         self._seen = threading.local()
         self._closed = False
         self._runs = Runs()
+        self._line = Line(self._runs)
+        self._gates = Gates(self._runs, self._line)
         self._rounds = Rounds()
         self._logs = Logs()
         self._progress = ProgressBook()
-        self._schedules: dict[str, Schedule] = {}
+        self._ledger = Ledger(self._runs, self._line, self._rounds, self._progress)
+        self._schedules = Schedules()
+        self._controls = Controls()
+        self._audit = Audit()
         self._workers: dict[str, WorkerRecord] = {}
 
     @contextmanager
@@ -70,27 +97,35 @@ class MemoryStore:
             if self._runs.times_queued != before:
                 self._came.notify_all()
 
+    def _told(self, answer: Answer, entry: AuditEntry | None) -> Answer:
+        """Return the answer of a verb. Where it says that something changed, the audit entry is kept with it."""
+        if answer and entry is not None:
+            self._audit.add(entry)
+        return answer
+
     # --- queue ---
 
     def enqueue(self, runs: Sequence[Run], *, now: datetime) -> list[str]:
         with self._change():
-            return self._runs.accept(runs, now=now)
+            return self._line.accept(runs, now=now)
 
     def promote(self, *, now: datetime, limit: int = 1000) -> int:
         with self._change():
-            scheduled = self._runs.standing(State.SCHEDULED)
-            due = [run for run in scheduled if run.due_at <= now and run.waits_for is None]
-            first = heapq.nsmallest(limit, due, key=in_line)
-            self._runs.go_on(first, now=now)
+            first = heapq.nsmallest(limit, self._line.promotable(now=now), key=in_line)
+            self._line.go_on(first, now=now)
             return len(first)
 
     def unblock(self, *, now: datetime) -> int:
         with self._change():
-            return self._runs.unblock(self._runs.waited_for(), now=now)
+            return self._line.unblock(self._line.waited_for(), now=now)
 
     def claim(self, request: ClaimRequest, *, now: datetime) -> list[Run]:
         with self._lock:
-            queued = [run for run in self._runs.standing(State.QUEUED) if run.job not in request.except_jobs]
+            queued = [
+                run
+                for run in self._runs.standing(State.QUEUED)
+                if run.job not in request.except_jobs and run.tenant not in request.except_tenants
+            ]
             chosen: list[Run] = []
             for queue, places in request.queues.items():
                 free = min(places, request.limit - len(chosen))
@@ -144,57 +179,8 @@ class MemoryStore:
 
     def settle(self, settlements: Sequence[Settlement], *, now: datetime, claim: ClaimRequest | None = None) -> Settled:
         with self._change():
-            applied = [settlement.run.id for settlement in settlements if self._settle(settlement, now)]
+            applied = [settlement.run.id for settlement in settlements if self._ledger.apply(settlement, now=now)]
             return Settled(applied=applied, claimed=self.claim(claim, now=now) if claim else [])
-
-    def _settle(self, settlement: Settlement, now: datetime) -> bool:
-        """Apply one settlement, and say whether it is applied now."""
-        run, token = self._runs.get(settlement.run.id), settlement.run.token
-        if run is None:
-            return False
-        lease_moved = settlement.lease_until not in (None, run.lease_until)
-        if run.state is not State.RUNNING or run.token != token or lease_moved:
-            return self._was_settled(run, settlement)
-        ended = replace(
-            run,
-            state=settlement.state,
-            due_at=run.due_at if settlement.state.is_final else settlement.due_at,
-            attempt=settlement.attempt,
-            lost_count=settlement.lost_count,
-            started_at=settlement.started_at,
-            ended_at=settlement.ended_at,
-            outcome=settlement.outcome,
-            error=settlement.error,
-            result=settlement.result,
-            reason=settlement.reason or run.reason,
-            lease_until=None,
-        )
-        if ended.state.is_final:
-            self._runs.write(ended)
-            self._progress.move(ended)
-            self._free(ended, now)
-        else:
-            self._runs.append(attempt_of(ended))
-            self._runs.write(without_attempt(ended))
-        if settlement.expanded is not None:
-            self._rounds.expand(run.round_id, settlement.expanded)
-        return True
-
-    def _was_settled(self, run: Run, settlement: Settlement) -> bool:
-        """Whether an earlier try of the same call has applied this settlement. If not, it comes too late."""
-        recorded = self._runs.attempt(run, settlement.run.token)
-        if recorded is None:
-            return False
-        if (recorded.outcome, recorded.ended_at) == (settlement.outcome, settlement.ended_at):
-            return True
-        if recorded.outcome is Outcome.LOST and settlement.outcome is not Outcome.LOST:
-            self._runs.supersede(run, settlement.run.token)
-        return False
-
-    def _free(self, run: Run, now: datetime) -> None:
-        """Let the next run of a concurrency key go on."""
-        if run.concurrency_key is not None:
-            self._runs.unblock([run.concurrency_key], now=now)
 
     def release(self, worker: str, held: Sequence[tuple[str, int]], *, now: datetime) -> list[str]:
         with self._change():
@@ -205,44 +191,30 @@ class MemoryStore:
                 self._runs.write(replace(without_attempt(run), state=State.QUEUED, attempt=run.attempt - 1))
             return [run.id for run in runs]
 
-    def cancel(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+    def cancel(self, ids: Sequence[str], *, now: datetime, reason: str, audit: AuditEntry | None = None) -> list[str]:
         with self._change():
-            runs = [run for run in self._runs.named(ids) if run.state in OPEN]
-            for run in runs:
-                if run.state is State.RUNNING:
-                    self._runs.write(replace(run, cancel_requested=True, reason=reason))
-                else:
-                    cancelled = replace(run, state=State.CANCELLED, waits_for=None, reason=reason, ended_at=now)
-                    self._runs.write(cancelled)
+            stopped = self._line.stop(self._runs.named(ids), reason=reason, now=now)
             # After the last one: a run of the same key that is cancelled too must not go on in between.
-            for run in runs:
-                self._free(run, now)
-            return [run.id for run in runs]
+            self._line.free(stopped, now=now)
+            return self._told([run.id for run in stopped], audit)
 
-    def requeue(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+    def requeue(
+        self,
+        ids: Sequence[str],
+        *,
+        now: datetime,
+        reason: str,
+        held_by: str | None = None,
+        batch: str | None = None,
+        lines: Mapping[str, InLine] = NO_LINES,
+        audit: AuditEntry | None = None,
+    ) -> list[str]:
         with self._change():
             runs = [run for run in self._runs.named(ids) if run.state.is_final]
-            opened = [self._opened(run, now, reason) for run in runs]
-            self._runs.go_on([run for run in opened if run.concurrency_key is None], now=now)
-            self._runs.unblock([run.concurrency_key for run in opened if run.concurrency_key is not None], now=now)
-            return [run.id for run in runs]
-
-    def _opened(self, run: Run, now: datetime, reason: str) -> Run:
-        if run.outcome is not None:
-            self._runs.append(attempt_of(run))
-        self._rounds.reopen(run.round_id)
-        opened = replace(
-            without_attempt(run),
-            state=State.SCHEDULED,
-            waits_for=run.concurrency_key,
-            due_at=run.slot or now,
-            attempt=0,
-            lost_count=0,
-            cancel_requested=False,
-            reason=reason,
-        )
-        self._runs.write(opened)
-        return opened
+            for run in runs:
+                self._rounds.reopen(run.round_id)
+            self._line.open_again(runs, reason=reason, held_by=held_by, batch=batch, lines=lines, now=now)
+            return self._told([run.id for run in runs], audit)
 
     def note(self, notes: Sequence[Note], *, now: datetime) -> None:
         with self._lock:
@@ -261,66 +233,116 @@ class MemoryStore:
                 raise RunNotFound(run_id)
             return self._logs.of(run_id, after=after, limit=limit)
 
+    # --- gates ---
+
+    def hold(
+        self, gate: str, *, job: str | None = None, tenant: str | None = None, now: datetime, limit: int = 1000
+    ) -> int:
+        with self._lock:
+            return self._gates.hold(gate, job=job, tenant=tenant, limit=limit)
+
+    def gates(self) -> list[str]:
+        with self._lock:
+            return self._runs.gates()
+
+    def held(self, gate: str, *, after: tuple[datetime, str] | None = None, limit: int = 1000) -> list[Run]:
+        with self._lock:
+            return self._gates.held(gate, after=after, limit=limit)
+
+    def admit(
+        self,
+        gate: str,
+        *,
+        now: datetime,
+        limit: int = 1000,
+        ids: Sequence[str] | None = None,
+        places: int | None = None,
+        to: str | None = None,
+    ) -> list[str]:
+        with self._change():
+            return self._gates.admit(gate, ids=ids, limit=limit, places=places, to=to)
+
+    def skip_held(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+        with self._change():
+            skipped = self._line.skip(self._runs.named(ids), reason=reason, now=now)
+            # After the last one: a run of the same key that is skipped too must not go on in between.
+            self._line.free(skipped, now=now)
+            return [run.id for run in skipped]
+
+    def batch_counts(self, batch: str) -> dict[State, int]:
+        with self._lock:
+            return self._gates.counts(batch)
+
     # --- schedules ---
 
-    def schedules(self) -> list[Schedule]:
+    def schedules(self, query: ScheduleQuery = EVERY_SCHEDULE) -> list[Schedule]:
         with self._lock:
-            return [self._schedules[name] for name in sorted(self._schedules)]
+            return self._schedules.meant(query)
 
     def schedule(self, name: str) -> Schedule | None:
         with self._lock:
             return self._schedules.get(name)
 
-    def put_schedule(self, schedule: Schedule, *, expected_version: int | None) -> bool:
+    def put_schedule(
+        self,
+        schedule: Schedule,
+        *,
+        expected_version: int | None,
+        expected_cursor: datetime | None = None,
+        audit: AuditEntry | None = None,
+    ) -> bool:
         with self._lock:
-            stored = self._schedules.get(schedule.name)
-            if (stored.version if stored else None) != expected_version:
-                return False
-            self._schedules[schedule.name] = schedule
-            return True
+            written = self._schedules.put(schedule, expected_version=expected_version, expected_cursor=expected_cursor)
+            return self._told(written, audit)
 
-    def drop_schedule(self, name: str) -> bool:
+    def drop_schedule(self, name: str, *, expected_version: int | None = None, audit: AuditEntry | None = None) -> bool:
         with self._lock:
-            return self._schedules.pop(name, None) is not None
+            return self._told(self._schedules.drop(name, expected_version=expected_version), audit)
 
     def due(self, *, now: datetime, limit: int = 1000) -> list[Schedule]:
         with self._lock:
-            due = [
-                (schedule.next_at, schedule.name)
-                for schedule in self._schedules.values()
-                if schedule.state is ScheduleState.ACTIVE and schedule.next_at is not None and schedule.next_at <= now
-            ]
-            return [self._schedules[name] for _, name in heapq.nsmallest(limit, due)]
+            return self._schedules.due(now=now, limit=limit)
 
     def fire(self, firings: Sequence[Firing], *, now: datetime) -> list[str]:
         with self._change():
             return [firing.schedule for firing in firings if self._fire(firing, now)]
 
     def _fire(self, firing: Firing, now: datetime) -> bool:
-        schedule = self._schedules.get(firing.schedule)
-        if schedule is None or (schedule.version, schedule.cursor) != (firing.version, firing.after):
+        if not self._schedules.advance(firing, now=now):
             return False
-        self._schedules[schedule.name] = replace(
-            schedule, cursor=firing.cursor, next_at=firing.next_at, last_run_at=now
-        )
         for round_ in firing.rounds:
             self._rounds.add(round_)
-        self._runs.accept(firing.runs, now=now)
+        self._line.accept(firing.runs, now=now)
         return True
+
+    # --- rows ---
+
+    def changed_rows(self, limit: int = 500) -> list[CronJobRow]:
+        return []
+
+    def take_row(
+        self, row: CronJobRow, schedule: Schedule | None, *, expected_version: int | None, problem: str | None
+    ) -> bool:
+        return False
+
+    def lost_rows(self, limit: int = 500) -> list[Schedule]:
+        return []
 
     # --- history ---
 
-    def add_rounds(self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime) -> list[str]:
+    def add_rounds(
+        self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: AuditEntry | None = None
+    ) -> list[str]:
         with self._change():
             added = [round_.id for round_ in rounds if self._rounds.add(round_)]
             for round_ in rounds:
                 if round_.expanded and round_.id not in added:
                     self._rounds.expand(round_.id, round_.expected)
-            accepted = set(self._runs.accept(runs, now=now))
+            accepted = set(self._line.accept(runs, now=now))
             for run in runs:
                 if run.id in accepted:
                     self._rounds.reopen(run.round_id)
-            return added
+            return self._told(added, audit)
 
     def run(self, run_id: str) -> RunHistory | None:
         with self._lock:
@@ -342,34 +364,15 @@ class MemoryStore:
 
     def round_counts(self, round_ids: Sequence[str]) -> dict[str, dict[State, int]]:
         with self._lock:
-            answer: dict[str, dict[State, int]] = {}
-            wanted = frozenset(round_ids)
-            for run in self._runs:
-                if run.round_id in wanted and run.kind is RunKind.JOB:
-                    counts = answer.setdefault(run.round_id, {})
-                    counts[run.state] = counts.get(run.state, 0) + 1
-            return answer
+            return round_counts(self._runs, round_ids)
 
     def slot_states(self, schedule: str, *, since: datetime, until: datetime) -> list[SlotState]:
         with self._lock:
-            newest: dict[tuple[datetime, str], SlotState] = {}
-            for run in sorted(self._runs, key=lambda run: run.id):
-                if run.schedule != schedule or run.kind is not RunKind.JOB or run.slot is None:
-                    continue
-                if within(run.slot, since, until):
-                    newest[run.slot, run.tenant or ""] = SlotState(run.slot, run.tenant, run.state, run.id)
-            return [newest[key] for key in sorted(newest)]
+            return slot_states(self._runs, schedule, since=since, until=until)
 
     def finished_rounds(self, *, limit: int = 100) -> list[Round]:
         with self._lock:
-            busy = {run.round_id for run in self._runs.standing(*OPEN)}
-            known = {run.round_id for run in self._runs}
-            finished = (
-                round_
-                for round_ in self._rounds
-                if round_.ended_at is None and round_.id not in busy and (round_.expanded or round_.id in known)
-            )
-            return heapq.nsmallest(limit, finished, key=lambda round_: round_.id)
+            return heapq.nsmallest(limit, finished_rounds(self._rounds, self._runs), key=lambda round_: round_.id)
 
     def end_round(self, round_: Round) -> bool:
         with self._lock:
@@ -388,14 +391,7 @@ class MemoryStore:
 
     def counts(self) -> Counts:
         with self._lock:
-            by_queue: dict[str, Counter[State]] = {}
-            for run in self._runs.standing(*OPEN):
-                by_queue.setdefault(run.queue, Counter())[run.state] += 1
-            return Counts(
-                by_queue={queue: dict(counter) for queue, counter in by_queue.items()},
-                waiting=sum(run.waits_for is not None for run in self._runs.standing(State.SCHEDULED)),
-                oldest_queued_at=min((run.due_at for run in self._runs.standing(State.QUEUED)), default=None),
-            )
+            return open_counts(self._runs)
 
     def prune(
         self,
@@ -404,6 +400,7 @@ class MemoryStore:
         failed_before: datetime,
         slots_before: datetime,
         logs_before: datetime,
+        audit_before: datetime | None = None,
         limit: int,
     ) -> Pruned:
         with self._lock:
@@ -414,6 +411,8 @@ class MemoryStore:
             for round_ in age.empty_rounds(self._rounds, self._runs):
                 self._rounds.delete(round_)
             self._logs.delete(run.id for run in old)
+            if audit_before is not None:
+                self._audit.prune(audit_before, limit=limit)
             return Pruned(runs=len(old), chunks=self._logs.prune(logs_before, limit=limit))
 
     # --- workers ---
@@ -436,13 +435,37 @@ class MemoryStore:
         with self._lock:
             return self._progress.entries(schedule, tenants)
 
-    def mark(self, progress: Progress, *, expected: Progress | None) -> bool:
+    def mark(self, progress: Progress, *, expected: Progress | None, audit: AuditEntry | None = None) -> bool:
         with self._lock:
-            return self._progress.mark(progress, expected=expected)
+            return self._told(self._progress.mark(progress, expected=expected), audit)
 
-    def reset(self, schedule: str, *, tenants: Sequence[str] | None = None) -> int:
+    def reset(self, schedule: str, *, tenants: Sequence[str] | None = None, audit: AuditEntry | None = None) -> int:
         with self._lock:
-            return self._progress.reset(schedule, tenants)
+            return self._told(self._progress.reset(schedule, tenants), audit)
+
+    # --- controls and audit ---
+
+    def controls(self, kind: ControlKind | None = None) -> list[Control]:
+        with self._lock:
+            return self._controls.of(kind)
+
+    def control(self, kind: ControlKind, name: str) -> Control | None:
+        with self._lock:
+            return self._controls.get(kind, name)
+
+    def put_control(self, control: Control, *, expected_version: int | None, audit: AuditEntry | None = None) -> bool:
+        with self._lock:
+            return self._told(self._controls.put(control, expected_version=expected_version), audit)
+
+    def drop_control(
+        self, kind: ControlKind, name: str, *, expected_version: int, audit: AuditEntry | None = None
+    ) -> bool:
+        with self._lock:
+            return self._told(self._controls.drop(kind, name, expected_version=expected_version), audit)
+
+    def audit(self, query: AuditQuery) -> list[AuditEntry]:
+        with self._lock:
+            return self._audit.meant(query)
 
     # --- life ---
 
@@ -454,6 +477,9 @@ class MemoryStore:
 
     def facts(self) -> Mapping[str, str]:
         return {"engine": "memory", "durability": "none: everything ends with this process"}
+
+    def old_snapshots(self, *, older_than: timedelta) -> list[OldSnapshot]:
+        return []
 
     def now(self) -> datetime:
         return self._clock.now()

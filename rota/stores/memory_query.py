@@ -1,10 +1,10 @@
-"""Which runs and rounds a query means, for the `MemoryStore`."""
+"""Which runs, rounds and schedules a query means, for the `MemoryStore`."""
 
 from collections.abc import Collection
 from datetime import datetime
 
-from rota.core.model import Round, Run
-from rota.ports import RoundQuery, RunQuery
+from rota.core.model import Round, Run, Schedule
+from rota.queries import RoundQuery, RunQuery, ScheduleQuery
 
 
 def is_run_meant(run: Run, query: RunQuery) -> bool:
@@ -18,6 +18,7 @@ def is_run_meant(run: Run, query: RunQuery) -> bool:
         and query.kind in (None, run.kind)
         and query.schedule in (None, run.schedule)
         and query.round_id in (None, run.round_id)
+        and query.batch in (None, run.batch)
         and query.owner in (None, run.owner)
         and within(run.slot, query.slot_since, query.slot_until)
         and within(run.created_at, query.since, query.until)
@@ -36,11 +37,27 @@ def is_round_meant(round_: Round, query: RoundQuery) -> bool:
     )
 
 
+def is_schedule_meant(schedule: Schedule, query: ScheduleQuery) -> bool:
+    """Whether the schedule is one of those asked for."""
+    return (
+        _among(schedule.job, query.jobs)
+        and _among(schedule.state, query.states)
+        and query.origin in (None, schedule.origin)
+        and query.has_next in (None, schedule.next_at is not None)
+        and (query.pause_over is None or _is_by(schedule.paused_until, query.pause_over))
+        and (query.after is None or schedule.name > query.after)
+    )
+
+
 def within(instant: datetime | None, since: datetime | None, until: datetime | None) -> bool:
     """Whether an instant lies in [since, until), where `None` does not narrow; no instant lies in no range."""
     if instant is None:
         return since is None and until is None
     return (since is None or instant >= since) and (until is None or instant < until)
+
+
+def _is_by(instant: datetime | None, end: datetime) -> bool:
+    return instant is not None and instant <= end
 
 
 def _among(value: object, wanted: Collection[object]) -> bool:

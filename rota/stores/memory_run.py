@@ -1,21 +1,18 @@
-"""The runs of a `MemoryStore`, and how they come to be queued."""
+"""The runs of a `MemoryStore`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from msgspec.structs import replace
 
-from rota.core.fairness import turns
-from rota.core.model import OPEN, Attempt, Outcome, Overlap, Run, RunHistory, State
-
-OVERLAP_REASON = "overlap: an earlier run is not final"
+from rota.core.model import OPEN, Attempt, Outcome, Run, RunHistory, State
 
 
 class Runs:
     """Runs by id, with their attempts. Not locked: the store is.
 
-    Each run is written by `write` alone, which keeps what is looked up often: the runs of each state, and the open
-    runs of each concurrency key.
+    Each run is written by `write` and `hold` alone, which keep what is looked up often: the runs of each state, the
+    open runs of each concurrency key, and those that each gate holds.
     """
 
     def __init__(self) -> None:
@@ -24,6 +21,7 @@ class Runs:
         self._by_id: dict[str, Run] = {}
         self._by_state: dict[State, set[str]] = {state: set() for state in State}
         self._open_by_key: dict[str, set[str]] = {}
+        self._held_by_gate: dict[str, set[str]] = {}
         self._dedupe_keys: set[str] = set()
         self._attempts: dict[str, list[Attempt]] = {}
 
@@ -40,6 +38,34 @@ class Runs:
     def standing(self, *states: State) -> list[Run]:
         """Return the runs in these states, in no order."""
         return [self._by_id[run_id] for state in states for run_id in self._by_state[state]]
+
+    def is_known(self, run: Run) -> bool:
+        """Whether a run with this id or this dedupe key is there."""
+        return run.id in self._by_id or run.dedupe_key in self._dedupe_keys
+
+    def sharing(self, key: str | None) -> list[Run]:
+        """Return the open runs of a concurrency key, in no order."""
+        return [self._by_id[run_id] for run_id in self._open_by_key.get(key or "", ())]
+
+    def gates(self) -> list[str]:
+        """Return by what gates runs are held, sorted."""
+        return sorted(self._held_by_gate)
+
+    def held(self, gate: str | None) -> list[Run]:
+        """Return the runs that a gate holds, by (due_at, id). A run that waits for its time, or for its concurrency
+        key, has its gate before it and is not held yet."""
+        return sorted((self._by_id[run_id] for run_id in self._held_by_gate.get(gate or "", ())), key=in_line)
+
+    def is_held(self, run: Run) -> bool:
+        """Whether its gate holds it now."""
+        return run.id in self._held_by_gate.get(run.held_by or "", ())
+
+    def hold(self, run: Run) -> None:
+        """Write a run that its gate holds from now on, until it is written again."""
+        if run.held_by is None:
+            raise ValueError(f"run {run.id} has no gate to pass")
+        self.write(replace(run, state=State.SCHEDULED, waits_for=None))
+        self._held_by_gate.setdefault(run.held_by, set()).add(run.id)
 
     def write(self, run: Run) -> None:
         """Put a run in the place of what was there."""
@@ -65,69 +91,8 @@ class Runs:
         self._by_state[run.state].discard(run_id)
         if run.dedupe_key is not None:
             self._dedupe_keys.discard(run.dedupe_key)
-        if run.concurrency_key in self._open_by_key:
-            self._open_by_key[run.concurrency_key].discard(run_id)
-            if not self._open_by_key[run.concurrency_key]:
-                del self._open_by_key[run.concurrency_key]
-
-    # --- the way into the queue ---
-
-    def accept(self, runs: Iterable[Run], *, now: datetime) -> list[str]:
-        """Store runs that are not known yet and place them; return their ids, in the order given."""
-        accepted, free, keys = [], [], set()
-        for run in runs:
-            if run.id in self._by_id or run.dedupe_key in self._dedupe_keys:
-                continue
-            accepted.append(run.id)
-            if run.state.is_final:
-                self.write(run)
-            elif run.concurrency_key is None:
-                free.append(replace(run, state=State.SCHEDULED, waits_for=None))
-                self.write(free[-1])
-            elif run.overlap is Overlap.SKIP and run.concurrency_key in self._open_by_key:
-                self.write(replace(run, state=State.SKIPPED, reason=OVERLAP_REASON, ended_at=now, waits_for=None))
-            else:
-                # Every run with a key waits first, even the only one: who goes on is decided in one place.
-                self.write(replace(run, state=State.SCHEDULED, waits_for=run.concurrency_key))
-                keys.add(run.concurrency_key)
-        self.go_on(free, now=now)
-        self.unblock(keys, now=now)
-        return accepted
-
-    def unblock(self, keys: Iterable[str], *, now: datetime) -> int:
-        """Let the first waiting run of each key go on that no other open run holds; return how many."""
-        first = []
-        for key in keys:
-            line = [self._by_id[run_id] for run_id in self._open_by_key.get(key, ())]
-            if line and all(run.waits_for is not None for run in line):
-                first.append(min(line, key=in_line))
-        first.sort(key=in_line)
-        self.go_on(first, now=now)
-        return len(first)
-
-    def waited_for(self) -> set[str]:
-        """Return the concurrency keys that runs wait for."""
-        return {run.waits_for for run in self.standing(State.SCHEDULED) if run.waits_for is not None}
-
-    def go_on(self, runs: Sequence[Run], *, now: datetime) -> None:
-        """Queue what is due, with its turn in the order given; schedule the rest for its time."""
-        for run in runs:
-            if run.due_at > now:
-                self.write(replace(run, state=State.SCHEDULED, waits_for=None))
-        due = [run for run in runs if run.due_at <= now]
-        for queue in dict.fromkeys(run.queue for run in due):
-            self._take_turns(queue, [run for run in due if run.queue == queue])
-
-    def _take_turns(self, queue: str, runs: list[Run]) -> None:
-        waiting = [run for run in self.standing(State.QUEUED) if run.queue == queue]
-        last_turns: dict[str, float] = {}
-        for run in waiting:
-            if run.tenant is not None:
-                last_turns[run.tenant] = max(run.turn, last_turns.get(run.tenant, run.turn))
-        queue_turn = min((run.turn for run in waiting), default=0.0)
-        given = turns(queue_turn, last_turns, [run.tenant for run in runs])
-        for run, turn in zip(runs, given, strict=True):
-            self.write(replace(run, state=State.QUEUED, waits_for=None, turn=turn))
+        _take_out(self._open_by_key, run.concurrency_key, run_id)
+        _take_out(self._held_by_gate, run.held_by, run_id)
 
     # --- attempts ---
 
@@ -155,6 +120,13 @@ class Runs:
         ]
         if run.token == token and run.outcome is Outcome.LOST:
             self.write(replace(run, outcome=Outcome.SUPERSEDED))
+
+
+def _take_out(ids_by_name: dict[str, set[str]], name: str | None, run_id: str) -> None:
+    if name is not None and name in ids_by_name:
+        ids_by_name[name].discard(run_id)
+        if not ids_by_name[name]:
+            del ids_by_name[name]
 
 
 def in_line(run: Run) -> tuple[datetime, str]:

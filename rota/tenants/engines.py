@@ -11,9 +11,11 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import LRUCache
 
+from rota.context import current_contact
 from rota.core.model import Tenant
 from rota.core.safe import masked, safe_text
 from rota.errors import ConfigurationError, MissingExtra, NoTenant, Refused, TenantUnavailable
@@ -96,6 +98,19 @@ class TenantEngines:
             for one in let_go:
                 one.dispose()
 
+    def probe(self, tenant: Tenant) -> None:
+        """Connect to the tenant's database and have it answer. Not within a fixed time: a file may hang.
+
+        Raises:
+            NoTenant, TenantUnavailable, MissingExtra: as `borrow`.
+        """
+        with self.borrow(tenant) as engine:
+            try:
+                with engine.connect() as connection:
+                    connection.exec_driver_sql("SELECT 1")
+            except DBAPIError as error:
+                raise _unavailable(tenant, engine.url, reason(error)) from error
+
     @property
     def open_count(self) -> int:
         """How many engines are lent now."""
@@ -156,9 +171,12 @@ def _out(engine: Engine) -> "weakref.WeakSet[ConnectionPoolEntry]":
     """Return the connections of its pool that are in somebody's hands, now and later."""
     # Weakly: what was told to the engine that is kept is told to its copies as well.
     out: weakref.WeakSet[ConnectionPoolEntry] = weakref.WeakSet()
+    contact = current_contact.get()
 
     def taken(_driver: object, record: ConnectionPoolEntry, _proxy: object) -> None:
         out.add(record)
+        if contact is not None:
+            contact.is_made = True
 
     def given_back(_driver: object, record: ConnectionPoolEntry) -> None:
         out.discard(record)

@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from msgspec import ValidationError, convert
+from msgspec.structs import replace
 
 from rota.core.model import Tenant
 from rota.core.safe import safe_text
@@ -28,7 +29,7 @@ def listed(source: TenantSource) -> list[Tenant]:
     """
     name = type(source).__name__
     try:
-        tenants = [as_tenant(tenant) for tenant in source.tenants()]
+        tenants = [_with_zone(as_tenant(tenant)) for tenant in source.tenants()]
     except TenantListFailed:
         raise
     # A source may be the application's own code and raise anything. Whatever it is, the list is not known, and
@@ -109,6 +110,12 @@ def as_tenant(value: TenantLike) -> Tenant:
             except ValidationError as error:
                 raise ConfigurationError(f"tenant {value.get('id')!r}: {error}") from error
     raise ConfigurationError(f"a tenant is an id, a Tenant or a mapping of its fields, not {type(value).__name__}")
+
+
+def _with_zone(tenant: Tenant) -> Tenant:
+    """Return the tenant with the zone that its attribute `tz` names, where its source gives none otherwise."""
+    tz = tenant.attributes.get("tz") if tenant.tz is None else None
+    return replace(tenant, tz=tz) if tz else tenant
 
 
 def _flaw(tenant_id: str) -> str | None:

@@ -1,6 +1,7 @@
 """Tenants that are rows of a table (R20)."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from rota.core.model import Tenant
@@ -15,8 +16,9 @@ class TenantTable:
 
     Where its database is comes from one column: `url_column` holds a whole URL; `database_column` the name of a
     database on the server of `tenant_url`; `schema_column` the name of a schema in the database of `tenant_url`.
-    `tenant_url` is `url` if not given. A tenant whose column is NULL has no database. `tags_column` holds tags with
-    commas between them; `attribute_columns` become the tenant's attributes. In `query`, a colon in front of a word is
+    `tenant_url` is `url` if not given. A tenant whose column is NULL has no database. `tz_column` holds zones,
+    `weight_column` shares of a queue, NULL for nothing in particular. `tags_column` holds tags with commas between
+    them; `attribute_columns` become the tenant's attributes. In `query`, a colon in front of a word is
     written `\\:`.
     """
 
@@ -30,6 +32,8 @@ class TenantTable:
         url_column: str | None = None,
         database_column: str | None = None,
         schema_column: str | None = None,
+        tz_column: str | None = None,
+        weight_column: str | None = None,
         tags_column: str | None = None,
         attribute_columns: Sequence[str] = (),
         tenant_url: str | None = None,
@@ -44,6 +48,7 @@ class TenantTable:
 
         self.allow_empty = allow_empty
         self._id, self._url, self._database, self._schema = id_column, url_column, database_column, schema_column
+        self._tz, self._weight = tz_column, weight_column
         self._tags, self._attributes = tags_column, tuple(attribute_columns)
         self._server = Server(url)
         self._tenant_server = Server(tenant_url or url)
@@ -56,7 +61,7 @@ class TenantTable:
     def _select(self, name: str) -> "Executable":
         from sqlalchemy import column, select, table
 
-        places = (self._url, self._database, self._schema, self._tags)
+        places = (self._url, self._database, self._schema, self._tz, self._weight, self._tags)
         names = dict.fromkeys([self._id, *filter(None, places), *self._attributes])
         return select(*map(column, names)).select_from(table(name)).order_by(column(self._id))
 
@@ -67,6 +72,8 @@ class TenantTable:
             return Tenant(
                 # NULL becomes an empty id, which `listed` refuses.
                 id="" if row[self._id] is None else str(row[self._id]),
+                tz=str(row[self._tz]) if self._tz and row[self._tz] else None,
+                weight=_weight(row[self._weight]) if self._weight else 1.0,
                 url=url,
                 schema=schema,
                 tags=tuple(tag.strip() for tag in tags.split(",") if tag.strip()),
@@ -89,3 +96,12 @@ class TenantTable:
             schema = row[self._schema]
             return (None, None) if schema is None else (self._tenant_server.url, str(schema))
         return None, None
+
+
+def _weight(value: object) -> float:
+    """Return a weight as a column has it; 1 for NULL, and for what is none: one tenant's row stops nobody (R21)."""
+    try:
+        weight = float(str(value))
+    except ValueError:
+        return 1.0
+    return weight if isfinite(weight) and weight > 0 else 1.0

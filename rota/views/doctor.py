@@ -5,25 +5,37 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from shlex import quote
 
 from msgspec import Struct
 
 from rota.app import Rota
+from rota.core import dependencies
 from rota.core.duration import rough_duration
 from rota.core.model import ScheduleState, State
-from rota.core.safe import masked
+from rota.core.safe import masked, safe_text
 from rota.errors import RotaError
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 from rota.settings.values import Mode
 from rota.version import __version__
 from rota.views.schedule import planned
-from rota.views.status import Level, alive_workers
+from rota.views.status import Level, alive_workers, parked_tenants
 from rota.views.workers import late_loops, worker_rows
 
 LOST_AMONG = 1000
 """Newest runs that are looked at for lost attempts."""
 
+SNAPSHOT_WARN = timedelta(minutes=5)
+"""How long a transaction may stand open in the store's server: an hour of it makes claims many times as slow."""
+
 CLOCK_WARN = timedelta(seconds=2)
+
+WAY_OUT = {
+    ScheduleState.BROKEN: "put it right where it was written, or rota schedules delete {name}",
+    ScheduleState.ORPHANED: "bring its code back, or rota schedules delete {name}",
+    ScheduleState.FAILED: "rota schedules run-now {name}, or rota schedules delete {name}",
+}
+"""What to do about a schedule that does not fire, by its state."""
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -53,6 +65,7 @@ def examine(app: Rota) -> list[Check]:
 
 
 def _app(app: Rota) -> Iterator[Check]:
+    dependencies.check({name: function.job for name, function in app.jobs.items()})
     yield Check(subject="App", level=Level.OK, fact=f"Rota {__version__}, {len(app.jobs)} jobs")
     silent = [name for name, function in sorted(app.jobs.items()) if not function.job.description]
     if silent:
@@ -74,6 +87,15 @@ def _store(app: Rota) -> Iterator[Check]:
     told = ", ".join(f"{name} {value}" for name, value in facts.items())
     yield Check(subject="Store", level=Level.OK, fact=masked(f"{told}; answered in {took}"))
     store.check()
+    yield from _snapshots(app)
+
+
+def _snapshots(app: Rota) -> Iterator[Check]:
+    """Name what keeps the store's server from clearing up: every claim passes what has died since (fault row C9)."""
+    for found in app.store.old_snapshots(older_than=SNAPSHOT_WARN):
+        since = "" if found.age is None else f" since {rough_duration(found.age.total_seconds())}"
+        fact = f"{found.holder} keeps the server from clearing up{since}: the store becomes slower"
+        yield _warn("Store", safe_text(fact), safe_text(found.way_out))
 
 
 def _clock(app: Rota) -> Iterator[Check]:
@@ -92,6 +114,11 @@ def _tenants(app: Rota) -> Iterator[Check]:
     tenants = app.list_tenants()
     took = rough_duration(app.clock.monotonic() - started)
     yield Check(subject="Tenants", level=Level.OK, fact=f"{len(tenants)} listed in {took}")
+    parked = parked_tenants(app)
+    if parked:
+        yield _warn("Tenants", f"parked: {_listed(parked)}", "rota tenants list, which says why")
+            "Tenants", f"parked: {_listed(parked)}", "rota tenants list, which says why and when they are tried"
+        )
 
 
 def _schedules(app: Rota) -> Iterator[Check]:
@@ -99,14 +126,11 @@ def _schedules(app: Rota) -> Iterator[Check]:
     unstored = [schedule.name for schedule in known if not schedule.is_stored]
     yield Check(subject="Schedules", level=Level.OK, fact=f"{len(known)} schedules")
     for schedule in known:
-        if schedule.state in (ScheduleState.BROKEN, ScheduleState.ORPHANED):
-            level = Level.FAILED if schedule.state is ScheduleState.BROKEN else Level.WARN
-            yield Check(
-                subject="Schedules",
-                level=level,
-                fact=f"{schedule.name} is {schedule.state}: {schedule.reason}",
-                fix="put it right in the code, or delete it",
-            )
+        if schedule.state in WAY_OUT:
+            level = Level.WARN if schedule.state is ScheduleState.ORPHANED else Level.FAILED
+            fact = f"{schedule.name} is {schedule.state}: {schedule.reason}"
+            fix = WAY_OUT[schedule.state].format(name=quote(schedule.name))
+            yield Check(subject="Schedules", level=level, fact=safe_text(fact), fix=safe_text(fix))
     now = app.clock.now()
     overdue = [
         schedule.name

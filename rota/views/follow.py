@@ -1,16 +1,16 @@
 """How far rounds have come, and how they ended (R23)."""
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
 from rota.app import Rota
-from rota.core.model import FINAL, RoundState, State
-from rota.ports import RoundQuery, RunQuery
-from rota.views.runs import TenantFailure, all_runs, tenant_failure
-
-LOOKED_AT = 200
+from rota.core.cause import Cause, causes
+from rota.core.model import FINAL, Round, RoundState, Run, State
+from rota.queries import RunQuery
+from rota.views.rounds import TenantFailure, tenant_failure
+from rota.views.runs import all_runs, find_round
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -28,6 +28,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     rounds: list[str]
     counts: dict[str, int]
     failures: list[TenantFailure]
+    causes: list[Cause]
+    """The failures grouped by what went wrong, the most frequent first."""
     reason: str | None
     """Why a round failed as a whole, before it had runs."""
 
@@ -40,7 +42,7 @@ class Summary(Struct, frozen=True, kw_only=True):
         return not self.is_clean and bool(self.counts.get(State.SUCCEEDED))
 
 
-def standing(app: Rota, round_ids: Sequence[str], *, job: str) -> Standing:
+def standing(app: Rota, round_ids: Sequence[str]) -> Standing:
     """Return how many runs of these rounds are over. The total grows until all tenants are listed."""
     counts: Counter[State] = Counter()
     for states in app.store.round_counts(round_ids).values():
@@ -48,33 +50,32 @@ def standing(app: Rota, round_ids: Sequence[str], *, job: str) -> Standing:
     total = sum(counts.values())
     done = sum(count for state, count in counts.items() if state in FINAL)
     failed = counts[State.FAILED] + counts[State.CANCELLED]
-    settled = done == total
-    if settled:
-        # A round whose tenants are still being listed has no open run either, so its own state is asked for.
-        recent = app.store.rounds(RoundQuery(jobs=(job,), states=(RoundState.RUNNING,), limit=LOOKED_AT))
-        settled = not any(round_.id in set(round_ids) for round_ in recent)
+    # A round whose tenants are still being listed has no open run either, so its own state is asked for.
+    settled = done == total and all(round_.state is not RoundState.RUNNING for round_ in _rounds(app, round_ids))
     return Standing(done=done, total=total, failed=failed, is_over=settled)
 
 
-def summary(app: Rota, round_ids: Sequence[str], *, job: str) -> Summary:
+def summary(app: Rota, round_ids: Sequence[str]) -> Summary:
     """Return how these rounds ended, the failed tenants by name with the first line of each error."""
     counts: Counter[str] = Counter()
-    failures: list[TenantFailure] = []
+    failed: list[Run] = []
     for round_id in round_ids:
         for run in all_runs(app, RunQuery(round_id=round_id)):
             counts[str(run.state)] += 1
             if run.state in (State.FAILED, State.CANCELLED):
-                failures.append(tenant_failure(run))
-    failed = app.store.rounds(RoundQuery(jobs=(job,), states=(RoundState.FAILED,), limit=LOOKED_AT))
-    whole = [round_ for round_ in failed if round_.id in set(round_ids) and not round_.expanded]
+                failed.append(run)
+    failed.sort(key=lambda run: run.tenant or "")
+    whole = [one for one in _rounds(app, round_ids) if one.state is RoundState.FAILED and not one.expanded]
     reason = (whole[0].reason or "the tenants could not be listed") if whole else None
-    return Summary(rounds=list(round_ids), counts=dict(counts), failures=failures, reason=reason)
+    return Summary(
+        rounds=list(round_ids),
+        counts=dict(counts),
+        failures=[tenant_failure(run) for run in failed],
+        causes=causes(failed),
+        reason=reason,
+    )
 
 
-def by_error(failures: Sequence[TenantFailure]) -> list[tuple[str, list[str]]]:
-    """Return each error with the tenants that have it, the most frequent first."""
-    # A dictionary for its order: a tenant that failed in several rounds is named once.
-    grouped: dict[str, dict[str, None]] = defaultdict(dict)
-    for failure in failures:
-        grouped[failure.error][failure.tenant] = None
-    return sorted(((error, list(named)) for error, named in grouped.items()), key=lambda item: (-len(item[1]), item[0]))
+def _rounds(app: Rota, round_ids: Sequence[str]) -> Iterator[Round]:
+    found = (find_round(app, round_id) for round_id in round_ids)
+    return (round_ for round_ in found if round_ is not None)

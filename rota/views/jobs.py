@@ -9,7 +9,7 @@ from msgspec import Struct
 from rota.app import Rota
 from rota.core.model import Job, Progress, RoundState, ScheduleState, State
 from rota.errors import JobNotFound
-from rota.ports import RoundQuery, RunQuery
+from rota.queries import RoundQuery, RunQuery
 from rota.views.schedule import Planned, planned
 
 RECENT = 20

@@ -3,34 +3,42 @@
 from collections.abc import Sequence
 
 from rota.app import Rota
-from rota.core.model import OPEN, Round, RunKind, State
-from rota.ports import RunQuery
+from rota.core.model import FINAL, OPEN, Round, RunKind, State
+from rota.queries import RunQuery
+from rota.views.rounds import RETRIABLE
 from rota.views.runs import RunRow, all_runs, find, run_row
 
 
 def retriable(
-    app: Rota, ids: Sequence[str], *, tenants: Sequence[str] | None = None, exclude: Sequence[str] = ()
+    app: Rota,
+    ids: Sequence[str],
+    *,
+    tenants: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    states: Sequence[State] = (),
 ) -> list[RunRow]:
     """Return the ended runs that ids of runs and rounds stand for: of a round, what failed or was cancelled.
 
-    A round whose tenants could not be listed stands for its expansion. `tenants` and `exclude` narrow rounds.
+    A round whose tenants could not be listed stands for its expansion. `tenants` and `exclude` narrow rounds; `states`
+    says which ended runs are meant, of a round and of those named. Each run once, as it is now.
 
     Raises:
         RunNotFound: an id is neither.
     """
-    found: list[RunRow] = []
+    found: dict[str, RunRow] = {}
     for text in ids:
         named = find(app, text)
         if not isinstance(named, Round):
-            if named.run.state.is_final:
-                found.append(run_row(named.run))
+            if named.run.state in (states or FINAL):
+                found[named.run.id] = run_row(named.run)
             continue
-        failed = RunQuery(round_id=named.id, states=(State.FAILED, State.CANCELLED), kind=None)
-        for run in all_runs(app, failed):
+        for run in all_runs(app, RunQuery(round_id=named.id, states=tuple(states) or RETRIABLE, kind=None)):
             wanted = (tenants is None or run.tenant in tenants) and run.tenant not in exclude
-            if run.kind is RunKind.EXPANSION or wanted:
-                found.append(run_row(run))
-    return found
+            # The tenants were listed if its expansion succeeded, and need not be listed again.
+            listing = run.kind is RunKind.EXPANSION and run.state in RETRIABLE
+            if listing or (run.kind is RunKind.JOB and wanted):
+                found[run.id] = run_row(run)
+    return list(found.values())
 
 
 def cancellable(app: Rota, ids: Sequence[str]) -> list[RunRow]:

@@ -1,21 +1,22 @@
 """Which slots of a job ran, failed or are missing."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 
 from rota.app import Rota
+from rota.core.agenda import is_of_tenants, names_slot
 from rota.core.model import RoundState, SlotState, State
-from rota.core.timing import slots
-from rota.errors import BadArguments
-from rota.ports import RoundQuery
+from rota.errors import BadArguments, TenantNotFound
+from rota.queries import RoundQuery
 from rota.views.jobs import the_job
 from rota.views.schedule import Planned, planned
 
 MISSING = "missing"
-MOST_SLOTS = 10_000
+MOST_SLOTS = 12_000
+"""A week of a schedule that is due each minute, and some."""
 
 
 class SlotRow(Struct, frozen=True, kw_only=True):
@@ -40,14 +41,17 @@ def slot_grid(
     """Return the slots of the job in [since, until) that are over, oldest first, with what is known of each tenant.
 
     Raises:
-        JobNotFound: there is no such job.
-        BadArguments: it has no schedule, or the range has more than 10,000 slots.
+        JobNotFound, TenantNotFound: there is no such job, or no such tenant.
+        BadArguments: it has no schedule, or the range has more than 12,000 slots.
     """
     job = the_job(app, name)
     schedules = [schedule for schedule in planned(app, job=name) if schedule.timing is not None]
     if not schedules:
         raise BadArguments(f"job {name!r} has no schedule, so it has no slots")
     everyone = [tenant.id for tenant in app.list_tenants()] if job.per_tenant else None
+    for tenant in tenants or ():
+        if tenant not in (everyone or ()):
+            raise TenantNotFound(tenant, known=everyone or ())
     rows: list[SlotRow] = []
     for schedule in schedules:
         expected = _expected(schedule, everyone=everyone, tenants=tenants)
@@ -69,15 +73,30 @@ def _rows(
     # The range includes its start and not its end; the arithmetic has it the other way round.
     tick = timedelta.resolution
     due: list[datetime] = []
-    for slot in slots(schedule.timing, after=since - tick, until=until - tick):
+    for slot in schedule.agenda.slots(after=since - tick, until=until - tick):
         due.append(slot)
         if len(due) > MOST_SLOTS:
-            raise BadArguments(f"{schedule.name!r} has more than {MOST_SLOTS} slots in this range; take a shorter one")
+            raise BadArguments(
+                f"{schedule.name!r} has more than {MOST_SLOTS:,} slots in this range; name a shorter one, such as 1d"
+            )
     known: dict[datetime, list[SlotState]] = defaultdict(list)
     for state in app.store.slot_states(schedule.name, since=since, until=until):
         known[state.slot].append(state)
     skipped = _skipped_ranges(app, schedule.name, since=since)
-    return [_row(schedule.name, slot, known[slot], expected, is_skipped=_within(slot, skipped)) for slot in due]
+    meant = _in_zone(app, schedule, expected)
+    return [_row(schedule.name, slot, known[slot], meant(slot), is_skipped=_within(slot, skipped)) for slot in due]
+
+
+def _in_zone(
+    app: Rota, schedule: Planned, expected: Sequence[str | None]
+) -> Callable[[datetime], Sequence[str | None]]:
+    """Return which tenants a slot is for: those in whose zone it lies, for a timing in the zone of the tenant."""
+    timing = schedule.timing
+    if timing is None or not is_of_tenants(timing):
+        return lambda _: expected
+    known, zone = {tenant.id: tenant for tenant in app.list_tenants()}, app.settings.timezone
+    theirs = [known[tenant] for tenant in expected if tenant in known]
+    return lambda slot: [tenant.id for tenant in theirs if names_slot(timing, tenant, slot, default=zone)]
 
 
 def _row(

@@ -7,10 +7,11 @@ from enum import StrEnum
 from msgspec import Struct
 
 from rota.app import Rota
+from rota.core.controls import Circuit, ControlKind
 from rota.core.duration import rough_duration
 from rota.core.freshness import Freshness
 from rota.core.model import ScheduleState, State, WorkerRecord
-from rota.ports import Counts
+from rota.queries import Counts
 from rota.views.freshness import Pair, pairs
 from rota.views.schedule import Planned, planned
 
@@ -50,8 +51,8 @@ def status(app: Rota) -> Verdict:
     counts, workers = app.store.counts(), app.store.workers()
     alive = alive_workers(app, workers, now=now)
     lines = [
-        _schedules(schedules, now=now),
-        _tenants(pairs(app)),
+        _schedules(schedules, [f"{pause.kind} {pause.name}" for pause in app.pauses.list()], now=now),
+        _tenants(pairs(app), parked_tenants(app)),
         _queue(counts, now=now),
         _workers(alive, workers, counts),
         _next(schedules, now=now),
@@ -69,9 +70,15 @@ def alive_workers(app: Rota, workers: Sequence[WorkerRecord], *, now: datetime) 
     return [worker for worker in workers if now - worker.last_seen <= app.settings.worker.lease]
 
 
-def _schedules(schedules: Sequence[Planned], *, now: datetime) -> Line:
+def parked_tenants(app: Rota) -> list[str]:
+    """Return the tenants whose database did not answer, and which are only probed."""
+    return [control.name for control in app.store.controls(ControlKind.CIRCUIT) if Circuit.of(control).is_open]
+
+
+def _schedules(schedules: Sequence[Planned], pauses: Sequence[str], *, now: datetime) -> Line:
     broken = [schedule.name for schedule in schedules if schedule.state is ScheduleState.BROKEN]
-    paused = [schedule.name for schedule in schedules if schedule.state is ScheduleState.PAUSED]
+    failed = [schedule.name for schedule in schedules if schedule.state is ScheduleState.FAILED]
+    paused = [*pauses, *(schedule.name for schedule in schedules if schedule.state is ScheduleState.PAUSED)]
     overdue = [
         schedule.name
         for schedule in schedules
@@ -82,11 +89,17 @@ def _schedules(schedules: Sequence[Planned], *, now: datetime) -> Line:
     if overdue:
         text = f"{len(overdue)} overdue, so no scheduler is firing: {_named(overdue)}"
         return Line(subject="Schedules", level=Level.FAILED, text=text, more="rota start, or rota tick")
+    if failed:
+        text = f"one time, and failed for good: {_named(failed)}"
+        return Line(subject="Schedules", level=Level.FAILED, text=text, more="rota schedules --state failed")
     tail = f", {len(paused)} paused: {_named(paused)}" if paused else ""
     return Line(subject="Schedules", level=Level.OK, text=f"{len(schedules)}, none overdue{tail}")
 
 
-def _tenants(known: Sequence[Pair]) -> Line:
+def _tenants(known: Sequence[Pair], parked: Sequence[str]) -> Line:
+    if parked:
+        text = f"{len(parked)} tenants parked, their databases do not answer: {_named(parked)}"
+        return Line(subject="Freshness", level=Level.FAILED, text=text, more="rota tenants list")
     failing = [pair for pair in known if pair.failures]
     stale = [pair for pair in known if pair.state is Freshness.STALE]
     if stale:

@@ -32,6 +32,7 @@ def pruned(app: Rota, *, succeeded: timedelta, failed: timedelta, logs: timedelt
             failed_before=now - failed,
             slots_before=now - app.settings.scheduler.max_catch_up,
             logs_before=now - logs,
+            audit_before=now - app.settings.retention.audit,
             limit=BATCH,
         )
         total += deleted.runs

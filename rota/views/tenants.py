@@ -1,13 +1,18 @@
-"""Tenants as a list, and whether their databases answer."""
+"""Tenants as a list, what stands in their way, and whether their databases answer."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from msgspec import Struct
 
 from rota.app import Rota
+from rota.core.controls import Circuit, Pause, Paused, TenantSetting
+from rota.core.host import host_of
 from rota.core.model import Tenant
 from rota.core.safe import masked
-from rota.errors import TenantNotFound, TenantUnavailable
+from rota.engine.circuits import every_circuit
+from rota.errors import RotaError, TenantNotFound
 from rota.tenants.engines import TenantEngines
 
 
@@ -15,9 +20,22 @@ class TenantRow(Struct, frozen=True, kw_only=True):
     """One tenant; the password of its database is masked."""
 
     id: str
+    state: str
+    """`active`, `paused`, or `parked` as long as its database cannot be reached."""
+    reason: str | None
+    since: datetime | None
+    next_probe_at: datetime | None
+    """When a parked tenant is tried next."""
+    failures: int
+    """How often in a row its database could not be reached."""
     database: str | None
+    host: str | None
     schema: str | None
+    tz: str | None
+    weight: float
     tags: list[str]
+    schedules: dict[str, str]
+    """Schedules of its own, by the name of the general one."""
 
 
 class TenantTried(Struct, frozen=True, kw_only=True):
@@ -28,19 +46,33 @@ class TenantTried(Struct, frozen=True, kw_only=True):
     """`ok`, `failed`, or `none` for a tenant without a database."""
     took_s: float
     error: str | None
+    host: str | None = None
+
+
+class Look(Struct, frozen=True, kw_only=True):
+    """What is set, paused and parked, by tenant."""
+
+    pauses: Mapping[str, Pause]
+    circuits: Mapping[str, Circuit]
+    settings: Mapping[str, TenantSetting]
 
 
 def tenant_rows(app: Rota) -> list[TenantRow]:
-    """Return the tenants as their source lists them now."""
-    return [
-        TenantRow(
-            id=tenant.id,
-            database=masked(tenant.url) if tenant.url else None,
-            schema=tenant.schema,
-            tags=list(tenant.tags),
-        )
-        for tenant in app.list_tenants()
-    ]
+    """Return the tenants as their source lists them now, in its order."""
+    look = _look(app)
+    return [_row(tenant, look) for tenant in app.list_tenants()]
+
+
+def tenant_row(app: Rota, name: str) -> TenantRow:
+    """Return one tenant.
+
+    Raises:
+        TenantNotFound: the source does not list it.
+    """
+    listed = {tenant.id: tenant for tenant in app.list_tenants()}
+    if name not in listed:
+        raise TenantNotFound(name, known=listed)
+    return _row(listed[name], _look(app))
 
 
 def try_tenants(app: Rota, only: Sequence[str] | None) -> Iterator[tuple[TenantTried, int]]:
@@ -60,14 +92,61 @@ def try_tenants(app: Rota, only: Sequence[str] | None) -> Iterator[tuple[TenantT
         yield _tried(listed[name], engines, monotonic=app.clock.monotonic), len(ids)
 
 
+def by_host(unreachable: Sequence[str | None], *, total: int) -> str:
+    """Return where the trouble is, in one line: `12 of 214 unreachable, all on db-3`; empty without any."""
+    if not unreachable:
+        return ""
+    counts = Counter(host for host in unreachable if host is not None).most_common(3)
+    head = f"{len(unreachable)} of {total} unreachable"
+    if not counts:
+        return head
+    first, most = counts[0]
+    if most == len(unreachable):
+        return f"{head}, {'all ' if most > 1 else ''}on {first}"
+    return f"{head}: {', '.join(f'{count} on {host}' for host, count in counts)}"
+
+
 def _tried(tenant: Tenant, engines: TenantEngines, *, monotonic: Callable[[], float]) -> TenantTried:
     started, state, error = monotonic(), "ok", None
     if tenant.url is None:
         state = "none"
     else:
         try:
-            with engines.borrow(tenant) as engine, engine.connect():
-                pass
-        except TenantUnavailable as unavailable:
+            engines.probe(tenant)
+        except RotaError as unavailable:
             state, error = "failed", masked(str(unavailable).partition("\n")[0])
-    return TenantTried(id=tenant.id, state=state, took_s=round(monotonic() - started, 4), error=error)
+    took_s = round(monotonic() - started, 4)
+    return TenantTried(id=tenant.id, state=state, took_s=took_s, error=error, host=host_of(tenant.url))
+
+
+def _look(app: Rota) -> Look:
+    return Look(
+        pauses={pause.name: pause for pause in app.pauses.list() if pause.kind is Paused.TENANT},
+        circuits=every_circuit(app.store),
+        settings=app.tenant_settings.list(),
+    )
+
+
+def _row(tenant: Tenant, look: Look) -> TenantRow:
+    pause, circuit = look.pauses.get(tenant.id), look.circuits.get(tenant.id)
+    setting = look.settings.get(tenant.id, TenantSetting())
+    is_parked = circuit is not None and circuit.is_open
+    state = "parked" if is_parked else "paused" if pause is not None else "active"
+    return TenantRow(
+        id=tenant.id,
+        state=state,
+        reason="; ".join(
+            [*([masked(circuit.reason)] if circuit is not None else []), *([pause.said] if pause is not None else [])]
+        )
+        or None,
+        since=circuit.parked_at if circuit is not None and is_parked else pause.since if pause is not None else None,
+        next_probe_at=circuit.probe_at if circuit is not None and is_parked else None,
+        failures=circuit.failures if circuit is not None else 0,
+        database=masked(tenant.url) if tenant.url else None,
+        host=host_of(tenant.url),
+        schema=tenant.schema,
+        tz=setting.tz or tenant.tz,
+        weight=setting.weight or tenant.weight,
+        tags=list(tenant.tags),
+        schedules=dict(setting.schedules),
+    )

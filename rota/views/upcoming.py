@@ -7,9 +7,7 @@ from itertools import islice
 from msgspec import Struct
 
 from rota.app import Rota
-from rota.core import words
 from rota.core.model import ScheduleState
-from rota.core.timing import slots
 from rota.views.schedule import planned
 
 
@@ -37,8 +35,7 @@ def upcoming(app: Rota, *, until: datetime, jobs: Sequence[str] = (), limit: int
             continue
         # One before the next slot: overdue ones are shown as what they are.
         after = schedule.next_at - timedelta.resolution
-        for slot in islice(slots(schedule.timing, after=after, until=until), limit):
-            note = words.notes(schedule.timing, slot)
+        for slot in islice(schedule.agenda.slots(after=after, until=until), limit):
             fires.append(
                 Fire(
                     slot=slot,
@@ -46,7 +43,7 @@ def upcoming(app: Rota, *, until: datetime, jobs: Sequence[str] = (), limit: int
                     schedule=schedule.name,
                     text=schedule.text,
                     in_s=round((slot - now).total_seconds(), 1),
-                    note=note,
+                    note=schedule.agenda.note(slot),
                 )
             )
     return sorted(fires, key=lambda fire: (fire.slot, fire.schedule))[:limit]

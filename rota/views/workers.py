@@ -8,7 +8,7 @@ from msgspec import Struct
 from rota.app import Rota
 from rota.core.model import Run, State, WorkerRecord
 from rota.engine.host import is_dead_neighbour
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 
 MOST_HELD = 1000
 """How many runs of one worker are read."""
@@ -26,7 +26,14 @@ USUAL = {
     "rescuer": timedelta(seconds=5),
     "promoter": timedelta(seconds=1),
     "closer": timedelta(seconds=1),
+    "standing": timedelta(seconds=1),
+    "gatekeeper": timedelta(seconds=1),
+    "circuits": timedelta(seconds=1),
+    "prober": timedelta(seconds=1),
+    "campaigns": timedelta(seconds=1),
+    "onces": timedelta(seconds=5),
     "resumer": timedelta(seconds=15),
+    "confirmer": timedelta(minutes=1),
     "pruner": timedelta(minutes=10),
 }
 """How long each loop is away at most when all is well; the others are a matter of settings."""
@@ -111,7 +118,8 @@ def _state(app: Rota, worker: WorkerRecord, *, now: datetime) -> str:
 
 def _loops(app: Rota, worker: WorkerRecord, *, now: datetime) -> list[LoopAge]:
     heartbeat = app.settings.worker.heartbeat
-    usual = USUAL | {"heartbeat": heartbeat, "scheduler": app.settings.scheduler.tick}
+    rows = app.settings.scheduler.rows
+    usual = USUAL | {"heartbeat": heartbeat, "scheduler": app.settings.scheduler.tick, "rows": rows, "cron_jobs": rows}
 
     def is_late(name: str, at: datetime) -> bool:
         # Against the last heartbeat, which brought the stamp: how long that is ago says nothing of the loop. And by

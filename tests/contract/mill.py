@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from rota.core.lifecycle import rescue
 from rota.core.model import OPEN, Outcome, Run, Settlement, State
-from rota.ports import RunQuery, Store
+from rota.ports import Store
+from rota.queries import RunQuery
 from tests.clocks import FakeClock
 from tests.values import LEASE, MINUTE, NOON, a_request, a_slot_run, failed, history, succeeded, the_progress
 

@@ -5,15 +5,18 @@ from datetime import timedelta
 import pytest
 
 from rota.clock import SystemClock
+from rota.core.controls import ControlKind
+from rota.core.cron_jobs import CronJobRow
 from rota.core.model import RoundState
 from rota.errors import Refused, StoreIsBlackHole
-from rota.ports import RoundQuery, RunQuery
+from rota.queries import AuditQuery, RoundQuery, RunQuery
 from rota.stores import open_store
 from rota.stores.blackhole import BlackHole
 from tests.values import (
     DAY,
     LEASE,
     NOON,
+    a_control,
     a_firing,
     a_progress,
     a_request,
@@ -21,6 +24,7 @@ from tests.values import (
     a_run,
     a_schedule,
     a_worker,
+    an_entry,
     claim,
     ids,
     succeeded,
@@ -80,6 +84,34 @@ def test_nothing_is_held(hole):
     assert hole.cancel([run.id], now=NOON, reason="ann") == []
     assert hole.requeue([run.id], now=NOON, reason="ann") == []
     assert hole.expired(now=NOON + DAY) == []
+
+
+def test_nothing_is_held_at_a_gate(hole):
+    run = a_run(held_by="depends")
+    hole.enqueue([run], now=NOON)
+
+    assert hole.hold("job/report", job="report", now=NOON) == 0
+    assert hole.gates() == []
+    assert hole.held("depends") == []
+    assert hole.admit("depends", now=NOON) == []
+    assert hole.skip_held([run.id], now=NOON, reason="ann") == []
+    assert hole.batch_counts("campaign/7") == {}
+
+
+def test_controls_are_accepted_and_never_kept(hole):
+    assert hole.put_control(a_control(), expected_version=None, audit=an_entry())
+    assert hole.controls() == []
+    assert hole.control(ControlKind.PAUSE, "tenant/acme") is None
+    assert not hole.drop_control(ControlKind.PAUSE, "tenant/acme", expected_version=1)
+    assert hole.audit(AuditQuery()) == []
+
+
+def test_it_has_no_rows_of_others(hole):  # R6
+    row = CronJobRow(id=1, seen="")
+
+    assert hole.changed_rows() == []
+    assert not hole.take_row(row, a_schedule(), expected_version=None, problem=None)
+    assert hole.lost_rows() == []
 
 
 def test_it_has_no_history(hole):

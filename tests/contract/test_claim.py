@@ -11,6 +11,7 @@ from tests.values import (
     MINUTE,
     NOON,
     a_progress,
+    a_request,
     a_run,
     a_slot_run,
     claim,
@@ -19,6 +20,7 @@ from tests.values import (
     ids,
     settle_all,
     states,
+    succeeded,
 )
 
 
@@ -235,3 +237,68 @@ def test_a_lease_may_be_shorter_than_a_second(store):
     [claimed] = claim(store, lease=timedelta(milliseconds=1))
 
     assert claimed.lease_until == NOON + timedelta(milliseconds=1)
+
+
+# --- tenants that are left out, and their weights ---
+
+
+def test_tenants_that_are_left_out_stay_queued_for_later(store):  # R12, R25
+    runs = [a_run(tenant=tenant) for tenant in ("acme", "globex", "initech", None)]
+    store.enqueue(runs, now=NOON)
+
+    claimed = claim(store, except_tenants=frozenset({"acme", "initech"}))
+
+    assert sorted(ids(claimed)) == sorted([runs[1].id, runs[3].id])
+    assert sorted(ids(claim(store, "w2"))) == sorted([runs[0].id, runs[2].id])
+
+
+def test_tenants_and_jobs_are_left_out_together(store):
+    names = [("report", "acme"), ("mail", "acme"), ("report", "globex"), ("mail", "globex"), ("mail", None)]
+    runs = [a_run(job=job, tenant=tenant) for job, tenant in names]
+    store.enqueue(runs, now=NOON)
+
+    claimed = claim(store, except_jobs=frozenset({"report"}), except_tenants=frozenset({"acme"}))
+
+    assert sorted(ids(claimed)) == sorted([runs[3].id, runs[4].id])
+
+
+def test_tenants_that_are_left_out_are_told_apart_by_case_and_accent(store):
+    runs = [a_run(tenant=tenant) for tenant in ("cafe", "CAFE", "café")]
+    store.enqueue(runs, now=NOON)
+
+    assert ids(claim(store, except_tenants=frozenset({"CAFE", "café"}))) == [runs[0].id]
+
+
+def test_the_claim_of_a_settlement_leaves_tenants_out_too(store):  # R12
+    store.enqueue([a_run(tenant="globex", priority=1), a_run(tenant="acme")], now=NOON)
+    [first] = claim(store, limit=1)
+
+    answer = store.settle([succeeded(first)], now=NOON, claim=a_request(except_tenants=frozenset({"acme"})))
+
+    assert answer.claimed == []
+
+
+def test_what_is_left_out_in_front_hides_nothing_behind_it(store):
+    store.enqueue([a_run(tenant="acme") for _ in range(300)], now=NOON)
+    run = a_run(tenant="globex", priority=-1)
+    store.enqueue([run], now=NOON)
+
+    assert ids(claim(store, limit=1, except_tenants=frozenset({"acme"}))) == [run.id]
+
+
+def test_a_tenant_of_double_weight_has_two_turns_for_one_of_the_others(store):  # R24
+    store.enqueue([a_run(tenant="big", weight=2.0) for _ in range(6)], now=NOON)
+    store.enqueue([a_run(tenant="small") for _ in range(3)], now=NOON)
+
+    order = [run.tenant for run in claim(store)]
+
+    assert [order[:start].count("big") for start in (3, 6, 9)] == [2, 4, 6]
+
+
+def test_a_weight_counts_from_the_last_turn_of_its_tenant_on(store):  # R24
+    runs = [a_run(tenant="acme"), a_run(tenant="acme", weight=4.0), a_run(tenant="acme", weight=0.5)]
+
+    for run in runs:
+        store.enqueue([run], now=NOON)
+
+    assert [found(store, run.id).turn for run in runs] == [0.0, 0.25, 2.25]

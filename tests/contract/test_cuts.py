@@ -8,26 +8,32 @@ from contextlib import suppress
 import pytest
 
 from rota import Retry, Rota, RunContext, State, every
+from rota.core.controls import Pause, Paused
 from rota.core.model import Outcome, RoundState
 from rota.errors import StoreUnavailable
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.contract.flaky import Moment, flaky
 from tests.engine.house import Driven, an_app, rounds_of, runs_of
-from tests.values import HOUR, MINUTE, SECOND, a_run, a_worker, claim
+from tests.values import HOUR, MINUTE, SECOND, a_control, a_run, a_worker, claim
 
 TENANTS = ("acme", "globex", "initech")
 ROUNDS = 3
+SERVICES = (
+    "standing", "scheduler", "resumer", "promoter", "rescuer", "neighbours", "gatekeeper", "worker", "closer",
+)  # fmt: skip
 # What these services call, each at least three times while this mix runs.
 VERBS = (
     "claim", "settle", "renew", "release", "enqueue", "promote", "unblock", "expired", "now", "due", "fire",
     "schedules", "finished_rounds", "round_counts", "end_round", "workers",
+    "controls", "drop_control", "hold", "gates", "held", "admit",
 )  # fmt: skip
 
 
 class Mix:
-    """A process with a schedule for three tenants, one of which fails at first, among what other workers left behind:
-    runs that they claimed and never began, and runs of jobs that only they know."""
+    """A process with a schedule for three tenants, one of which fails at first, and a job that depends on it, among
+    what other workers left behind: runs that they claimed and never began, and runs of jobs that only they know. One
+    job is paused now and then."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -48,9 +54,20 @@ class Mix:
             if ctx.tenant.id == "acme" and ctx.attempt == 1:
                 raise ValueError("the first attempt fails")
 
+        @app.job(schedule=every().hour.at(":00"), per_tenant=True, depends_on=[report])
+        def digest(ctx: RunContext) -> None:
+            assert ("report", ctx.slot, ctx.tenant.id, 2 if ctx.tenant.id == "acme" else 1) in self.journal
+            self.journal.append(("digest", ctx.slot, ctx.tenant.id))
+
         @app.job()
         def count(number: int) -> None:
             self.journal.append(("count", number))
+
+    def _pause(self) -> None:
+        now = self.clock.now()
+        pause = Pause(kind=Paused.JOB, name="count", reason="migration", since=now, until=now + 90 * SECOND)
+        control = a_control(name="job/count", body=pause.body(), changed_at=now)
+        assert self.store.put_control(control, expected_version=None)
 
     def _tick(self, name: str) -> None:
         services = {"worker": self.crew.worker, "heartbeat": self.crew.heartbeat, **self.crew.services}
@@ -68,6 +85,7 @@ class Mix:
             self.strangers.append(stranger.id)
             self.store.enqueue([stranger], now=self.clock.now())
             self.clock.tick(HOUR)
+            self._pause()
             for _ in range(6):
                 self._settle_down()
                 # Longer than a lease and than the wait for a retry.
@@ -76,13 +94,14 @@ class Mix:
 
     def _settle_down(self) -> None:
         for _ in range(8):
-            for name in ("scheduler", "resumer", "promoter", "rescuer", "neighbours", "worker", "closer"):
+            for name in SERVICES:
                 self._tick(name)
 
     def check(self) -> None:
         slots = sorted({round_.slot for round_ in rounds_of(self.app) if round_.slot is not None})
         starts = [("report", slot, tenant, 1) for slot in slots for tenant in TENANTS]
         starts += [("report", slot, "acme", 2) for slot in slots]
+        starts += [("digest", slot, tenant) for slot in slots for tenant in TENANTS]
         starts += [("count", number) for number in range(ROUNDS)]
         assert len(slots) == ROUNDS
         assert sorted(map(str, self.journal)) == sorted(map(str, starts))
@@ -92,7 +111,8 @@ class Mix:
         strangers = [run for run in runs_of(self.app) if run.id in self.strangers]
         assert {(run.state, run.attempt) for run in strangers} == {(State.QUEUED, 0)}
         assert {round_.state for round_ in rounds_of(self.app)} == {RoundState.SUCCEEDED}
-        outcomes = [self._outcomes(run.id) for run in known if run.tenant == "acme"]
+        assert (self.store.gates(), self.store.controls()) == ([], [])
+        outcomes = [self._outcomes(run.id) for run in known if (run.job, run.tenant) == ("report", "acme")]
         assert outcomes == [[Outcome.FAILED, Outcome.SUCCEEDED]] * ROUNDS
 
     def _outcomes(self, run_id: str) -> list[Outcome | None]:

@@ -6,7 +6,7 @@ import pytest
 
 from rota import Rota, State
 from rota.core.lifecycle import rescue
-from rota.core.model import Outcome
+from rota.core.model import Outcome, Overlap
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.contract.flaky import Moment, flaky
@@ -16,6 +16,7 @@ from tests.values import (
     MINUTE,
     NOON,
     SECOND,
+    a_control,
     a_request,
     a_run,
     claim,
@@ -118,6 +119,68 @@ def test_a_settlement_and_a_claim_in_one_call_are_both_done_or_neither_is_while_
     assert call.result().applied == [first.id]
     assert call.result().claimed == []
     assert found(store, other.id).owner == "w2"
+
+
+def test_an_admission_that_comes_late_admits_none_too_many(store, aside):  # R13, R35
+    client, line = flaky(store)
+    runs = [a_run(held_by="campaign/7", batch="campaign/7") for _ in range(4)]
+    store.enqueue(runs, now=NOON)
+    hold = line.delay("admit", Moment.BEFORE)
+    late = aside.submit(client.admit, "campaign/7", now=NOON, places=2)
+    hold.wait_for_it()
+    store.admit("campaign/7", now=NOON, places=2)
+    store.cancel([runs[0].id], now=NOON, reason="ann")
+
+    hold.let_go()
+
+    assert late.result() == [runs[2].id]
+    assert store.batch_counts("campaign/7")[State.QUEUED] == 2
+
+
+def test_an_admission_lets_nothing_through_that_was_cancelled_meanwhile(store, aside):
+    client, line = flaky(store)
+    run = a_run(held_by="depends")
+    store.enqueue([run], now=NOON)
+    hold = line.delay("held", Moment.AFTER)
+    read = aside.submit(client.held, "depends")
+    hold.wait_for_it()
+    store.cancel([run.id], now=NOON, reason="ann")
+
+    hold.let_go()
+    [seen] = read.result()
+
+    assert store.admit("depends", now=NOON, ids=[seen.id]) == []
+    assert states(store, run.id) == [State.CANCELLED]
+
+
+def test_a_run_that_replaces_another_which_ended_meanwhile_goes_on_at_once(store, aside):  # R10
+    client, line = flaky(store)
+    old, new = a_run(concurrency_key="k"), a_run(concurrency_key="k", overlap=Overlap.REPLACE)
+    store.enqueue([old], now=NOON)
+    [running] = claim(store)
+    hold = line.delay("enqueue", Moment.BEFORE)
+    late = aside.submit(client.enqueue, [new], now=NOON)
+    hold.wait_for_it()
+    settle_all(store, succeeded(running))
+
+    hold.let_go()
+
+    assert late.result() == [new.id]
+    assert states(store, old.id, new.id) == [State.SUCCEEDED, State.QUEUED]
+
+
+def test_a_change_of_a_control_that_comes_late_is_refused(store, aside):  # R12
+    client, line = flaky(store)
+    store.put_control(a_control(version=1), expected_version=None)
+    hold = line.delay("put_control", Moment.BEFORE)
+    late = aside.submit(client.put_control, a_control(version=2, body='"late"'), expected_version=1)
+    hold.wait_for_it()
+    store.put_control(a_control(version=2, body='"first"'), expected_version=1)
+
+    hold.let_go()
+
+    assert late.result() is False
+    assert [control.body for control in store.controls()] == ['"first"']
 
 
 def test_a_claim_whose_answer_came_after_its_lease_had_ended_is_not_started():  # G5, G6, 6.4

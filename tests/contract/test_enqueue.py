@@ -3,7 +3,7 @@
 import pytest
 
 from rota.core.model import RunKind, State
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 from tests.values import (
     HOUR,
     MICROSECOND,

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from rota.core.model import State
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 from tests.values import (
     DAY,
     HOUR,

@@ -3,7 +3,7 @@
 import pytest
 
 from rota.core.model import Attempt, Outcome, RunKind, SlotState, State, Trigger
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 from tests.values import (
     DAY,
     HOUR,

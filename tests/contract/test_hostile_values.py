@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from rota.core.model import ErrorReport, Outcome, State
-from rota.ports import RoundQuery, RunQuery
+from rota.queries import RoundQuery, RunQuery
 from tests.values import (
     HOUR,
     NOON,

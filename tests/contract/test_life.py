@@ -5,7 +5,7 @@ from datetime import UTC, timedelta
 
 from rota.clock import SystemClock
 from rota.core.model import State
-from rota.ports import Settled
+from rota.queries import Settled
 from tests.contract.races import together
 from tests.values import (
     HOUR,

@@ -3,9 +3,9 @@
 import pytest
 
 from rota.core.lifecycle import rescue
-from rota.core.model import RunKind, State
+from rota.core.model import Overlap, RunKind, State
 from rota.errors import StoreUnavailable
-from rota.ports import RoundQuery, RunQuery
+from rota.queries import AuditQuery, RoundQuery, RunQuery
 from tests.contract.flaky import Moment, flaky
 from tests.values import (
     HOUR,
@@ -13,11 +13,13 @@ from tests.values import (
     MINUTE,
     NOON,
     SECOND,
+    a_control,
     a_firing,
     a_request,
     a_run,
     a_schedule,
     a_slot_run,
+    an_entry,
     claim,
     failed,
     found,
@@ -159,6 +161,84 @@ def test_opening_again_is_repeated(store, moment):
 
     assert states(store, run.id) == [State.QUEUED]
     assert len(outcomes(store, run.id)) == 1
+
+
+@both
+@pytest.mark.parametrize("places", [None, 2])
+def test_an_admission_is_repeated(store, moment, places):  # R13, R35
+    client, line = flaky(store)
+    runs = [a_run(held_by="campaign/7", batch="campaign/7") for _ in range(3)]
+    store.enqueue(runs, now=NOON)
+    line.cut("admit", moment)
+
+    twice(lambda: client.admit("campaign/7", now=NOON, limit=2, places=places))
+
+    # Without places whoever repeats it admits more, as whoever calls twice does; with them never too many.
+    queued = 3 if places is None and moment is Moment.AFTER else 2
+    assert store.batch_counts("campaign/7").get(State.QUEUED) == queued
+
+
+@both
+def test_holding_is_repeated(store, moment):  # R12
+    client, line = flaky(store)
+    runs = [a_run(tenant="acme") for _ in range(3)]
+    store.enqueue(runs, now=NOON)
+    line.cut("hold", moment)
+
+    assert twice(lambda: client.hold("tenant/acme", tenant="acme", now=NOON)) == (3 if moment is Moment.BEFORE else 0)
+
+    assert ids(store.held("tenant/acme")) == ids(runs)
+
+
+@both
+def test_skipping_at_a_gate_is_repeated(store, moment):  # R25
+    client, line = flaky(store)
+    runs = [a_run(held_by="tenant/acme", concurrency_key="k") for _ in range(2)]
+    store.enqueue(runs, now=NOON)
+    line.cut("skip_held", moment)
+
+    twice(lambda: client.skip_held([runs[0].id], now=NOON, reason="made up"))
+
+    assert states(store, *ids(runs)) == [State.SKIPPED, State.SCHEDULED]
+    assert ids(store.held("tenant/acme")) == [runs[1].id]
+
+
+@both
+def test_replacing_is_repeated(store, moment):  # R10
+    client, line = flaky(store)
+    old, new = a_run(concurrency_key="k"), a_run(concurrency_key="k", overlap=Overlap.REPLACE)
+    store.enqueue([old], now=NOON)
+    line.cut("enqueue", moment)
+
+    twice(lambda: client.enqueue([new], now=NOON))
+
+    assert states(store, old.id, new.id) == [State.CANCELLED, State.QUEUED]
+
+
+@both
+def test_a_change_of_a_control_is_repeated_and_told_once(store, moment):  # R12
+    client, line = flaky(store)
+    entry = an_entry()
+    line.cut("put_control", moment)
+
+    changed = twice(lambda: client.put_control(a_control(), expected_version=None, audit=entry))
+
+    assert changed == (moment is Moment.BEFORE)
+    assert store.controls() == [a_control()]
+    assert store.audit(AuditQuery()) == [entry]
+
+
+@both
+def test_a_cancellation_that_is_repeated_is_told_once(store, moment):
+    client, line = flaky(store)
+    store.enqueue([a_run()], now=NOON)
+    [running] = claim(store)
+    entry = an_entry()
+    line.cut("cancel", moment)
+
+    twice(lambda: client.cancel([running.id], now=NOON, reason="ann", audit=entry))
+
+    assert store.audit(AuditQuery()) == [entry]
 
 
 def test_a_claim_whose_answer_was_lost_is_found_and_given_back(store):  # R45

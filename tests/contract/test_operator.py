@@ -4,8 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from rota.core.model import Overlap, RoundState, State
-from rota.ports import RoundQuery
+from rota.queries import InLine, RoundQuery
 from tests.values import (
+    DAY,
     HOUR,
     MINUTE,
     NOON,
@@ -113,6 +114,20 @@ def test_an_ended_run_is_opened_again_with_all_its_attempts(store):  # R24
     assert again.reason == "ann: fixed"
     assert again.due_at == NOON + HOUR
     assert (again.owner, again.ended_at, again.outcome, again.error) == (None, None, None, None)
+
+
+def test_a_run_that_is_opened_again_stands_in_the_line_that_is_given(store):  # R13, R10
+    first, second = one_failed(store, concurrency_key="live"), one_failed(store, concurrency_key="live")
+    other = one_failed(store, concurrency_key="live")
+    lines = {first.id: InLine(key="made up", due_at=NOON + HOUR), second.id: InLine(key="made up", due_at=NOON)}
+
+    opened = store.requeue([first.id, second.id, other.id], now=NOON + DAY, reason="backfill", lines=lines)
+
+    assert opened == [first.id, second.id, other.id]
+    # By their places in the new line, while the old one is another's.
+    assert {run.id for run in claim(store, now=NOON + DAY)} == {second.id, other.id}
+    waits = found(store, first.id)
+    assert (waits.waits_for, waits.due_at) == ("made up", NOON + HOUR)
 
 
 def test_the_attempt_that_ended_it_stays_in_its_history(store):
@@ -246,3 +261,57 @@ def test_the_round_opens_again(store):  # R23
     [claimed] = claim(store)
     settle_all(store, succeeded(claimed))
     assert ids(store.finished_rounds()) == [round_.id]
+
+
+# --- with a gate to pass ---
+
+
+def test_an_opened_run_is_held_by_the_gate_that_is_named(store):  # R13
+    run = one_failed(store, held_by=None, batch="round/1")
+
+    assert store.requeue([run.id], now=NOON, reason="ann", held_by="campaign/7", batch="campaign/7") == [run.id]
+
+    again = found(store, run.id)
+    assert (again.state, again.held_by, again.batch) == (State.SCHEDULED, "campaign/7", "campaign/7")
+    assert ids(store.held("campaign/7")) == [run.id]
+    assert claim(store) == []
+    assert store.admit("campaign/7", now=NOON, places=1) == [run.id]
+    assert ids(claim(store)) == [run.id]
+
+
+def test_an_opened_run_has_no_gate_and_no_batch_from_before(store):
+    run = a_run(state=State.FAILED, ended_at=NOON, held_by="campaign/6", batch="campaign/6")
+    store.enqueue([run], now=NOON)
+
+    store.requeue([run.id], now=NOON, reason="ann")
+
+    again = found(store, run.id)
+    assert (again.state, again.held_by, again.batch) == (State.QUEUED, None, None)
+
+
+def test_opened_runs_of_one_key_come_to_the_gate_one_at_a_time_by_slot(store):  # R8, R13
+    slots = [NOON - hours * HOUR for hours in (1, 3, 2)]
+    runs = [
+        a_run(concurrency_key="k", slot=slot, schedule="nightly", state=State.FAILED, ended_at=NOON) for slot in slots
+    ]
+    store.enqueue(runs, now=NOON)
+
+    store.requeue(ids(runs), now=NOON, reason="ann", held_by="campaign/7", batch="campaign/7")
+
+    order = []
+    while admitted := store.admit("campaign/7", now=NOON):
+        assert store.gates() == []
+        order += admitted
+        settle_all(store, *[succeeded(run) for run in claim(store)])
+    assert order == [runs[1].id, runs[2].id, runs[0].id]
+
+
+def test_an_opened_run_of_the_future_comes_to_its_gate_in_time(store):
+    run = a_run(slot=NOON + HOUR, schedule="nightly", state=State.SKIPPED, ended_at=NOON)
+    store.enqueue([run], now=NOON)
+
+    store.requeue([run.id], now=NOON, reason="ann", held_by="depends")
+
+    assert store.gates() == []
+    assert store.promote(now=NOON + HOUR) == 1
+    assert ids(store.held("depends")) == [run.id]

@@ -3,11 +3,12 @@
 import pytest
 
 from rota.core.model import RoundState, State
-from rota.ports import RoundQuery, RunQuery
+from rota.queries import RoundQuery, RunQuery
 from tests.values import (
     DAY,
     HOUR,
     NOON,
+    a_control,
     a_progress,
     a_round,
     a_run,
@@ -58,6 +59,8 @@ def test_what_is_open_stays_however_old(store):
         a_run(due_at=NOON + DAY, created_at=LONG_AGO),
         a_run(due_at=LONG_AGO, created_at=LONG_AGO, concurrency_key="k"),
         a_run(due_at=LONG_AGO, created_at=LONG_AGO, concurrency_key="k"),
+        a_run(due_at=LONG_AGO, created_at=LONG_AGO, held_by="tenant/acme"),
+        a_run(due_at=LONG_AGO, created_at=LONG_AGO, held_by="campaign/7", batch="campaign/7", concurrency_key="l"),
     ]
     store.enqueue(runs, now=LONG_AGO)
     _running, retried = claim(store, limit=2, now=LONG_AGO)
@@ -155,3 +158,23 @@ def test_a_round_stays_with_its_runs_and_goes_with_the_last(store):
     prune(store, failed_before=NOON)
     prune(store, failed_before=NOON)
     assert store.rounds(RoundQuery()) == []
+
+
+def test_a_round_whose_runs_are_held_stays(store):
+    round_ = a_round(slot=LONG_AGO, created_at=LONG_AGO, expanded=True)
+    add_rounds(store, round_)
+    held = a_run(due_at=LONG_AGO, created_at=LONG_AGO, held_by="tenant/acme", round_id=round_.id)
+    store.enqueue([held], now=LONG_AGO)
+
+    assert prune(store) == 0
+    assert ids(store.rounds(RoundQuery())) == [round_.id]
+    assert ids(store.held("tenant/acme")) == [held.id]
+
+
+def test_controls_stay_for_ever(store):
+    control = a_control(changed_at=LONG_AGO)
+    store.put_control(control, expected_version=None)
+
+    prune(store, audit_before=NOON)
+
+    assert store.controls() == [control]

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from rota.core.lifecycle import rescue
 from rota.core.model import Outcome, Overlap, RoundState, State
-from rota.ports import RoundQuery, RunQuery
+from rota.queries import RoundQuery, RunQuery
 from tests.contract.races import together
 from tests.values import (
     HOUR,

@@ -5,7 +5,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from rota.core.model import RoundState, RunKind, State, Trigger
-from rota.ports import RoundQuery
+from rota.queries import RoundQuery
 from tests.values import (
     DAY,
     HOUR,

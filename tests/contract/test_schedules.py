@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from rota.core.model import CatchUp, Origin, Overlap, Progress, RunKind, ScheduleState, State
-from rota.ports import RoundQuery, RunQuery
+from rota.queries import RoundQuery, RunQuery
 from tests.values import (
     DAY,
     HOUR,
@@ -98,6 +98,28 @@ def test_a_schedule_is_replaced_only_at_the_version_that_was_read(store):
     assert store.put_schedule(a_schedule(version=2, timing="daily"), expected_version=1)
     assert not store.put_schedule(a_schedule(version=2, timing="weekly"), expected_version=1)
     assert [(schedule.version, schedule.timing) for schedule in store.schedules()] == [(2, "daily")]
+
+
+def test_a_change_that_was_read_before_a_firing_does_not_set_the_cursor_back(store):  # R5, E4
+    read = a_schedule()
+    put(store, read)
+    store.fire([a_firing(read)], now=NOON + MINUTE)
+
+    late = replace(read, reason="edited", version=read.version + 1)
+    assert not store.put_schedule(late, expected_version=read.version, expected_cursor=read.cursor)
+
+    known = store.schedule(read.name)
+    assert (known.cursor, known.reason) == (NOON, None)
+    assert store.put_schedule(late, expected_version=known.version, expected_cursor=known.cursor)
+
+
+def test_a_firing_without_runs_is_no_last_run(store):  # R12
+    paused = a_schedule(last_run_at=NOON - DAY)
+    put(store, paused)
+
+    store.fire([replace(a_firing(paused), rounds=(), runs=())], now=NOON + MINUTE)
+
+    assert store.schedule(paused.name).last_run_at == NOON - DAY
 
 
 def test_a_schedule_may_be_written_again_unchanged(store):

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from rota.core.lifecycle import rescue
 from rota.core.model import ErrorReport, Outcome, RunKind, State
-from rota.ports import RoundQuery
+from rota.queries import RoundQuery
 from tests.values import (
     HOUR,
     LEASE,

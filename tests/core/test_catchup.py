@@ -2,13 +2,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from rota.core.agenda import agenda
 from rota.core.catchup import MOST_AT_ONCE, due_slots
 from rota.core.model import CatchUp
-from rota.core.timing import slots
 from rota.core.words import parse
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
-HOURLY = parse("0 * * * *")
+HOURLY = agenda(parse("0 * * * *"), ())
 
 
 def hours(*numbers: float) -> list[datetime]:
@@ -60,7 +60,7 @@ def test_every_slot_of_a_long_pause_runs_in_steps_and_none_is_left_out():  # R8
         run += due.slots
         cursor = due.cursor
 
-    assert run == list(slots(HOURLY, after=START, until=now))
+    assert run == list(HOURLY.slots(after=START, until=now))
 
 
 def test_a_single_slot_that_is_late_is_missed_for_the_policy_none():  # R8
@@ -71,7 +71,7 @@ def test_a_single_slot_that_is_late_is_missed_for_the_policy_none():  # R8
 
 
 def test_a_one_time_schedule_has_nothing_after_it():
-    once = parse("at 2026-06-01T05:00")
+    once = agenda(parse("at 2026-06-01T05:00"), ())
 
     due = due_slots(once, CatchUp.latest(), after=START, now=START + timedelta(hours=9))
 
@@ -79,7 +79,7 @@ def test_a_one_time_schedule_has_nothing_after_it():
 
 
 def test_a_missed_night_across_a_clock_change_is_made_up_slot_by_slot():  # R3, R8
-    nightly = parse("daily at 02:30 Europe/Berlin")
+    nightly = agenda(parse("daily at 02:30 Europe/Berlin"), ())
     after = datetime(2026, 3, 27, 12, tzinfo=UTC)
 
     due = due_slots(nightly, CatchUp.all(), after=after, now=datetime(2026, 3, 31, tzinfo=UTC))

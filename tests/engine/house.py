@@ -8,7 +8,8 @@ from rota import RunContext, every
 from rota.app import Rota
 from rota.core.model import Round, Run, State
 from rota.engine.crew import Crew
-from rota.ports import RoundQuery, RunQuery, Store
+from rota.ports import Store
+from rota.queries import RoundQuery, RunQuery
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.values import NOON
@@ -42,7 +43,7 @@ class Driven:
     def once(self) -> None:
         """Let each service do one pass."""
         now = self.clock.now()
-        for name in ("scheduler", "promoter"):
+        for name in ("standing", "scheduler", "promoter", "gatekeeper", "campaigns"):
             self.crew.services[name].tick(now)
         self.crew.worker.tick(now)
         self.crew.services["closer"].tick(now)

@@ -12,7 +12,7 @@ import pytest
 from rota.clock import SystemClock
 from rota.core.events import AttemptStuck
 from rota.core.model import Outcome, RunKind, State
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.contract.flaky import Moment, flaky

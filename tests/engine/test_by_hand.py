@@ -3,7 +3,7 @@
 from rota import Retry, Rota, RunContext, State, every
 from rota.core.model import RoundState, RunKind
 from rota.engine.private import private_queue
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 from tests.engine.house import driven, hourly, noon_plus, rounds_of, runs_of
 from tests.values import DAY, HOUR, MINUTE, NOON, a_worker
 
@@ -13,19 +13,21 @@ ONCE = Retry(attempts=1)
 def test_a_backfill_makes_up_what_is_missing_and_only_that():  # R13
     seen: list[tuple[str, object]] = []
     process = driven()(hourly(seen))
-    process.advance(HOUR)
+    process.advance(HOUR + MINUTE)
     seen.clear()
+    window = {"since": noon_plus(hours=-2), "until": noon_plus(hours=1, minutes=1)}
 
-    filled = process.app.backfill("report", since=noon_plus(hours=-2), until=noon_plus(hours=2))
+    filled = process.app.backfill("report", **window)
     process.settle_down()
 
-    assert (filled.added, filled.reopened, len(filled.round_ids)) == (6, 0, 3)
+    assert (filled.preview.added, filled.preview.reopened, filled.preview.succeeded) == (6, 0, 2)
+    assert len(rounds_of(process.app)) == 4
     assert [window.until for tenant, window in seen if tenant == "acme"] == [  # type: ignore[attr-defined]
         noon_plus(hours=-2), noon_plus(hours=-1), NOON
     ]  # fmt: skip
     # Each stands for its own slot: (the slot before, slot].
     assert all(window.until - window.since == HOUR for _, window in seen)  # type: ignore[attr-defined]
-    assert process.app.backfill("report", since=noon_plus(hours=-2), until=noon_plus(hours=2)).added == 0
+    assert process.app.backfill("report", **window).campaign is None
 
 
 def test_a_backfill_never_moves_the_last_success_back():  # R9
@@ -51,15 +53,16 @@ def test_failed_slots_are_run_again_by_a_backfill_of_what_failed():  # R13
             ran.append(ctx.tenant.id)
 
     process = driven()(declare)
-    process.advance(HOUR)
+    process.advance(HOUR + MINUTE)
     [round_] = rounds_of(process.app)
     assert round_.state is RoundState.PARTIAL
     broken.clear()
 
-    filled = process.app.backfill("report", since=noon_plus(minutes=1), until=noon_plus(hours=2), mode="failed")
+    window = {"since": noon_plus(minutes=1), "until": noon_plus(hours=1, minutes=1)}
+    filled = process.app.backfill("report", **window, mode="failed")
     process.settle_down()
 
-    assert (filled.added, filled.reopened) == (0, 1)
+    assert (filled.preview.added, filled.preview.reopened) == (0, 1)
     assert ran == ["acme", "globex"]
     [round_] = rounds_of(process.app)
     assert (round_.state, dict(round_.counts)) == (RoundState.SUCCEEDED, {"succeeded": 2})
@@ -70,7 +73,8 @@ def test_a_dry_run_of_a_backfill_writes_nothing():  # R13
 
     plan = process.app.backfill("report", since=noon_plus(hours=-3), until=NOON, dry_run=True)
 
-    assert plan.plan.total == 6
+    assert (plan.preview.total, plan.campaign) == (6, None)
+    assert process.app.campaigns.list() == []
     assert runs_of(process.app) == [] and rounds_of(process.app) == []
 
 

@@ -22,7 +22,8 @@ def test_an_operators_schedule_in_the_place_of_the_codes_survives_a_deploy():  #
     process.app.schedules.sync()
 
     kept = process.app.schedules.get("report")
-    assert (kept.origin, kept.next_at) == (Origin.ROW, NOON + 15 * HOUR)
+    assert (kept.origin, kept.next_at) == (Origin.CODE, NOON + 15 * HOUR)
+    assert process.app.schedules.restore("report").next_at == NOON + HOUR
 
 
 def test_a_module_registry_takes_the_defaults_of_the_application_that_includes_it():

@@ -8,7 +8,7 @@ import pytest
 from rota import Rota, State
 from rota.core.model import Outcome, Run
 from rota.errors import StoreUnavailable
-from rota.ports import ClaimRequest
+from rota.queries import ClaimRequest
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.contract.flaky import Moment

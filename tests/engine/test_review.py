@@ -15,7 +15,7 @@ from rota.engine import host
 from rota.engine.directory import AGAIN, REFRESH, Directory
 from rota.engine.maintenance import FORGOTTEN, Neighbours
 from rota.errors import StoreUnavailable, TenantListFailed, TenantNotFound
-from rota.ports import Settled
+from rota.queries import Settled
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.contract.flaky import Moment

@@ -8,7 +8,7 @@ from rota import Retry, Rota, RunContext, State, every
 from rota.core.events import AttemptEnded, RoundEnded, TenantsDropped
 from rota.core.model import RoundState, RunKind
 from rota.errors import TenantListFailed
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 from tests.engine.house import driven, hourly, noon_plus, rounds_of, runs_of, states_by_tenant
 from tests.values import HOUR, MINUTE, SECOND
 

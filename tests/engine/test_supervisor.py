@@ -18,7 +18,7 @@ from rota.engine.channel import Channel, Dead, Ended, Hurry, Ready
 from rota.engine.maintenance import Neighbours
 from rota.engine.restart import REPLACE, SETTLED, ended_by, failures_after, is_refusal, pause_before
 from rota.errors import ConfigurationError
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.system.processes import wait_until

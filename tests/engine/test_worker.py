@@ -7,13 +7,14 @@ from random import Random
 import pytest
 
 from rota import Rota, State
+from rota.calls import Call
 from rota.core.events import LeaseLost
 from rota.core.lifecycle import Ending, rescue
 from rota.core.model import Outcome, Run
 from rota.engine.pool import Pool
+from rota.engine.standing import Standing
 from rota.engine.worker import Worker
 from rota.errors import StoreUnavailable
-from rota.ports import Call
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.contract.flaky import Moment
@@ -60,6 +61,7 @@ def a_worker_that_begins_nothing(app: Rota) -> Worker:
         jobs={name: function.registered for name, function in app.jobs.items()},
         pools=[Pool(Waiting(), places=8, jobs=frozenset(app.jobs), ahead=True)],
         queues={"default": 0},
+        standing=Standing(app.store),
         lease=LEASE,
         margin=timedelta(seconds=7),
         on_ended=lambda run: None,

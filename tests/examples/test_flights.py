@@ -125,7 +125,7 @@ def work_and_compare(environment, *, at, store):
         assert done.returncode == 0, done.stdout + done.stderr
 
     # The second time there was nothing left to do.
-    assert "0 runs added" in done.stdout
+    assert "0 runs to add" in done.stdout
     assert totals.found(["XX", "YY", "ZZ"], make_url(at)) == totals.counted(table)
     assert states(store) == [State.SUCCEEDED] * 15
 

@@ -11,7 +11,7 @@ import pytest
 
 from rota import State
 from rota.errors import BadArguments
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 from tests.house.source import ROOT, files, shown
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from rota.calls import Brief
 from rota.clock import SystemClock
 from rota.context import StopSignal
 from rota.core.model import Run, Tenant
 from rota.executors.kernel import children, descendants
 from rota.executors.process import ProcessChildren
-from rota.ports import Brief
 from tests.executors.process_app import app
 from tests.system.processes import wait_until
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -80,3 +81,66 @@ def test_told_to_stop_by_two_threads_at_once_a_coroutine_is_cancelled_once(execu
     endings.wait_for(20)
 
     assert len(cleaned_up) == 20
+
+
+def test_a_stop_and_a_time_limit_at_once_cancel_a_coroutine_once_and_end_it_once(executor, monkeypatch):  # R42, G3
+    endings = Endings()
+    began, cleaning, go_on = threading.Event(), threading.Event(), threading.Event()
+    both_tell = threading.Barrier(2)
+    cleaned_up: list[bool] = []
+
+    async def tidy() -> None:
+        try:
+            began.set()
+            await asyncio.Event().wait()
+        finally:
+            cleaning.set()
+            while not go_on.is_set():
+                await asyncio.sleep(0.001)
+            cleaned_up.append(True)
+
+    call = Coroutine(tidy)
+    executor.submit([call], endings)
+    assert began.wait(10)
+    loop_of_all = executor._loop
+    on_its_way = loop_of_all.call_soon_threadsafe
+
+    def told_at_once(callback, *args):
+        # Both are past everything that a thread may look at before either reaches the loop; and the second reaches
+        # it when the first has had its effect.
+        name = threading.current_thread().name
+        if name in ("limit", "stop"):
+            with suppress(threading.BrokenBarrierError):
+                both_tell.wait(2)
+        if name == "limit":
+            assert cleaning.wait(10)
+        return on_its_way(callback, *args)
+
+    monkeypatch.setattr(loop_of_all, "call_soon_threadsafe", told_at_once)
+    tellers = [
+        threading.Thread(name="stop", target=call.stop_signal.set, args=("cancelled",)),
+        threading.Thread(
+            name="limit",
+            target=call.stop_signal.set,
+            args=("its time limit is over",),
+            kwargs={"outcome": Outcome.TIMED_OUT},
+        ),
+    ]
+    for teller in tellers:
+        teller.start()
+    for teller in tellers:
+        teller.join(10)
+    # Whatever the second teller asked for has been done when this is called.
+    came_round = threading.Event()
+    on_its_way(came_round.set)
+    assert came_round.wait(10)
+    go_on.set()
+    endings.wait_for(1)
+
+    assert cleaned_up == [True]
+    assert endings.runs == [call.run.id]
+    ending = endings.of[call.run.id]
+    assert (ending.outcome, ending.reason) in [
+        (Outcome.CANCELLED, "cancelled"),
+        (Outcome.TIMED_OUT, "its time limit is over"),
+    ]

@@ -284,7 +284,7 @@ from rota.context import StopSignal
 from rota.core.model import Run
 from rota.executors.process import ProcessChildren
 from rota.place import place_of
-from rota.ports import Brief
+from rota.calls import Brief
 
 app = Rota("memory://")
 

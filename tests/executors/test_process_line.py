@@ -7,13 +7,13 @@ from types import ModuleType
 import pytest
 
 from rota import Rota
+from rota.calls import Brief
 from rota.core.lifecycle import Ending
 from rota.core.model import ErrorReport, Outcome, Tenant
 from rota.errors import AppNotFound, BrokenFrame, ConfigurationError
 from rota.executors.frames import MOST, Ended, Frames, FromChild, Logged, Start, Taken, ToChild, framed
 from rota.executors.line import LONGEST, Lines
 from rota.place import heard, place_of, told
-from rota.ports import Brief
 from rota.relay import RelayStore
 from rota.settings import Settings
 from rota.settings.reading import KINDS, value_of

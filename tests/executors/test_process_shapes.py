@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from rota.calls import Brief
 from rota.clock import SystemClock
 from rota.context import StopSignal
 from rota.core.model import Outcome, Run, Tenant
 from rota.executors.process import ProcessChildren
-from rota.ports import Brief
 from tests.executors.shapes_app import app
 from tests.tenants.conftest import hold_name
 

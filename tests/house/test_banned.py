@@ -46,8 +46,7 @@ DANGEROUS_EXCEPTIONS: dict[str, str] = {}
 
 IMPORT_BY_NAME = {"importlib.import_module", "__import__", "pkgutil.resolve_name"}
 IMPORT_BY_NAME_EXCEPTIONS = {
-    "rota/app.py": "the tenant source, as the settings name it",
-    "rota/place.py": "the application, in the spawner, as its own worker named it; and what the settings preload",
+    "rota/place.py": "the application, in the spawner, as its own worker named it; and what the settings name",
     "rota/cli/discovery.py": "the application's module, as its operator named it",
     "rota/cli/root.py": "commands, from a table in that file",
 }
@@ -72,6 +71,7 @@ STARTS_THREADS = {
 }
 STARTS_THREADS_EXCEPTIONS = {
     "rota/engine/loop.py": "the services' threads",
+    "rota/engine/probes.py": "a tenant's database that hangs while it is tried must not hold up the others",
     "rota/executors/thread.py": "the jobs' threads",
     "rota/executors/asyncio_.py": "the thread of the event loop; and what would hold it up",
     "rota/child.py": "hears the stop signal while the main thread runs a job",
@@ -103,6 +103,7 @@ STORE_FILES_EXCEPTIONS = {
 SQL_TEXT_EXCEPTIONS = {
     "rota/tenants/connection.py": "whole statements, from constants of the sources",
     "rota/stores/sql/migrations/versions/0001_first.py": "conditions of partial indexes, from constants of that module",
+    "rota/stores/sql/migrations/versions/0003_gates.py": "defaults and conditions, from constants of that module",
     "rota/stores/sql/tables.py": "conditions of partial indexes, from constants of that module",
 }
 

@@ -17,7 +17,8 @@ CORE_MAY_IMPORT = {"rota", "cronsim", "msgspec"}
 # The commands are loaded one by one, and what they draw with only when they draw.
 LAZY_FOLDERS = ("rota/cli/",)
 IMPORTS_INSIDE_FUNCTIONS = {
-    "rota/app.py": "SQLAlchemy, for applications whose tenants have databases",
+    "rota/app.py": "SQLAlchemy, for jobs that ask whether an effect is the first",
+    "rota/tenancy.py": "SQLAlchemy, for applications whose tenants have databases",
     "rota/stores/__init__.py": "the one store that is opened, and nothing of the others",
     "rota/tenants/databases.py": "SQLAlchemy, for sources that ask a database",
     "rota/tenants/table.py": "SQLAlchemy, for sources that ask a database",

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from rota.core.model import LogChunk, LogLine, Note
-from rota.ports import RunQuery
-from rota.stores.sql import history, keys, logs, queue, rounds, schedules, turns
+from rota.queries import RunQuery
+from rota.stores.sql import history, keys, logs, queue, rounds, schedules, settling, turns
 from rota.stores.sql.database import Link
 from rota.stores.sql.store import SqlStore
 from tests.values import HOUR, NOON, a_run, a_schedule, claim
@@ -89,6 +89,26 @@ def test_a_question_about_few_runs_does_not_read_all(
     assert index in found
     assert "Seq Scan" not in found
     assert "SCAN r" not in found
+
+
+def test_runs_that_are_settled_are_looked_up_one_by_one(postgres_database: str) -> None:  # fault row C9
+    # Not joined to the index of all that is running, which behind an old snapshot is long; nor to the whole table,
+    # which was small when the statement was first planned.
+    from tests.stores.conftest import opened
+
+    with closing(opened(postgres_database)) as store:
+        store.setup()
+        store.enqueue([a_run() for _ in range(200)], now=NOON)
+        claim(store, limit=20)
+        database = store._database
+        statement = database.update_text("runs", settling.PLAIN_FIELDS, settling.PLAIN, settling.FENCE)
+
+        found = database.read(
+            lambda link: [row[0] for row in link.driver.execute("EXPLAIN " + statement, ['[["a", 1]]']).fetchall()]
+        )
+
+        assert any("Index Scan using" in line for line in found), found
+        assert not any(word in line for word in ("Hash", "Bitmap", "Seq Scan", "Merge") for line in found), found
 
 
 def test_expired_leases_are_looked_for_among_running_runs_only(filled: SqlStore) -> None:

@@ -89,6 +89,7 @@ def test_a_schedule_is_explained_without_an_app_and_with_its_daylight_saving(tmp
     assert result.stdout == (
         "daily at 02:30 Europe/Paris      cron: 30 2 * * *\n"
         "  Sat 28 Mar 2026 02:30:00 CET   2026-03-28 01:30 UTC\n"
+        "  -- the clocks of Europe/Paris went forward 60 minutes, 02:00 became 03:00 --\n"
         "  Sun 29 Mar 2026 03:00:00 CEST   2026-03-29 01:00 UTC   "
         "02:30 does not exist: runs at the first minute after the gap\n"
     )

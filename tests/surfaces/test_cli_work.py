@@ -6,7 +6,7 @@ import re
 import pytest
 
 from rota.core.model import State
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 from tests.surfaces.conftest import HOUR, NOON, an_app, data, run
 from tests.values import claim, lost, settle_all
 
@@ -76,12 +76,11 @@ def test_a_backfill_shows_its_plan_runs_the_missing_slots_once_and_is_seen_in_th
 
     planned = rota("backfill", "sync", *window, "--dry-run")
     started = rota("backfill", "sync", *window, "--yes", "--detach", "--json")
-    with app.working(queues={"default": 0}):
-        rota("wait", *[row["id"] for row in data(rota("runs", "--json"))])
+    app.tick()
     again = rota("backfill", "sync", *window, "--yes")
 
     assert re.search(r"◇ 3 missing\n.*9 runs\. Nothing was started \(--dry-run\)\.", planned.stdout, re.DOTALL)
-    assert data(started)["added"] == 9
+    assert data(started)["preview"]["added"] == 9
     assert "There is nothing to do." in again.stdout
     assert data(rota("slots", "sync", "--since", "-3h", "--json"))[0]["counts"] == {"succeeded": 3}
     assert rota("slots", "sync", "--since", "-3h", "--missed").exit_code == 0
@@ -125,8 +124,7 @@ def test_the_verdict_turns_when_a_schedule_fails_for_a_tenant(tmp_path, tenant, 
     app = an_app()
     app.schedules.put("yearly", job="report", when="every day at 02:00", tenants=(tenant,))
     run(app, "backfill", "yearly", "--since", "2d", "--until", "now", "--yes", "--detach", directory=tmp_path)
-    with app.working(queues={"default": 0}):
-        run(app, "wait", *[row.id for row in app.store.runs(RunQuery())], directory=tmp_path)
+    app.tick()
 
     result = run(app, "status", "--json", directory=tmp_path)
 
@@ -213,7 +211,7 @@ def test_why_a_run_waits_is_said_with_the_way_out(rota):
 
     lines = rota("explain", run_id[:12]).stdout.splitlines()
 
-    assert lines == [f"run {run_id} of broken is queued", "no worker is alive: rota start"]
+    assert lines == [f"run {run_id} of broken: queued", "  no worker is alive", "    -> rota start"]
 
 
 def test_waiting_for_several_runs_tells_that_some_failed(rota, app):

@@ -11,7 +11,8 @@ from sqlalchemy import make_url
 
 from rota.clock import SystemClock
 from rota.core.model import Outcome, Run, State
-from rota.ports import RunQuery, Store
+from rota.ports import Store
+from rota.queries import RunQuery
 from rota.stores import open_store
 from tests.proxy import Proxy, proxy
 from tests.system.processes import Site, wait_until
@@ -110,7 +111,7 @@ class Ground:
 
     def claimed_by_one_who_is_gone(self, number: int, *, beats: int = 1) -> list[Run]:
         """Return runs in the hands of a worker of another host that is heard of no more, their leases over."""
-        from rota.ports import ClaimRequest
+        from rota.queries import ClaimRequest
 
         runs = self.enqueue(number=number, beats=beats)
         request = ClaimRequest(worker="gone", queues={"default": 100}, limit=100, lease=timedelta(milliseconds=1))

@@ -13,7 +13,7 @@ import pytest
 
 from rota import Rota, every
 from rota.core.model import Outcome
-from rota.ports import RoundQuery
+from rota.queries import RoundQuery
 from rota.settings import Migrate, Settings
 from rota.settings.values import StoreSettings
 from tests.clocks import FakeClock

@@ -12,7 +12,7 @@ import pytest
 from rota import Rota, RunContext, every
 from rota.core.model import CatchUp, Outcome, Run, State
 from rota.errors import StoreUnavailable
-from rota.ports import RoundQuery, RunQuery
+from rota.queries import RoundQuery, RunQuery
 from tests.clocks import FakeClock
 from tests.system.crashing import VARIABLE
 from tests.system.faults import KINDS, SERVERS, Ground, between, events, no_overlap, on, worker_pid

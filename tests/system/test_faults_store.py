@@ -3,8 +3,10 @@
 import re
 import signal
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import NullPool, create_engine, make_url, text
@@ -12,8 +14,9 @@ from sqlalchemy import NullPool, create_engine, make_url, text
 from rota.core.model import State
 from rota.errors import StoreUnavailable
 from rota.stores import open_store
+from tests import servers
 from tests.servers import unique_name
-from tests.system.faults import SERVERS, SHORT, Ground, between, events, no_overlap, on, worker_pid
+from tests.system.faults import KINDS, SERVERS, SHORT, Ground, between, events, no_overlap, on, worker_pid
 from tests.system.processes import DEADLINE_S, wait_until
 from tests.values import a_schedule
 
@@ -37,11 +40,53 @@ def each_once(ground: Ground, site, runs) -> None:
     assert {ground.run(run).attempt for run in runs} == {1}
 
 
-def test_a_store_that_only_reads_is_said_loudly_and_waited_for(request, tmp_path):  # C5
-    with on("postgres", request, tmp_path) as ground, between(ground) as (line, url):
-        name = make_url(ground.url).database
+@pytest.fixture(scope="module")
+def mariadb_of_ours(mariadb_server) -> Iterator[servers.Server]:
+    """A MariaDB whose settings may be changed: they are those of the whole server, and the other is everybody's."""
+    with servers.session() as directory:
+        yield servers.running(directory, "mariadb")
+
+
+@contextmanager
+def on_reading_only(kind: str, request: Any, folder: Path) -> Iterator[tuple[Ground, str, Callable[[], None]]]:
+    """Yield a store, the way to it for a worker, and what makes it read only when called, and write when called
+    again."""
+    if kind == "postgres":
+        with on(kind, request, folder) as ground, between(ground) as (line, url):
+            name = make_url(ground.url).database
+            statements = iter(
+                [
+                    [f"ALTER DATABASE {name} SET default_transaction_read_only = on"],
+                    [
+                        "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+                        f"ALTER DATABASE {name} RESET default_transaction_read_only",
+                    ],
+                ]
+            )
+
+            def turn() -> None:
+                execute(ground.url, *next(statements))
+                # It is a default of sessions that begin.
+                line.reset()
+
+            yield ground, url, turn
+        return
+    server = request.getfixturevalue("mariadb_of_ours")
+    ground = Ground(server.create_database(), folder)
+    values = iter(["ON", "OFF"])
+    try:
+        # An administrator may write nevertheless.
+        yield ground, limited(ground, 100), lambda: server.execute(f"SET GLOBAL read_only = {next(values)}")
+    finally:
+        server.execute("SET GLOBAL read_only = OFF")
+        ground.close()
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_a_store_that_only_reads_is_said_loudly_and_waited_for(kind, request, tmp_path):  # C5
+    with on_reading_only(kind, request, tmp_path) as (ground, url, turn):
         site = ground.site(url=url)
-        execute(ground.url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        turn()
         with site.started() as process:
             wait_until(lambda: "read-only" in site.logs(), what="a word about it")
             far = open_store(url)
@@ -50,9 +95,7 @@ def test_a_store_that_only_reads_is_said_loudly_and_waited_for(request, tmp_path
             far.close()
             # Each loop pauses for longer and longer: nobody spins.
             assert len(re.findall("read-only", site.logs())) < 60
-            writes = "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE"
-            execute(ground.url, writes, f"ALTER DATABASE {name} RESET default_transaction_read_only")
-            line.reset()
+            turn()
             runs = ground.enqueue(number=3)
             each_once(ground, site, runs)
             assert process.poll() is None
@@ -114,19 +157,39 @@ def test_a_strict_default_isolation_changes_nothing(request, tmp_path):  # C11
     with on("postgres", request, tmp_path) as ground:
         name = make_url(ground.url).database
         execute(ground.url, f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'")
-        site = ground.site()
-        runs = ground.enqueue(number=100)
+        two_processes_get_on(ground)
+        assert level(ground, "SHOW transaction_isolation") == "read committed"
 
-        with ExitStack() as held:
-            for _ in range(2):
-                held.enter_context(site.started())
-            each_once(ground, site, runs)
 
-        assert "serializ" not in site.logs().lower()
-        # Collisions would be repeated and not seen: so ask a session of ours as well.
-        with closing(ground.store._database.engine.raw_connection()) as connection:
-            [level] = connection.cursor().execute("SHOW transaction_isolation").fetchone()
-        assert level == "read committed"
+def test_a_strict_default_isolation_changes_nothing_on_mariadb(mariadb_of_ours, tmp_path):  # C11
+    mariadb_of_ours.execute("SET GLOBAL tx_isolation = 'SERIALIZABLE'")
+    ground = Ground(mariadb_of_ours.create_database(), tmp_path)
+    try:
+        two_processes_get_on(ground)
+        assert level(ground, "SELECT @@session.tx_isolation") == "READ-COMMITTED"
+    finally:
+        mariadb_of_ours.execute("SET GLOBAL tx_isolation = DEFAULT")
+        ground.close()
+
+
+def two_processes_get_on(ground: Ground) -> None:
+    site = ground.site()
+    runs = ground.enqueue(number=100)
+
+    with ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(site.started())
+        each_once(ground, site, runs)
+
+    assert "serializ" not in site.logs().lower()
+
+
+def level(ground: Ground, question: str) -> str:
+    """Return the isolation of a session of ours: collisions would be repeated, and not seen."""
+    with closing(ground.store._database.engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute(question)
+        [answer] = cursor.fetchone()
+        return answer
 
 
 def test_eight_processes_on_one_sqlite_file_get_on(request, tmp_path):  # C13
@@ -140,9 +203,10 @@ def test_eight_processes_on_one_sqlite_file_get_on(request, tmp_path):  # C13
         assert "locked" not in site.logs()
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("number", "words"), [("1", "rota db upgrade"), ("999", "upgrade rota")])
-def test_a_schema_that_does_not_fit_is_refused_with_the_way_out(number, words, request, tmp_path):  # C20, R70
-    with on("sqlite", request, tmp_path) as ground:
+def test_a_schema_that_does_not_fit_is_refused_with_the_way_out(kind, number, words, request, tmp_path):  # C20, R70
+    with on(kind, request, tmp_path) as ground:
         site = ground.site(migrate="check")
         [run] = ground.enqueue()
         with create_engine(ground.url, poolclass=NullPool).begin() as connection:

@@ -16,7 +16,7 @@ from sqlalchemy import NullPool, create_engine, make_url, text
 from examples.flights import data, databases, totals
 from examples.flights.places import database_of
 from rota.core.model import State
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 from rota.stores import open_store
 from tests.examples.small import departures, lines
 from tests.system.processes import kill_tree, wait_until

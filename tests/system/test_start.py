@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from rota.core.model import State
-from rota.ports import RoundQuery, RunQuery, Store
+from rota.ports import Store
+from rota.queries import RoundQuery, RunQuery
 from rota.stores import open_store
 from tests.system.processes import Site, end, kill_tree, wait_until
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import make_url
 
 from rota.core.model import Outcome, State
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 from rota.stores import open_store
 from tests.system.processes import DEADLINE_S, Site, children_of, end, is_alive, kill_tree, wait_until
 

@@ -1,25 +1,54 @@
 """`rota backfill`: the slots of a past time range."""
 
+import re
+
 import click
 
-from rota.backfill import Backfill, BackfillPlan, Mode, SlotPlan
+from rota.campaigns import MOST, Backfill, Wanted
 from rota.cli.arguments import actor
+from rota.cli.campaign import SHORT, follow_campaign, preview_lines
 from rota.cli.command import RotaCommand
 from rota.cli.exits import Exit
-from rota.cli.follow import follow
 from rota.cli.selection import chosen, excluded
 from rota.cli.session import Session, pass_session
-from rota.core.safe import safe_text
+from rota.core.campaign import Mode
+from rota.core.duration import parse_duration
+from rota.views.status import alive_workers
 
-SHOWN = 20
+_RATE = re.compile(r"(?P<count>\d+(?:\.\d+)?)(?:/(?P<per>\d*\s*[a-z]+))?", re.ASCII)
+
+
+class Rate(click.ParamType[float]):
+    """Runs per minute, as `60/m`, `2/s`, `100/h`, or a number alone."""
+
+    name = "rate"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return runs per minute."""
+        found = _RATE.fullmatch(str(value).strip().lower())
+        if found is None:
+            self.fail(f"{value!r} is no rate; write a number and a time: 60/m, 2/s, 100/h", param, ctx)
+        per = found["per"] or "m"
+        try:
+            every = parse_duration(per if per[0].isdigit() else f"1{per}")
+        except ValueError as error:
+            self.fail(f"{value!r} is no rate: {error}", param, ctx)
+        if not every:
+            self.fail(f"{value!r} is no rate: no time at all", param, ctx)
+        return float(found["count"]) * 60 / every.total_seconds()
+
+
+PARALLEL = click.option("--parallel", type=click.IntRange(min=1), help="So many of its runs at once.")
+RATE = click.option("--rate", type=Rate(), metavar="N/m", help="So many of its runs begin: 60/m, 2/s, 100/h.")
+STOP_AFTER = click.option("--stop-after", type=click.IntRange(min=1), help="Stop when so many runs have failed.")
 
 
 @click.command(
     cls=RotaCommand,
     exits={
-        Exit.FAILED: "every slot failed",
+        Exit.FAILED: "every run failed",
         Exit.NOT_FOUND: "no such job or tenant",
-        Exit.PARTIAL: "some slots failed",
+        Exit.PARTIAL: "some runs failed",
     },
 )
 @click.argument("job")
@@ -35,6 +64,11 @@ SHOWN = 20
     help="Slots that never ran; those that failed, too; or every one again.",
 )
 @click.option("--order", type=click.Choice(["old", "new"]), default="old", show_default=True, help="Which slots first.")
+@click.option("--as-one", is_flag=True, help="One run per tenant for the whole range, not one per slot.")
+@PARALLEL
+@RATE
+@STOP_AFTER
+@click.option("--reason", help="Kept with it and in the audit.")
 @click.option("--dry-run", is_flag=True, help="Only say what would run.")
 @click.option("--detach", is_flag=True, help="Do not wait for it.")
 @pass_session
@@ -48,59 +82,57 @@ def backfill(
     exclude: tuple[str, ...],
     mode: str,
     order: str,
+    as_one: bool,
+    parallel: int | None,
+    rate: float | None,
+    stop_after: int | None,
+    reason: str | None,
     dry_run: bool,
     detach: bool,
 ) -> None:
     """Run the slots of a past time range.
 
-    Shows what it would do, asks, and waits with a bar. Repeating it adds nothing twice.
+    Shows what it would do, asks, and waits with a bar. Repeating it adds nothing twice. The work is done by whoever
+    runs rota start or rota tick; rota backfills looks at it, pauses and cancels it.
     """
     app, now = session.app, session.app.clock.now()
-    starts, ends = session.instant(since, flag="--since", now=now), session.instant(until, flag="--until", now=now)
-    only, without = chosen(app, tenants), excluded(app, exclude)
-
-    def planned(*, dry: bool) -> Backfill:
-        return app.backfill(
-            job,
-            since=starts,
-            until=ends,
-            tenants=only,
-            exclude=without,
-            mode=Mode(mode),
-            newest_first=order == "new",
-            dry_run=dry,
-            actor=actor(),
-        )
-
-    preview = planned(dry=True).plan
-    lines = _preview(session, preview)
+    only = chosen(app, tenants)
+    wanted = Wanted(
+        since=session.instant(since, flag="--since", now=now),
+        until=session.instant(until, flag="--until", now=now),
+        tenants=None if only is None else tuple(only),
+        exclude=tuple(excluded(app, exclude)),
+        mode=Mode(mode),
+        newest_first=order == "new",
+        as_one=as_one,
+        parallel=parallel,
+        rate=rate,
+        stop_after=stop_after,
+        reason=reason,
+    )
+    preview = app.campaigns.start(job, wanted, dry_run=True).preview
+    lines = preview_lines(session, preview)
     if dry_run or not preview.total:
         tail = "Nothing was started (--dry-run)." if dry_run else "There is nothing to do."
-        session.out.one("rota.backfill.plan/1", preview, [*lines, f"{preview.total} runs. {tail}"])
+        session.out.one("rota.backfill.plan/1", preview, [*lines, f"{preview.total:,} runs. {tail}"])
         return
     for line in lines:
         session.out.say(line)
-    session.confirm(f"Start {preview.total} runs?")
-    started = planned(dry=False)
-    if not detach and started.round_ids:
-        follow(session, app, started.round_ids, job=preview.job, schema="rota.backfill.follow/1")
-    text = f"{started.added} runs added, {started.reopened} opened again, in {len(started.round_ids)} rounds"
-    session.out.one("rota.backfill.start/1", started, [text])
+    large = f" That is more than {MOST:,}." if preview.total > MOST else ""
+    session.confirm(f"Start {preview.total:,} runs?{large}")
+    # Whoever was asked has been told the number.
+    _start(session, app.campaigns.start(job, wanted, actor=actor(), most=None), detach=detach)
 
 
-def _preview(session: Session, plan: BackfillPlan) -> list[str]:
-    tenants = f" × {len(plan.tenants)} tenants" if plan.tenants != (None,) else ""
-    head = f"{plan.job} · schedule {plan.schedule} · mode {plan.mode} · {len(plan.slots)} slots{tenants}"
-    lines = [f"  {session.shown(slot.slot)}  {_counts(slot)}" for slot in plan.slots[:SHOWN]]
-    more = [f"  and {len(plan.slots) - SHOWN} more slots"] if len(plan.slots) > SHOWN else []
-    return [safe_text(head), *lines, *more]
-
-
-def _counts(slot: SlotPlan) -> str:
-    facts = {
-        "● {} ok": slot.succeeded,
-        "◇ {} missing": len(slot.missing),
-        "■ {} to run again": len(slot.reopened),
-        "○ {} under way": slot.open,
-    }
-    return "  ".join(text.format(count) for text, count in facts.items() if count) or "·"
+def _start(session: Session, started: Backfill, *, detach: bool) -> None:
+    app, campaign = session.app, started.campaign
+    if campaign is None:
+        # Somebody else has made them up while the question stood.
+        session.out.one("rota.backfill.start/1", started, ["There is nothing to do any more."])
+        return
+    if not detach:
+        follow_campaign(session, app, campaign)
+    if not alive_workers(app, app.store.workers(), now=app.clock.now()):
+        session.out.say("no worker is alive, so nothing happens until one is: rota start")
+    text = f"backfill {campaign.id} started: {started.preview.total:,} runs"
+    session.out.one("rota.backfill.start/1", started, [text, f"rota backfills show {campaign.id[:SHORT]}"])

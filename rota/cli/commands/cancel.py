@@ -2,6 +2,7 @@
 
 import click
 
+from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
 from rota.cli.exits import Exit
 from rota.cli.session import Session, pass_session
@@ -30,7 +31,7 @@ def cancel(session: Session, *, runs_or_rounds: tuple[str, ...], reason: str, dr
         return
     if len(found) > 1:
         session.confirm(f"Cancel {len(found)} runs?")
-    done = app.store.cancel([run.id for run in found], now=app.clock.now(), reason=reason)
+    done = app.cancel([run.id for run in found], reason=reason, actor=actor())
     session.out.one(
         "rota.cancel/1", done, [f"{len(done)} runs are cancelled or asked to stop; rota retry runs them again"]
     )

@@ -2,10 +2,11 @@
 
 import click
 
+from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
 from rota.cli.exits import Exit
 from rota.cli.output import Column
-from rota.cli.selection import chosen
+from rota.cli.selection import known, said
 from rota.cli.session import Session, pass_session
 
 
@@ -13,13 +14,17 @@ from rota.cli.session import Session, pass_session
 @click.argument("job")
 @click.option("--tenant", "tenants", multiple=True, metavar="A,B|@TAG|all", help="Only for these tenants.")
 @click.option("--until", metavar="TIME", help="The newest slot not after this. Default: now.")
+@click.option("--reason", help="Kept in the audit.")
 @pass_session
-def mark_success(session: Session, job: str, *, tenants: tuple[str, ...], until: str | None) -> None:
+def mark_success(
+    session: Session, job: str, *, tenants: tuple[str, ...], until: str | None, reason: str | None
+) -> None:
     """Record slots as done without running them."""
     app = session.app
     ends = session.instant(until, flag="--until", now=app.clock.now()) if until else None
-    session.confirm(f"Take {job} as succeeded" + (f" until {until}?" if until else " until now?"))
-    marked = app.mark_success(job, tenants=chosen(app, tenants), until=ends)
+    ids = known(app, job, tenants)
+    session.confirm(f"Take {job} as succeeded for {said(ids)} until {until or 'now'}?")
+    marked = app.mark_success(job, tenants=ids, until=ends, reason=reason, actor=actor())
     columns = [
         Column("SCHEDULE", lambda row: row.schedule),
         Column("TENANT", lambda row: row.tenant),

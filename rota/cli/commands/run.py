@@ -16,6 +16,7 @@ from rota.core.safe import safe_text
 from rota.engine.private import private_queue
 from rota.errors import TenantNotFound
 from rota.views.jobs import the_job
+from rota.views.pauses import in_the_way
 
 
 class RunPlan(Struct, frozen=True, kw_only=True):
@@ -25,6 +26,8 @@ class RunPlan(Struct, frozen=True, kw_only=True):
     tenants: list[str] | None
     """None when the job is not per tenant."""
     round: str | None
+    in_the_way: list[str] = []
+    """Why some of it would not run at once: pauses, parked tenants."""
 
 
 @click.command(
@@ -40,6 +43,9 @@ class RunPlan(Struct, frozen=True, kw_only=True):
 @click.option("--exclude", "exclude", multiple=True, metavar="A,B|@TAG", help="Not these tenants.")
 @click.option("--arg", "args", multiple=True, metavar="NAME=VALUE", help="An argument; JSON or text.")
 @click.option("--args-json", metavar="JSON", help="All arguments: a list or an object; - reads standard input.")
+@click.option("--canary", metavar="ID", help="This tenant first; the others only if it succeeds.")
+@click.option("--parallel", type=click.IntRange(min=1), help="How many tenants at once.")
+@click.option("--reason", help="Kept with the round.")
 @click.option("--here", is_flag=True, help="Run it in this process, and wait.")
 @click.option("--follow", "is_followed", is_flag=True, help="Wait for it, with a bar.")
 @click.option("--dry-run", is_flag=True, help="Only say what would run.")
@@ -52,6 +58,9 @@ def run(
     exclude: tuple[str, ...],
     args: tuple[str, ...],
     args_json: str | None,
+    canary: str | None,
+    parallel: int | None,
+    reason: str | None,
     here: bool,
     is_followed: bool,
     dry_run: bool,
@@ -66,21 +75,34 @@ def run(
     positional, named = from_json(args_json)
     named |= keywords(args)
     if dry_run:
-        plan = RunPlan(job=job, tenants=_tenants(app, job, only, without), round=None)
+        meant = _tenants(app, job, only, without)
+        plan = RunPlan(job=job, tenants=meant, round=None, in_the_way=in_the_way(app, job, meant or ()))
         session.out.one("rota.run.start/1", plan, _lines(plan, tail="Nothing was started (--dry-run)."))
         return
     # A queue of its own: this process works off this round and nothing else.
     queue = private_queue(app.clock.new_id()) if here else None
     with app.working(queues={queue: 0}) if queue else nullcontext():
         round_ = app.start_run(
-            job, tenants=only, exclude=without, args=positional, kwargs=named, actor=actor(), queue=queue
+            job,
+            tenants=only,
+            exclude=without,
+            args=positional,
+            kwargs=named,
+            canary=canary,
+            parallel=parallel,
+            reason=reason,
+            actor=actor(),
+            queue=queue,
         )
         if here:
             follow(session, app, [round_.id], job=job, schema="rota.run.follow/1")
     if is_followed:
         follow(session, app, [round_.id], job=job, schema="rota.run.follow/1")
-    plan = RunPlan(job=job, tenants=only, round=round_.id)
+    waits = in_the_way(app, job, only or ())
+    plan = RunPlan(job=job, tenants=only, round=round_.id, in_the_way=waits)
     session.out.one("rota.run.start/1", plan, [f"round {round_.id} of {job} is queued"])
+    for line in waits:
+        session.out.say(safe_text(f"it waits: {line}"))
     session.out.say(f"how it goes:  rota show {round_.id}      to stop it:  rota cancel {round_.id}")
 
 
@@ -95,7 +117,8 @@ def _tenants(app: Rota, job: str, only: list[str] | None, without: list[str]) ->
 
 
 def _lines(plan: RunPlan, *, tail: str) -> list[str]:
+    held = [safe_text(f"  {line}") for line in plan.in_the_way]
     if plan.tenants is None:
-        return [f"{plan.job}: one run. {tail}"]
+        return [f"{plan.job}: one run. {tail}", *held]
     named = ", ".join(plan.tenants[:20]) + (" and others" if len(plan.tenants) > 20 else "")
-    return [safe_text(f"{plan.job}: {len(plan.tenants)} tenants: {named}. {tail}")]
+    return [safe_text(f"{plan.job}: {len(plan.tenants)} tenants: {named}. {tail}"), *held]

@@ -9,7 +9,7 @@ from rota.cli.selection import chosen
 from rota.cli.session import Session, pass_session
 from rota.core.duration import rough_duration
 from rota.core.model import RunKind, State
-from rota.ports import RunQuery
+from rota.queries import RunQuery
 from rota.views.runs import RunRow, run_row
 
 

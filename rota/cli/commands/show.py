@@ -4,12 +4,13 @@ import click
 
 from rota.cli.command import RotaCommand
 from rota.cli.exits import Exit
+from rota.cli.round import facts, round_lines, say_retry
 from rota.cli.session import Session, pass_session
 from rota.core.duration import rough_duration
 from rota.core.model import Round, State
 from rota.core.safe import masked, safe_text
-from rota.views.follow import by_error
-from rota.views.runs import AttemptRow, RoundDetail, RunDetail, find, round_detail, run_detail
+from rota.views.rounds import round_detail
+from rota.views.runs import AttemptRow, RunDetail, find, run_detail
 
 
 @click.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such run or round"})
@@ -23,19 +24,16 @@ def show(session: Session, run_or_round: str) -> None:
     found = find(session.app, run_or_round)
     if isinstance(found, Round):
         round_ = round_detail(session.app, found)
-        session.out.one("rota.round/1", round_, _round_lines(session, round_))
+        session.out.one("rota.round/1", round_, round_lines(session, round_))
+        say_retry(session, round_)
     else:
         run = run_detail(found)
         session.out.one("rota.run/1", run, _run_lines(session, run))
 
 
-def _facts(facts: dict[str, object]) -> list[str]:
-    return [f"{name:<10}{safe_text(masked(str(value)))}" for name, value in facts.items() if value not in (None, "")]
-
-
 def _run_lines(session: Session, detail: RunDetail) -> list[str]:
     run = detail.run
-    lines = _facts(
+    lines = facts(
         {
             "run": run.id,
             "job": run.job,
@@ -75,23 +73,3 @@ def _attempt_lines(session: Session, attempt: AttemptRow, *, number: int) -> lis
     shown = attempt.error.traceback or attempt.error.first_line
     text = safe_text(masked(shown), lines=True).rstrip()
     return [line, *(f"    {part}" for part in text.splitlines())]
-
-
-def _round_lines(session: Session, detail: RoundDetail) -> list[str]:
-    counts = ", ".join(f"{count} {state}" for state, count in sorted(detail.counts.items()))
-    took = "" if detail.duration_s is None else f", {rough_duration(detail.duration_s)}"
-    lines = _facts(
-        {
-            "round": detail.id,
-            "job": detail.job,
-            "state": detail.state + (f": {detail.reason}" if detail.reason else ""),
-            "slot": session.shown(detail.slot),
-            "made": f"{session.shown(detail.created_at)} by {detail.actor or detail.trigger}{took}",
-            "tenants": f"{detail.expected} expected" if detail.expected is not None else None,
-            "runs": counts,
-        }
-    )
-    for error, tenants in by_error(detail.failures):
-        lines.append(safe_text(masked(f"  {', '.join(tenants)}: {error}")))
-    slow = [f"{row.tenant or row.job} {rough_duration(row.duration_s or 0)}" for row in detail.slowest]
-    return [*lines, *([f"slowest   {safe_text(', '.join(slow))}"] if slow else [])]

@@ -16,7 +16,7 @@ MARKS = {"succeeded": "●", "failed": "■", "missing": "◇", "running": "○"
 
 @click.command(
     cls=RotaCommand,
-    exits={Exit.FAILED: "with --missed: there are missing or failed slots", Exit.NOT_FOUND: "no such job"},
+    exits={Exit.FAILED: "with --missed: there are missing or failed slots", Exit.NOT_FOUND: "no such job or tenant"},
 )
 @click.argument("job")
 @click.option("--tenant", "tenants", multiple=True, metavar="A,B|@TAG", help="Only these tenants.")
@@ -27,13 +27,11 @@ MARKS = {"succeeded": "●", "failed": "■", "missing": "◇", "running": "○"
 def slots(session: Session, job: str, *, tenants: tuple[str, ...], since: str, until: str, missed: bool) -> None:
     """Show which slots ran, failed or are missing."""
     app, now = session.app, session.app.clock.now()
-    rows = slot_grid(
-        app,
-        job,
-        since=session.instant(since, flag="--since", now=now),
-        until=session.instant(until, flag="--until", now=now),
-        tenants=chosen(app, tenants),
-    )
+    first = session.instant(since, flag="--since", now=now)
+    last = session.instant(until, flag="--until", now=now)
+    if first >= last:
+        raise click.UsageError(f"--since {since} is not before --until {until}: there is no slot between them")
+    rows = slot_grid(app, job, since=first, until=last, tenants=chosen(app, tenants))
     wrong = [row for row in rows if row.state in ("missing", "failed")]
     if session.out.form is Form.TABLE and not missed:
         for line in _strips(session, rows):

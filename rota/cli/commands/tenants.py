@@ -1,34 +1,132 @@
-"""`rota tenants`: who they are, and whether their databases answer."""
+"""`rota tenants`: who they are, what stands in their way, and whether their databases answer."""
+
+from shlex import quote
 
 import click
 
+from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand, RotaGroup
 from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
 from rota.cli.progress import progress
 from rota.cli.selection import chosen
 from rota.cli.session import Session, pass_session
+from rota.core.controls import Paused
 from rota.core.duration import rough_duration
-from rota.views.tenants import TenantTried, tenant_rows, try_tenants
+from rota.core.safe import safe_text
+from rota.views.tenants import TenantRow, TenantTried, by_host, tenant_row, tenant_rows, try_tenants
 
 
 @click.group(cls=RotaGroup, default="list")
 def tenants() -> None:
-    """List tenants, or try their databases."""
+    """List tenants, set what is theirs alone, or try their databases."""
 
 
 @tenants.command(name="list", cls=RotaCommand)
 @pass_session
 def list_(session: Session) -> None:
-    """List the tenants, asked of their source now."""
+    """List the tenants, asked of their source now, with those that are paused or parked and why."""
     rows = tenant_rows(session.app)
     columns = [
+        Column("STATE", lambda row: row.state, style=by_state),
         Column("TENANT", lambda row: row.id),
+        Column("ZONE", lambda row: row.tz),
+        Column("WEIGHT", lambda row: f"{row.weight:g}", right=True),
         Column("DATABASE", lambda row: row.database),
         Column("SCHEMA", lambda row: row.schema),
         Column("TAGS", lambda row: ", ".join(row.tags)),
+        Column("NEXT PROBE", lambda row: session.shown(row.next_probe_at)),
+        Column("WHY", lambda row: row.reason),
     ]
-    session.out.rows("rota.tenants.list/1", rows, columns, foot=f"{len(rows)} tenants")
+    trouble = by_host([row.host for row in rows if row.state == "parked"], total=len(rows))
+    foot = f"{len(rows)} tenants" + (f"; {safe_text(trouble)}" if trouble else "")
+    session.out.rows("rota.tenants.list/2", rows, columns, foot=foot)
+
+
+@tenants.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such tenant"})
+@click.argument("tenant")
+@pass_session
+def show(session: Session, tenant: str) -> None:
+    """Show one tenant: its database, what is set for it, and what stands in its way."""
+    row = tenant_row(session.app, tenant)
+    session.out.one("rota.tenants.show/1", row, _lines(session, row))
+
+
+@tenants.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such tenant"})
+@click.argument("tenant")
+@click.option("--until", metavar="TIME", help="Go on by itself at this time. Default: rota tenants resume.")
+@click.option("--reason", required=True, help="For those who will wonder.")
+@pass_session
+def pause(session: Session, *, tenant: str, until: str | None, reason: str) -> None:
+    """Stop all jobs of a tenant for a while; the same as `rota pause --tenant`."""
+    app = session.app
+    ends = session.instant(until, flag="--until", now=app.clock.now()) if until else None
+    made = app.pauses.pause(Paused.TENANT, tenant, reason=reason, until=ends, actor=actor())
+    line = f"tenant {safe_text(tenant)} is paused; to go on: rota tenants resume {safe_text(quote(tenant))}"
+    session.out.one("rota.pause/1", made, [line])
+
+
+@tenants.command(
+    cls=RotaCommand, exits={Exit.NOT_FOUND: "no such tenant", Exit.REFUSED: "it is neither paused nor parked"}
+)
+@click.argument("tenant")
+@click.option("--reason", help="Kept in the audit.")
+@pass_session
+def resume(session: Session, *, tenant: str, reason: str | None) -> None:
+    """End the pause of a tenant; have one that is parked tried at once."""
+    app, lines = session.app, []
+    name = safe_text(tenant)
+    is_parked = app.tenant_settings.try_now(tenant, actor=actor(), reason=reason)
+    if is_parked:
+        lines.append(f"tenant {name} is parked, and is tried within a second: it goes on if its database answers")
+    if not is_parked or app.pauses.get(Paused.TENANT, tenant) is not None:
+        app.pauses.resume(Paused.TENANT, tenant, actor=actor(), reason=reason)
+        lines.append(f"tenant {name} is no longer paused")
+    session.out.one("rota.tenants.resume/1", tenant_row(app, tenant), lines)
+
+
+@tenants.command(
+    name="set",
+    cls=RotaCommand,
+    exits={Exit.NOT_FOUND: "no such tenant or schedule", Exit.REFUSED: "the schedule is not for this tenant"},
+)
+@click.argument("tenant")
+@click.option("--zone", metavar="ZONE", help="Its time zone. An empty one gives back that of the source.")
+@click.option("--weight", type=float, metavar="N", help="Its share of a queue beside others, who have 1. 0 gives back.")
+@click.option(
+    "--schedule", "schedules", multiple=True, metavar="NAME=TIMING",
+    help="In place of schedule NAME this tenant is due so: 'mail=every monday at 06:00'. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--general", multiple=True, metavar="NAME", help="Give schedule NAME back to the general one. Repeatable."
+)
+@click.option("--reason", help="Kept in the audit.")
+@pass_session
+def set_(
+    session: Session,
+    *,
+    tenant: str,
+    zone: str | None,
+    weight: float | None,
+    schedules: tuple[str, ...],
+    general: tuple[str, ...],
+    reason: str | None,
+) -> None:
+    """Set for one tenant alone: zone, weight, schedules of its own. All is checked before anything is written."""
+    own: dict[str, str | None] = dict.fromkeys(general)
+    for text in schedules:
+        name, equals, timing = text.partition("=")
+        if not equals or not timing.strip():
+            raise click.UsageError(f"--schedule {text!r}: write NAME=TIMING, as in 'mail=every monday at 06:00'")
+        if name in own:
+            raise click.UsageError(f"schedule {name!r} is named twice")
+        own[name] = timing
+    if zone is None and weight is None and not own:
+        raise click.UsageError("nothing to set: give --zone, --weight, --schedule or --general")
+    app = session.app
+    app.tenant_settings.set(tenant, tz=zone, weight=weight, schedules=own, actor=actor(), reason=reason)
+    row = tenant_row(app, tenant)
+    session.out.one("rota.tenants.show/1", row, _lines(session, row))
 
 
 @tenants.command(
@@ -55,7 +153,25 @@ def test(session: Session, names: tuple[str, ...]) -> None:
         Column("TOOK", lambda row: rough_duration(row.took_s), right=True),
         Column("WHY", lambda row: row.error),
     ]
-    session.out.rows("rota.tenants.test/1", rows, columns)
-    failed = sum(1 for row in rows if row.state == "failed")
+    failed = [row.host for row in rows if row.state == "failed"]
+    session.out.rows("rota.tenants.test/1", rows, columns, foot=safe_text(by_host(failed, total=len(rows))))
     if failed:
-        click.get_current_context().exit(Exit.PARTIAL if failed < len(rows) else Exit.FAILED)
+        click.get_current_context().exit(Exit.PARTIAL if len(failed) < len(rows) else Exit.FAILED)
+
+
+def _lines(session: Session, row: TenantRow) -> list[str]:
+    why = f": {row.reason}" if row.reason else ""
+    facts = {
+        "tenant": row.id,
+        "state": f"{row.state}{f' since {session.shown(row.since)}' if row.since else ''}{why}",
+        "database": row.database or "none",
+        "schema": row.schema,
+        "zone": row.tz or f"none of its own: {session.settings.timezone}",
+        "weight": f"{row.weight:g}",
+        "tags": ", ".join(row.tags) or None,
+        "next probe": session.shown(row.next_probe_at) or None,
+    }
+    lines = [f"{name:<12}{safe_text(text)}" for name, text in facts.items() if text is not None]
+    return lines + [
+        f"{'schedule':<12}{safe_text(own)} in place of {safe_text(name)}" for name, own in row.schedules.items()
+    ]

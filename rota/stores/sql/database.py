@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimedOut
 from rota.clock import sleep
 from rota.errors import StoreUnavailable
 from rota.stores.sql.dialects import Dialect, Fault, render, repeated, unavailable
+from rota.stores.sql.front import Fronts
 from rota.stores.sql.tables import TABLES
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ class Link:
         self.driver = driver
         self.dialect: Dialect = database.dialect
         self.tables: dict[str, str] = database.tables
+        self.fronts: Fronts = database.fronts
         self._database = database
         self._cursor = driver.cursor()
 
@@ -104,6 +106,7 @@ class Database:
         # Heartbeats have a connection of their own: busy workers must not keep them from their leases.
         self._pulse = dialect.engine(url, schema=schema, pool_size=1)
         self.after_fork_also: Callable[[], None] = lambda: None
+        self.fronts: Fronts = Fronts()
         self._texts: dict[Any, str] = {}
         self._turnstile = Turnstile() if dialect.name == "sqlite" else None
         _all_open.add(self)

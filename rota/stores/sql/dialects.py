@@ -10,6 +10,7 @@ Statements are written once, in this shape:
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from enum import Enum, auto
 from random import Random
 from typing import Any, Protocol, TypeVar
@@ -17,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import URL, Engine
 
 from rota.errors import StoreUnavailable
+from rota.queries import OldSnapshot
 
 T = TypeVar("T")
 
@@ -61,6 +63,8 @@ class Dialect(Protocol):
     """Whether a recursive query jumps from one value of an index to the next; MariaDB reads what lies between."""
     returns_updated: bool
     """Whether UPDATE has RETURNING."""
+    false: str
+    """How "no" is written in a statement."""
     fixed: Mapping[str, str]
     """What the plain words in braces mean."""
 
@@ -79,6 +83,12 @@ class Dialect(Protocol):
     def update(self, table: str, source: str, sets: str, where: str) -> str:
         """Return an UPDATE of `table` (called `r`) from the rows of `source` (called `s`)."""
 
+    def text_of(self, column: str) -> str:
+        """Return an expression for a column of instants, as text: `2026-11-20 03:00:00`."""
+
+    def array(self, *columns: str) -> str:
+        """Return an expression for all these columns in one text: the same only while each is."""
+
     def insert(self, driver: Any, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         """Insert rows the fastest way there is; raises the driver's error for a key that is taken."""
 
@@ -87,6 +97,9 @@ class Dialect(Protocol):
 
     def facts(self, driver: Any) -> Mapping[str, str]:
         """Return version and durability class, for an operator."""
+
+    def old_snapshots(self, driver: Any, *, older_than: timedelta) -> list[OldSnapshot]:
+        """Return what keeps the server from clearing up, oldest first."""
 
 
 def render(template: str, dialect: Dialect, tables: Mapping[str, str]) -> str:

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from rota.clock import from_micros, to_micros
 from rota.core.model import Attempt, Run, RunHistory, SlotState, State
-from rota.ports import Counts, RunQuery
+from rota.queries import Counts, RunQuery
 from rota.stores.sql.database import Link
 from rota.stores.sql.narrowing import Narrowing
-from rota.stores.sql.rows import ATTEMPT, RUN, STATES, WAITING, attempt_of, columns, run_of
+from rota.stores.sql.rows import ATTEMPT, HELD, RUN, STATES, WAITING, attempt_of, columns, run_of
 
 MIN_PREFIX = 6
 SKEW = timedelta(seconds=1)
@@ -27,7 +27,7 @@ WHERE r.schedule = ? AND r.slot >= ? AND r.slot < ? AND r.kind = 'job' ORDER BY 
 """
 OPEN = """
 SELECT r.queue, r.state, count(*), min(r.due_at) FROM {runs} AS r
-WHERE r.state IN ('scheduled', 'waiting', 'queued', 'running') GROUP BY r.queue, r.state
+WHERE r.state IN ('scheduled', 'waiting', 'held', 'queued', 'running') GROUP BY r.queue, r.state
 """
 
 
@@ -78,6 +78,7 @@ def runs(link: Link, query: RunQuery) -> list[Run]:
     narrowing.equal("kind", query.kind)
     narrowing.equal("schedule", query.schedule)
     narrowing.equal("round_id", query.round_id)
+    narrowing.equal("batch", query.batch)
     narrowing.equal("owner", query.owner)
     narrowing.within("slot", query.slot_since, query.slot_until)
     narrowing.within("created_at", query.since, query.until)
@@ -87,8 +88,8 @@ def runs(link: Link, query: RunQuery) -> list[Run]:
 
 
 def _stored(states: Sequence[State]) -> list[str]:
-    """Return states as they are stored: `scheduled` has two forms."""
-    return [*states, *([WAITING] if State.SCHEDULED in states else [])]
+    """Return states as they are stored: `scheduled` has three forms."""
+    return [*states, *([WAITING, HELD] if State.SCHEDULED in states else [])]
 
 
 def slot_states(link: Link, schedule: str, *, since: datetime, until: datetime) -> list[SlotState]:

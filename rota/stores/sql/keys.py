@@ -4,8 +4,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from rota.stores.sql.database import Link
+from rota.stores.sql.rows import OPEN
 
-HOLDS = "state IN ('scheduled', 'queued', 'running')"
+HOLDS = "state IN ('scheduled', 'held', 'queued', 'running')"
+
+PLACE = "r.id, r.queue, r.tenant, r.due_at, r.weight, r.held_by"
+"""What has to be known of a run to place it: schedule, hold or queue it."""
 
 
 def _one_of(*states: str) -> str:
@@ -23,9 +27,20 @@ def _one_of(*states: str) -> str:
 
 OPEN_KEYS = (
     "SELECT s.name FROM {rows(name:text)} AS s WHERE "
-    + _one_of("running", "queued", "scheduled", "waiting")
+    + _one_of("running", "queued", "scheduled", "waiting", "held")
     + " IS NOT NULL"
 )
+
+# One probe per state again. Those who wait are counted one by one: with the policy that asks, they are few.
+OPEN_COUNTS = (
+    "SELECT s.name, "
+    + " + ".join(
+        f"(SELECT count(*) FROM {{runs}} AS o WHERE o.state = '{state}' AND o.concurrency_key = s.name)"
+        for state in ("running", "queued", "scheduled", "waiting", "held")
+    )
+    + " FROM {rows(name:text)} AS s"
+)
+SHARING = f"SELECT r.id FROM {{runs}} AS r WHERE r.concurrency_key = ? AND r.state IN {OPEN} ORDER BY r.id"
 
 # From each key to the next, not through all who wait for it: ten thousand slots may wait for one tenant.
 WAITED_FOR = """
@@ -44,11 +59,11 @@ SELECT DISTINCT r.concurrency_key FROM {runs} AS r WHERE r.state = 'waiting' AND
 
 # `r.state` is said again for the row that gets locked: whoever had it locked before may have let it go on.
 FIRST_WAITING = f"""
-SELECT r.id, r.queue, r.tenant, r.due_at FROM {{rows(name:text)}} AS s JOIN {{runs}} AS r ON r.id = (
+SELECT {PLACE} FROM {{rows(name:text)}} AS s JOIN {{runs}} AS r ON r.id = (
     SELECT w.id FROM {{runs}} AS w WHERE w.state = 'waiting' AND w.concurrency_key = s.name
     ORDER BY w.due_at, w.id LIMIT 1
 )
-WHERE r.state = 'waiting' AND {_one_of("running", "queued", "scheduled")} IS NULL
+WHERE r.state = 'waiting' AND {_one_of("running", "queued", "scheduled", "held")} IS NULL
 ORDER BY r.due_at, r.id{{lock}}
 """
 
@@ -69,8 +84,18 @@ def open_keys(link: Link, names: Iterable[str]) -> set[str]:
     return {row[0] for row in link.rows(OPEN_KEYS, [(name,) for name in sorted(names)])}
 
 
+def open_counts(link: Link, names: Iterable[str]) -> dict[str, int]:
+    """Return how many open runs each of these keys has, waiting ones included."""
+    return {name: int(number) for name, number in link.rows(OPEN_COUNTS, [(name,) for name in sorted(names)])}
+
+
+def sharing(link: Link, names: Iterable[str]) -> list[str]:
+    """Return the ids of the open runs of these keys, waiting ones included."""
+    return [row[0] for name in sorted(names) for row in link.all(SHARING, name)]
+
+
 def first_waiting(link: Link, names: Iterable[str] | None) -> list[Any]:
-    """Return (id, queue, tenant, due_at) of the first waiting run of each key that nobody holds, in line."""
+    """Return PLACE of the first waiting run of each key that nobody holds, in line."""
     if names is None:
         wanted = link.all(WAITED_FOR if link.dialect.jumps else WAITED_FOR_BY_GROUPS)
     else:
@@ -97,5 +122,5 @@ def put_aside(link: Link) -> int:
         "row_id:id",
         aside,
         sets="state = 'waiting'",
-        where="r.id = s.row_id AND r.state IN ('scheduled', 'queued')",
+        where="r.id = s.row_id AND r.state IN ('scheduled', 'held', 'queued')",
     )

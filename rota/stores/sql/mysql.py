@@ -1,6 +1,7 @@
 """MariaDB and MySQL, through PyMySQL."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pymysql
@@ -9,6 +10,7 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 from rota.errors import ConfigurationError
+from rota.queries import OldSnapshot
 from rota.stores.sql.dialects import Fault
 from rota.stores.sql.tables import KEY
 
@@ -41,6 +43,18 @@ _GONE = {
 }  # fmt: skip
 
 
+MOST_SNAPSHOTS = 5
+
+# The start of a transaction is told in the server's time zone, whatever that of the session.
+TRANSACTIONS = """
+SELECT t.trx_mysql_thread_id, p.user, p.command,
+    TIMESTAMPDIFF(SECOND, t.trx_started, CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', 'SYSTEM')) AS seconds
+FROM information_schema.innodb_trx AS t JOIN information_schema.processlist AS p ON p.id = t.trx_mysql_thread_id
+WHERE t.trx_mysql_thread_id <> CONNECTION_ID()
+HAVING seconds >= %s ORDER BY seconds DESC LIMIT %s
+"""
+
+
 class MySQL:
     """The dialect of MariaDB and MySQL."""
 
@@ -49,6 +63,7 @@ class MySQL:
     driver_errors: tuple[type[Exception], ...] = (pymysql.err.MySQLError,)
     jumps = False
     returns_updated = False
+    false = "0"
     fixed: Mapping[str, str] = {
         "lock": " FOR UPDATE",
         "skip_locked": " FOR UPDATE SKIP LOCKED",
@@ -112,6 +127,14 @@ class MySQL:
     def update(self, table: str, source: str, sets: str, where: str) -> str:
         return f"UPDATE {source} AS s STRAIGHT_JOIN {table} AS r ON {where} SET {sets}"
 
+    def text_of(self, column: str) -> str:
+        return f"CAST({column} AS CHAR)"
+
+    def array(self, *columns: str) -> str:
+        # Not as JSON, which MySQL never finds equal to a text.
+        text = f"CAST(JSON_ARRAY({', '.join(columns)}) AS CHAR CHARACTER SET utf8mb4)"
+        return f"{text} COLLATE {self.collation}"
+
     def insert(self, driver: Any, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         marks = ", ".join(["%s"] * len(columns))
         with driver.cursor() as cursor:
@@ -134,3 +157,22 @@ class MySQL:
             [version, flush] = cursor.fetchone()
         durability = "safe against a kill and a power loss" if flush == 1 else "last second is lost with the server"
         return {"version": version, "durability": f"{durability} (innodb_flush_log_at_trx_commit={flush})"}
+
+    def old_snapshots(self, driver: Any, *, older_than: timedelta) -> list[OldSnapshot]:
+        with driver.cursor() as cursor:
+            try:
+                cursor.execute(TRANSACTIONS, (int(older_than.total_seconds()), MOST_SNAPSHOTS))
+            except pymysql.err.MySQLError as error:
+                # Without the right PROCESS nobody is told of the transactions of others.
+                if error.args[0] == ER.SPECIFIC_ACCESS_DENIED_ERROR:
+                    return []
+                raise
+            rows = cursor.fetchall()
+        return [
+            OldSnapshot(
+                holder=f"session {thread} (user {user}, {str(command).lower()})",
+                age=timedelta(seconds=int(seconds)),
+                way_out=f"KILL {thread}",
+            )
+            for thread, user, command, seconds in rows
+        ]

@@ -30,6 +30,11 @@ class Narrowing:
         if value is not None:
             self._add(f"{self._table}.{column} = ?", str(value))
 
+    def span(self, column: str, first: str, end: str) -> None:
+        """Only rows whose column is in [first, end), as bytes compare."""
+        self._add(f"{self._table}.{column} >= ?", first)
+        self._add(f"{self._table}.{column} < ?", end)
+
     def within(self, column: str, since: datetime | None, until: datetime | None) -> None:
         """Only rows whose instant lies in [since, until)."""
         if since is not None:

@@ -1,22 +1,18 @@
 """What an operator does to runs: cancel them, or open them again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from rota.clock import to_micros
-from rota.core.model import State
-from rota.stores.sql import queue, rounds
+from rota.queries import InLine
+from rota.stores.sql import queue, rounds, stopping
 from rota.stores.sql.database import Link
 from rota.stores.sql.queue import WITHOUT_ATTEMPT
 from rota.stores.sql.rows import ATTEMPT, clean
 
-OPEN = """
-SELECT r.id, r.state, r.concurrency_key FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.id = s.id
-WHERE r.state IN ('scheduled', 'waiting', 'queued', 'running') ORDER BY r.id{lock}
-"""
 ENDED = """
 SELECT r.id, r.queue, r.tenant, r.concurrency_key, r.round_id,
-    r.token, r.owner, r.claimed_at, r.started_at, r.ended_at, r.outcome, r.error, r.slot
+    r.token, r.owner, r.claimed_at, r.started_at, r.ended_at, r.outcome, r.error, r.slot, r.weight
 FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.id = s.id
 WHERE r.state IN ('succeeded', 'failed', 'cancelled', 'skipped') ORDER BY r.id{lock}
 """
@@ -24,31 +20,29 @@ WHERE r.state IN ('succeeded', 'failed', 'cancelled', 'skipped') ORDER BY r.id{l
 
 def cancel(link: Link, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
     """Cancel open runs: waiting ones at once, running ones by asking their worker. Return the ids affected."""
-    rows = link.rows(OPEN, [(run_id,) for run_id in dict.fromkeys(ids)])
-    text = clean(reason)
-    running = [(run_id, text) for run_id, state, _ in rows if state == State.RUNNING.value]
-    resting = [(run_id, text, to_micros(now)) for run_id, state, _ in rows if state != State.RUNNING.value]
-    if running:
-        link.update(
-            "runs",
-            "row_id:id, why:long",
-            running,
-            sets="cancel_requested = 1, reason = s.why",
-            where="r.id = s.row_id",
-        )
-    if resting:
-        link.update(
-            "runs",
-            "row_id:id, why:long, finished:int",
-            resting,
-            sets="state = 'cancelled', reason = s.why, ended_at = s.finished",
-            where="r.id = s.row_id",
-        )
+    rows = stopping.stop(link, ids, reason=reason, now=now)
+    # After the last one: a run of the same key that is cancelled too must not go on in between.
     queue.unblock(link, {key for _, _, key in rows if key is not None}, now=now)
     return _in_order(ids, {row[0] for row in rows})
 
 
-def requeue(link: Link, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+def skip_held(link: Link, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+    """Record runs that have a gate to pass as skipped; return the ids of those that were."""
+    rows = stopping.skip(link, ids, reason=reason, now=now)
+    queue.unblock(link, {key for _, key in rows if key is not None}, now=now)
+    return _in_order(ids, {row[0] for row in rows})
+
+
+def requeue(
+    link: Link,
+    ids: Sequence[str],
+    *,
+    now: datetime,
+    reason: str,
+    held_by: str | None,
+    batch: str | None,
+    lines: Mapping[str, InLine],
+) -> list[str]:
     """Open ended runs again, with all their attempts anew, and return the ids that were ended and are open now."""
     rows = link.rows(ENDED, [(run_id,) for run_id in dict.fromkeys(ids)])
     if not rows:
@@ -56,17 +50,30 @@ def requeue(link: Link, ids: Sequence[str], *, now: datetime, reason: str) -> li
     link.insert("attempts", ATTEMPT, [(row[0], *row[5:12]) for row in rows if row[10] is not None])
     rounds.reopen(link, [row[4] for row in rows if row[4] is not None])
     due = {row[0]: to_micros(now) if row[12] is None else row[12] for row in rows}
+    due |= {run_id: to_micros(line.due_at) for run_id, line in lines.items()}
+    keys = {row[0]: lines[row[0]].key if row[0] in lines else row[3] for row in rows}
     link.update(
         "runs",
-        "row_id:id, next_state:id, why:long, next_due:int",
-        [(row[0], "scheduled" if row[3] is None else "waiting", clean(reason), due[row[0]]) for row in rows],
-        sets="state = s.next_state, reason = s.why, due_at = s.next_due, attempt = 0, lost_count = 0, "
-        "cancel_requested = 0, " + WITHOUT_ATTEMPT,
+        "row_id:id, next_state:id, why:long, next_due:int, gate:text, places:text, line:text",
+        [
+            (
+                row[0],
+                "scheduled" if keys[row[0]] is None else "waiting",
+                clean(reason),
+                due[row[0]],
+                held_by,
+                batch,
+                keys[row[0]],
+            )
+            for row in rows
+        ],
+        sets="state = s.next_state, reason = s.why, due_at = s.next_due, held_by = s.gate, batch = s.places, "
+        "concurrency_key = s.line, attempt = 0, lost_count = 0, cancel_requested = 0, " + WITHOUT_ATTEMPT,
         where="r.id = s.row_id",
     )
-    plain = {row[0]: (row[0], row[1], row[2], due[row[0]]) for row in rows if row[3] is None}
+    plain = {row[0]: (row[0], row[1], row[2], due[row[0]], row[13], held_by) for row in rows if keys[row[0]] is None}
     queue.go_on(link, [plain[run_id] for run_id in dict.fromkeys(ids) if run_id in plain], now=now)
-    queue.unblock(link, {row[3] for row in rows if row[3] is not None}, now=now)
+    queue.unblock(link, {key for key in keys.values() if key is not None}, now=now)
     return _in_order(ids, {row[0] for row in rows})
 
 

@@ -1,6 +1,7 @@
 """PostgreSQL, through psycopg 3."""
 
 from collections.abc import Generator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -10,6 +11,7 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 from rota.clock import SystemClock
+from rota.queries import OldSnapshot
 from rota.stores.sql.dialects import Fault
 
 STATEMENT_SECONDS = 30
@@ -31,6 +33,33 @@ TYPES = {
     "float": "double precision",
 }
 
+MOST_SNAPSHOTS = 5
+BEHIND = 100_000
+"""How many transactions a standby or a slot may lie behind: of these the server knows no age."""
+
+# What holds back the oldest row version that vacuum must keep in this database. Vacuum itself does not count, though it
+# shows a snapshot. The texts of queries are left where they are.
+SNAPSHOTS = """
+SELECT * FROM (
+    SELECT CASE backend_type WHEN 'walsender' THEN 'standby' ELSE 'session' END AS kind, pid::text AS name,
+        concat('user ', usename, coalesce(', ' || nullif(application_name, ''), '')) AS whose,
+        coalesce(state, backend_type) AS doing, extract(epoch FROM clock_timestamp() - xact_start) AS seconds,
+        greatest(age(backend_xmin), age(backend_xid)) AS behind
+    FROM pg_stat_activity
+    WHERE (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL) AND pid <> pg_backend_pid()
+        AND backend_type <> 'autovacuum worker' AND (datname = current_database() OR backend_type = 'walsender')
+    UNION ALL
+    SELECT 'prepared', quote_literal(gid), concat('user ', owner), '',
+        extract(epoch FROM clock_timestamp() - prepared), age(transaction)
+    FROM pg_prepared_xacts WHERE database = current_database()
+    UNION ALL
+    SELECT 'slot', quote_literal(slot_name), '', CASE WHEN active THEN 'active' ELSE 'not active' END, NULL, age(xmin)
+    FROM pg_replication_slots WHERE xmin IS NOT NULL
+) AS found
+WHERE seconds >= %(seconds)s OR seconds IS NULL AND behind >= %(behind)s
+ORDER BY behind DESC, seconds DESC LIMIT %(most)s
+"""
+
 _COLLISIONS = (
     errors.SerializationFailure,
     errors.DeadlockDetected,
@@ -48,6 +77,7 @@ class Postgres:
     collation: str | None = None
     jumps = True
     returns_updated = True
+    false = "false"
     fixed: Mapping[str, str] = {
         "lock": " FOR UPDATE OF r",
         "skip_locked": " FOR UPDATE OF r SKIP LOCKED",
@@ -76,10 +106,19 @@ class Postgres:
         picked = ", ".join(
             f"(e ->> {number})::{TYPES[kind]} AS {name}" for number, (name, kind) in enumerate(fields.items())
         )
-        return f"(SELECT {picked} FROM jsonb_array_elements(?::text::jsonb) AS e)"
+        # The condition is always true, and makes the planner expect one row, not a hundred. So each is looked up by its
+        # key, not joined to all that is running: that is little, but behind an old snapshot the index of it has an
+        # entry for every run since (decision 8).
+        return f"(SELECT {picked} FROM jsonb_array_elements(?::text::jsonb) AS e WHERE jsonb_typeof(e) = 'array')"
 
     def update(self, table: str, source: str, sets: str, where: str) -> str:
         return f"UPDATE {table} AS r SET {sets} FROM {source} AS s WHERE {where}"
+
+    def text_of(self, column: str) -> str:
+        return f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS')"
+
+    def array(self, *columns: str) -> str:
+        return f"json_build_array({', '.join(columns)})::text"
 
     def insert(self, driver: Any, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         names = ", ".join(columns)
@@ -109,6 +148,27 @@ class Postgres:
         lossy = commit == "off"
         durability = "last commits are lost with the server" if lossy else "safe against a kill and a power loss"
         return {"version": version, "durability": f"{durability} (synchronous_commit={commit})"}
+
+    def old_snapshots(self, driver: Any, *, older_than: timedelta) -> list[OldSnapshot]:
+        seconds = older_than.total_seconds()
+        found = driver.execute(SNAPSHOTS, {"seconds": seconds, "behind": BEHIND, "most": MOST_SNAPSHOTS}).fetchall()
+        return [_old_snapshot(*row) for row in found]
+
+
+def _old_snapshot(kind: str, name: str, whose: str, doing: str, seconds: float | None, behind: int) -> OldSnapshot:
+    age = None if seconds is None else timedelta(seconds=float(seconds))
+    match kind:
+        case "session":
+            holder, way_out = f"session {name} ({whose}, {doing})", f"SELECT pg_terminate_backend({name})"
+        case "standby":
+            holder = f"standby of session {name} ({whose}), {behind} transactions behind"
+            way_out = "end the long query there, or set hot_standby_feedback = off"
+        case "prepared":
+            holder, way_out = f"prepared transaction {name} ({whose})", f"ROLLBACK PREPARED {name}"
+        case _:
+            holder = f"replication slot {name} ({doing}), {behind} transactions behind"
+            way_out = f"let its consumer catch up, or: SELECT pg_drop_replication_slot({name})"
+    return OldSnapshot(holder=holder, age=age, way_out=way_out)
 
 
 class BoundedConnection(Connection[Any]):

@@ -1,19 +1,18 @@
 """Runs on their way to a worker: accepted, put in line, claimed, given back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
 
 from rota.clock import to_micros
-from rota.core.model import Outcome, Overlap, Run, State
-from rota.ports import ClaimRequest
-from rota.stores.sql import keys, progress, turns
+from rota.core.model import Outcome, Run
+from rota.queries import ClaimRequest
+from rota.stores.sql import keys, line, progress, turns
 from rota.stores.sql.database import Link
+from rota.stores.sql.front import LONG, PASSED, Key, after_looking
 from rota.stores.sql.rows import ACCEPTED, ATTEMPT, RUN, accepted, columns, ended, run_of
-
-OVERLAP_REASON = "overlap: an earlier run is not final"
 
 RUN_COLUMNS = columns(RUN, "r")
 
@@ -22,10 +21,10 @@ KNOWN_IDS = "SELECT r.id FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.id = s.id
 KNOWN_KEYS = "SELECT r.dedupe_key FROM {rows(named:text)} AS s JOIN {runs} AS r ON r.dedupe_key = s.named"
 
 # Served by the index `due`, in its order.
-DUE = """
-SELECT r.id, r.queue, r.tenant, r.due_at FROM {runs} AS r
+DUE = f"""
+SELECT {keys.PLACE} FROM {{runs}} AS r
 WHERE r.state = 'scheduled' AND r.due_at >= 0 AND r.due_at <= ?
-ORDER BY r.due_at, r.id LIMIT ?{skip_locked}
+ORDER BY r.due_at, r.id LIMIT ?{{skip_locked}}
 """
 
 IS_ANY_DUE = "SELECT 1 FROM {runs} WHERE state = 'scheduled' AND due_at >= 0 AND due_at <= ? LIMIT 1"
@@ -73,8 +72,9 @@ def enqueue(link: Link, runs: Sequence[Run], *, now: datetime, careful: bool) ->
     heads: list[Run] = []
     waiting: list[tuple[Any, ...]] = []
     if keyed:
-        heads, waiting, skipped = _in_line(link, keyed, now)
-        final += [ended(run) for run in skipped]
+        heads, behind, left_out = line.in_line(link, keyed, now=now)
+        waiting = [accepted(run, "waiting", run.turn) for run in behind]
+        final += [ended(run) for run in left_out]
     link.insert("runs", ACCEPTED, _placed(link, [*plain, *heads], now) + waiting)
     link.insert("runs", RUN, final)
     return [run.id for run in new]
@@ -105,37 +105,19 @@ def _unknown(link: Link, runs: list[Run]) -> list[Run]:
     return _once([run for run in runs if run.id not in known_ids and run.dedupe_key not in known_keys])
 
 
-def _in_line(link: Link, runs: list[Run], now: datetime) -> tuple[list[Run], list[tuple[Any, ...]], list[Run]]:
-    """Divide runs with concurrency keys into those that go first, rows of those that wait, and skipped ones."""
-    held = keys.open_keys(link, {run.concurrency_key for run in runs if run.concurrency_key})
-    seen = set(held)
-    first: dict[str, Run] = {}
-    lined, skipped = [], []
-    for run in runs:
-        key = run.concurrency_key or ""
-        if run.overlap is Overlap.SKIP and key in seen:
-            skipped.append(replace(run, state=State.SKIPPED, reason=OVERLAP_REASON, ended_at=now))
-            continue
-        seen.add(key)
-        lined.append(run)
-        if key not in held and (key not in first or in_line(run) < in_line(first[key])):
-            first[key] = run
-    heads = sorted(first.values(), key=in_line)
-    going = {run.id for run in heads}
-    return heads, [accepted(run, "waiting", run.turn) for run in lined if run.id not in going], skipped
-
-
-def in_line(run: Run) -> tuple[datetime, str]:
-    """Sort as runs wait for their concurrency key."""
-    return run.due_at, run.id
-
-
 def _placed(link: Link, runs: list[Run], now: datetime) -> list[tuple[Any, ...]]:
     """Return the rows of new runs that wait for nothing but their time."""
-    later = [accepted(run, "scheduled", run.turn) for run in runs if run.due_at > now]
-    due = [run for run in runs if run.due_at <= now] if later else runs
-    given = turns.given(link, [(run.queue, run.tenant) for run in due])
-    return [accepted(run, "queued", turn) for run, turn in zip(due, given, strict=True)] + later
+    due: list[Run] = []
+    aside: list[tuple[Any, ...]] = []
+    for run in runs:
+        if run.due_at > now:
+            aside.append(accepted(run, "scheduled", run.turn))
+        elif run.held_by is not None:
+            aside.append(accepted(run, "held", run.turn))
+        else:
+            due.append(run)
+    given = turns.given(link, [(run.queue, run.tenant, run.weight) for run in due])
+    return [accepted(run, "queued", turn) for run, turn in zip(due, given, strict=True)] + aside
 
 
 def is_any_due(link: Link, *, now: datetime) -> bool:
@@ -144,32 +126,43 @@ def is_any_due(link: Link, *, now: datetime) -> bool:
 
 
 def promote(link: Link, *, now: datetime, limit: int) -> int:
-    """Queue up to `limit` scheduled runs that came due, and return how many."""
+    """Queue up to `limit` scheduled runs that came due, or hold them at their gate, and return how many."""
     rows = link.all(DUE, to_micros(now), limit)
     go_on(link, rows, now=now)
     return len(rows)
 
 
 def go_on(link: Link, rows: Iterable[Sequence[Any]], *, now: datetime) -> None:
-    """Queue the runs of these rows (id, queue, tenant, due_at) that are due, in this order; schedule the others."""
+    """Place the runs of these rows, with the columns PLACE, that wait for no concurrency key: schedule those of the
+    future, hold those that have a gate to pass, queue the others in this order."""
     micros = to_micros(now)
     due: list[Sequence[Any]] = []
-    later: list[Sequence[Any]] = []
+    aside: dict[str, list[tuple[str]]] = {"scheduled": [], "held": []}
     for row in rows:
-        (due if row[3] <= micros else later).append(row)
-    if due:
-        given = turns.given(link, [(queue, tenant) for _, queue, tenant, _ in due])
-        link.update(
-            "runs",
-            "row_id:id, next_turn:float",
-            [(row[0], turn) for row, turn in zip(due, given, strict=True)],
-            sets="state = 'queued', turn = s.next_turn",
-            where="r.id = s.row_id",
-        )
-    if later:
-        link.update(
-            "runs", "row_id:id", [(row[0],) for row in later], sets="state = 'scheduled'", where="r.id = s.row_id"
-        )
+        if row[3] > micros:
+            aside["scheduled"].append((row[0],))
+        elif row[5] is not None:
+            aside["held"].append((row[0],))
+        else:
+            due.append(row)
+    put_in_queue(link, due)
+    for state, ids in aside.items():
+        if ids:
+            link.update("runs", "row_id:id", ids, sets=f"state = '{state}'", where="r.id = s.row_id")
+
+
+def put_in_queue(link: Link, rows: Sequence[Sequence[Any]]) -> None:
+    """Queue the runs of these rows, with the columns PLACE, in this order. They have passed every gate."""
+    if not rows:
+        return
+    given = turns.given(link, [(row[1], row[2], row[4]) for row in rows])
+    link.update(
+        "runs",
+        "row_id:id, next_turn:float",
+        [(row[0], turn) for row, turn in zip(rows, given, strict=True)],
+        sets="state = 'queued', turn = s.next_turn, held_by = NULL",
+        where="r.id = s.row_id",
+    )
 
 
 def unblock(link: Link, names: Iterable[str] | None, *, now: datetime) -> int:
@@ -197,18 +190,54 @@ def claim(link: Link, request: ClaimRequest, *, now: datetime) -> list[Run]:
 def _claim(link: Link, request: ClaimRequest, queue: str, limit: int, now: datetime) -> list[Any]:
     micros = to_micros(now)
     lease_until = to_micros(now + request.lease)
-    unknown = sorted(request.except_jobs)
-    exception = f" AND r.job NOT IN ({', '.join('?' * len(unknown))})" if unknown else ""
+    unknown = [*sorted(request.except_jobs), *sorted(request.except_tenants)]
+    exception = _but_not("r.job", len(request.except_jobs)) + _but_not("r.tenant", len(request.except_tenants))
     taken = (request.worker, lease_until, micros, micros)
     if link.dialect.name == "postgres":
-        rows = link.all(CLAIM_POSTGRES % exception, queue, *unknown, limit, *taken)
-        rows.sort(key=_in_queue)
-        return rows
+
+        def look(limit: int, condition: str = "", values: Sequence[Any] = ()) -> list[Any]:
+            template = CLAIM_POSTGRES % (condition + exception)
+            return sorted(link.all(template, queue, *values, *unknown, limit, *taken), key=_in_queue)
+
+        return _claim_from_front(link, look, limit, (queue, request.except_jobs, request.except_tenants))
     rows = link.all(CHOOSE % exception, queue, *unknown, limit)
     if rows:
         chosen = [row[:1] for row in rows]
         link.update("runs", "row_id:id", chosen, sets=TAKEN, where="r.id = s.row_id", then=taken)
     return [_taken(row, request.worker, lease_until, micros) for row in rows]
+
+
+def _claim_from_front(link: Link, look: Callable[..., list[Any]], limit: int, key: Key) -> list[Any]:
+    """Claim where there may be something, by what is known of the front, or everywhere."""
+    fronts = link.fronts
+    front, at = fronts.of(key), fronts.now()
+    rows: list[Any] = []
+    if front.is_of_use(at):
+        for condition, values in front.ranges():
+            if len(rows) < limit:
+                rows += look(limit - len(rows), condition, values)
+        if rows:
+            # Learned before the commit: what a transaction that fails takes back is not used before LAG is over.
+            fronts.learn(key, after_looking(front, _places(rows), at=at, of_all=False, is_full=len(rows) == limit))
+            return rows
+    if front.is_long or front.is_due(at):
+        [before] = link.one(PASSED)
+        rows = look(limit)
+        [after] = link.one(PASSED)
+        front = replace(front, counted_at=at, is_long=after - before - len(rows) >= LONG)
+    else:
+        rows = look(limit)
+    fronts.learn(key, after_looking(front, _places(rows), at=at, of_all=True, is_full=len(rows) == limit))
+    return rows
+
+
+def _but_not(column: str, number: int) -> str:
+    """Return a condition that leaves out so many values of a column; a run without one is never meant."""
+    return f" AND ({column} IS NULL OR {column} NOT IN ({', '.join('?' * number)}))" if number else ""
+
+
+def _places(rows: Sequence[Any]) -> list[tuple[int, tuple[float, str]]]:
+    return [(row[9], (row[10], row[0])) for row in rows]
 
 
 def _in_queue(row: Sequence[Any]) -> tuple[int, float, str]:
@@ -218,8 +247,8 @@ def _in_queue(row: Sequence[Any]) -> tuple[int, float, str]:
 def _taken(row: Sequence[Any], worker: str, lease_until: int, micros: int) -> tuple[Any, ...]:
     """Return a row as TAKEN leaves it, for engines that do not tell."""
     return (
-        *row[:7], "running", *row[8:24], row[24] + 1, row[25], max(row[26] + 1, micros), row[27], worker, lease_until,
-        micros, *row[31:],
+        *row[:7], "running", *row[8:24], row[24] + 1, row[25], max(row[26] + 1, micros), *row[27:31], worker,
+        lease_until, micros, *row[34:],
     )  # fmt: skip
 
 

@@ -9,11 +9,9 @@ import msgspec
 from rota.clock import EPOCH
 from rota.core.model import (
     Attempt,
-    CatchUp,
     ErrorReport,
     LogChunk,
     LogLine,
-    Origin,
     Outcome,
     Overlap,
     Progress,
@@ -21,8 +19,6 @@ from rota.core.model import (
     RoundState,
     Run,
     RunKind,
-    Schedule,
-    ScheduleState,
     State,
     Trigger,
     WorkerRecord,
@@ -36,7 +32,8 @@ MICROSECOND = timedelta(microseconds=1)
 ACCEPTED = (
     "id", "job", "queue", "kind", "tenant", "user_id", "args", "state", "reason", "priority", "turn", "due_at",
     "expires_at", "created_at", "triggered_by", "actor", "schedule", "slot", "since", "round_id", "dedupe_key",
-    "concurrency_key", "overlap", "max_attempts", "attempt", "lost_count", "token", "cancel_requested",
+    "concurrency_key", "overlap", "max_attempts", "attempt", "lost_count", "token", "cancel_requested", "held_by",
+    "batch", "weight",
 )  # fmt: skip
 CLAIMED = (
     "owner", "lease_until", "claimed_at", "started_at", "ended_at", "outcome", "error", "result", "done", "total",
@@ -46,31 +43,30 @@ ATTEMPT = ("run_id", "token", "owner", "claimed_at", "started_at", "ended_at", "
 CHUNK = ("run_id", "token", "number", "body", "left_out", "created_at")
 ROUND = (
     "id", "job", "schedule", "slot", "triggered_by", "actor", "state", "reason", "skipped_from", "expanded",
-    "expected", "counts", "created_at", "ended_at",
-)  # fmt: skip
-SCHEDULE = (
-    "name", "job", "timing", "tenants", "user_id", "args", "catch_up", "overlap", "origin", "fingerprint", "state",
-    "reason", "paused_until", "version", "cursor_at", "next_at", "created_at", "last_run_at",
+    "expected", "counts", "created_at", "ended_at", "places",
 )  # fmt: skip
 PROGRESS = (
     "schedule", "tenant", "last_success", "last_success_at", "last_run_id", "last_state", "last_ended_at", "failures",
 )  # fmt: skip
+CONTROL = ("kind", "name", "body", "version", "changed_at")
+AUDIT = ("id", "at", "actor", "via", "action", "target", "reason", "detail")
 WORKER = (
     "id", "host", "boot_id", "pid", "pid_started", "version", "queues", "places", "started_at", "last_seen", "stamps",
 )  # fmt: skip
 
 WAITING = "waiting"
+HELD = "held"
+OPEN = "('scheduled', 'waiting', 'held', 'queued', 'running')"
+"""The states of runs that are not final, as they stand in a statement."""
 
 # A dictionary looked up by text is five times faster than calling the enumeration.
-STATES = {str(state): state for state in State} | {WAITING: State.SCHEDULED}
+STATES = {str(state): state for state in State} | {WAITING: State.SCHEDULED, HELD: State.SCHEDULED}
 KINDS = {str(kind): kind for kind in RunKind}
 TRIGGERS = {str(trigger): trigger for trigger in Trigger}
 OVERLAPS = {str(overlap): overlap for overlap in Overlap}
 OUTCOMES: dict[str | None, Outcome | None] = {None: None} | {str(outcome): outcome for outcome in Outcome}
 
 _error_decoder = msgspec.json.Decoder(ErrorReport)
-_catch_up_decoder = msgspec.json.Decoder(CatchUp)
-_names_decoder = msgspec.json.Decoder(tuple[str, ...])
 _lines_decoder = msgspec.json.Decoder(list[tuple[int, str, str, str]])
 _counts_decoder = msgspec.json.Decoder(dict[str, int])
 
@@ -122,7 +118,7 @@ def run_of(row: Row, last_success: datetime | None = None) -> Run:
     (
         run_id, job, queue, kind, tenant, user_id, args, state, reason, priority, turn, due_at,
         expires_at, created_at, trigger, actor, schedule, slot, since, round_id, dedupe_key,
-        concurrency_key, overlap, max_attempts, attempt, lost_count, token, cancel_requested,
+        concurrency_key, overlap, max_attempts, attempt, lost_count, token, cancel_requested, held_by, batch, weight,
         owner, lease_until, claimed_at, started_at, ended_at, outcome, error, result, done, total,
     ) = row  # fmt: skip
     due = EPOCH + timedelta(microseconds=due_at)
@@ -150,6 +146,9 @@ def run_of(row: Row, last_success: datetime | None = None) -> Run:
         dedupe_key=dedupe_key,
         concurrency_key=concurrency_key,
         waits_for=concurrency_key if state == WAITING else None,
+        held_by=held_by,
+        batch=batch,
+        weight=weight,
         overlap=OVERLAPS[overlap],
         max_attempts=max_attempts,
         attempt=attempt,
@@ -202,6 +201,9 @@ def accepted(run: Run, state: str, turn: float) -> tuple[Any, ...]:
         run.lost_count,
         run.token,
         int(run.cancel_requested),
+        run.held_by,
+        run.batch,
+        run.weight,
     )
 
 
@@ -266,7 +268,7 @@ def round_of(row: Row) -> Round:
     """Return the round of a row with the columns ROUND."""
     (
         round_id, job, schedule, slot, trigger, actor, state, reason, skipped_from, expanded, expected, counts,
-        created_at, ended_at,
+        created_at, ended_at, places,
     ) = row  # fmt: skip
     return Round(
         id=round_id,
@@ -283,6 +285,7 @@ def round_of(row: Row) -> Round:
         counts=_counts_decoder.decode(counts),
         created_at=EPOCH + timedelta(microseconds=created_at),
         ended_at=at(ended_at),
+        places=places,
     )
 
 
@@ -303,58 +306,7 @@ def round_row(round_: Round) -> tuple[Any, ...]:
         to_json(dict(round_.counts)),
         since_epoch(round_.created_at),
         since_epoch(round_.ended_at),
-    )
-
-
-def schedule_of(row: Row) -> Schedule:
-    """Return the schedule of a row with the columns SCHEDULE."""
-    (
-        name, job, timing, tenants, user_id, args, catch_up, overlap, origin, fingerprint, state, reason, paused_until,
-        version, cursor_at, next_at, created_at, last_run_at,
-    ) = row  # fmt: skip
-    return Schedule(
-        name=name,
-        job=job,
-        timing=timing,
-        tenants=None if tenants is None else _names_decoder.decode(tenants),
-        user_id=user_id,
-        args=args,
-        catch_up=_catch_up_decoder.decode(catch_up),
-        overlap=OVERLAPS[overlap],
-        origin=Origin(origin),
-        fingerprint=fingerprint,
-        state=ScheduleState(state),
-        reason=reason,
-        paused_until=at(paused_until),
-        version=version,
-        cursor=EPOCH + timedelta(microseconds=cursor_at),
-        next_at=at(next_at),
-        created_at=EPOCH + timedelta(microseconds=created_at),
-        last_run_at=at(last_run_at),
-    )
-
-
-def schedule_row(schedule: Schedule) -> tuple[Any, ...]:
-    """Return a schedule as the columns SCHEDULE."""
-    return (
-        schedule.name,
-        schedule.job,
-        schedule.timing,
-        None if schedule.tenants is None else to_json(schedule.tenants),
-        schedule.user_id,
-        schedule.args,
-        to_json(schedule.catch_up),
-        schedule.overlap.value,
-        schedule.origin.value,
-        schedule.fingerprint,
-        schedule.state.value,
-        clean(schedule.reason),
-        since_epoch(schedule.paused_until),
-        schedule.version,
-        since_epoch(schedule.cursor),
-        since_epoch(schedule.next_at),
-        since_epoch(schedule.created_at),
-        since_epoch(schedule.last_run_at),
+        round_.places,
     )
 
 

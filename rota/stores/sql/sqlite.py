@@ -7,6 +7,7 @@ SHM: closing any descriptor drops the kernel's locks on it, and with them an ack
 import os
 import sqlite3
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 from rota.errors import ConfigurationError, UnsafeStore
+from rota.queries import OldSnapshot
 from rota.stores.sql.dialects import Fault
 
 BUSY_SECONDS = 5.0
@@ -37,6 +39,7 @@ class SQLite:
     collation: str | None = None
     jumps = True
     returns_updated = True
+    false = "0"
     fixed: Mapping[str, str] = {
         "lock": "",
         "skip_locked": "",
@@ -75,6 +78,13 @@ class SQLite:
     def update(self, table: str, source: str, sets: str, where: str) -> str:
         return f"UPDATE {table} AS r SET {sets} FROM {source} AS s WHERE {where}"
 
+    def text_of(self, column: str) -> str:
+        return f"CAST({column} AS TEXT)"
+
+    def array(self, *columns: str) -> str:
+        # A column may hold anything here, bytes that are no text too.
+        return " || ',' || ".join(f"CASE WHEN {column} IS NULL THEN '-' ELSE hex({column}) END" for column in columns)
+
     def insert(self, driver: Any, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         marks = ", ".join("?" * len(columns))
         driver.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
@@ -94,6 +104,10 @@ class SQLite:
         [level] = driver.execute("PRAGMA synchronous").fetchone()
         safe = "safe against a kill and a power loss" if level >= 2 else "safe against a kill, not a power loss"
         return {"version": sqlite3.sqlite_version, "durability": safe}
+
+    def old_snapshots(self, driver: Any, *, older_than: timedelta) -> list[OldSnapshot]:
+        """Nothing: who else has the file open does not show."""
+        return []
 
 
 def _set_up(driver: sqlite3.Connection, _record: object) -> None:

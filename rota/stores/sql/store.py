@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from rota.clock import from_micros
+from rota.core.controls import AuditEntry, Control, ControlKind
+from rota.core.cron_jobs import CronJobRow
 from rota.core.model import (
     Firing,
     LogChunk,
@@ -20,8 +22,25 @@ from rota.core.model import (
     WorkerRecord,
 )
 from rota.errors import StoreUnavailable
-from rota.ports import ClaimRequest, Counts, Pruned, Renewed, RoundQuery, RunQuery, Settled
+from rota.queries import (
+    EVERY_SCHEDULE,
+    NO_LINES,
+    AuditQuery,
+    ClaimRequest,
+    Counts,
+    InLine,
+    OldSnapshot,
+    Pruned,
+    Renewed,
+    RoundQuery,
+    RunQuery,
+    ScheduleQuery,
+    Settled,
+)
 from rota.stores.sql import (
+    controls,
+    cron_jobs,
+    gates,
     history,
     keys,
     logs,
@@ -35,6 +54,7 @@ from rota.stores.sql import (
     settling,
     workers,
 )
+from rota.stores.sql.audit import meant, prune, told
 from rota.stores.sql.database import Database, Link
 from rota.stores.sql.dialects import KeyTaken
 from rota.stores.sql.waking import Waking
@@ -52,9 +72,9 @@ class SqlStore:
         self._database = database
         self._waking = waking
 
-    def _write(self, work: Callable[[Link], T]) -> T:
-        """Do `work` in one transaction, again after losing a race for a key."""
-        return self._raced(lambda _: work)
+    def _write(self, work: Callable[[Link], T], entry: AuditEntry | None = None) -> T:
+        """Do `work` in one transaction, again after losing a race for a key; an audit entry is written with it."""
+        return self._raced(lambda _: told(work, entry))
 
     def _raced(self, work: Callable[[bool], Callable[[Link], T]]) -> T:
         """Do what `work` returns in one transaction. It is told whether a key was found taken before."""
@@ -121,11 +141,28 @@ class SqlStore:
             self._waking.ring()
         return released
 
-    def cancel(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
-        return self._write(lambda link: operating.cancel(link, ids, now=now, reason=reason)) if ids else []
+    def cancel(self, ids: Sequence[str], *, now: datetime, reason: str, audit: AuditEntry | None = None) -> list[str]:
+        return self._write(lambda link: operating.cancel(link, ids, now=now, reason=reason), audit) if ids else []
 
-    def requeue(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
-        opened = self._write(lambda link: operating.requeue(link, ids, now=now, reason=reason)) if ids else []
+    def requeue(
+        self,
+        ids: Sequence[str],
+        *,
+        now: datetime,
+        reason: str,
+        held_by: str | None = None,
+        batch: str | None = None,
+        lines: Mapping[str, InLine] = NO_LINES,
+        audit: AuditEntry | None = None,
+    ) -> list[str]:
+        if not ids:
+            return []
+        opened = self._write(
+            lambda link: operating.requeue(
+                link, ids, now=now, reason=reason, held_by=held_by, batch=batch, lines=lines
+            ),
+            audit,
+        )
         if opened:
             self._waking.ring()
         return opened
@@ -137,19 +174,62 @@ class SqlStore:
     def log(self, run_id: str, *, after: tuple[int, int] | None = None, limit: int = 100) -> list[LogChunk]:
         return self._database.read(lambda link: logs.chunks(link, run_id, after=after, limit=limit))
 
+    # --- gates ---
+
+    def hold(
+        self, gate: str, *, job: str | None = None, tenant: str | None = None, now: datetime, limit: int = 1000
+    ) -> int:
+        # Asked each second, and mostly in vain: no transaction then.
+        found = self._database.read(lambda link: gates.queued(link, job=job, tenant=tenant, limit=limit))
+        return self._write(lambda link: gates.hold(link, gate, found)) if found else 0
+
+    def gates(self) -> list[str]:
+        return self._database.read(gates.gates)
+
+    def held(self, gate: str, *, after: tuple[datetime, str] | None = None, limit: int = 1000) -> list[Run]:
+        return self._database.read(lambda link: gates.held(link, gate, after=after, limit=limit))
+
+    def admit(
+        self,
+        gate: str,
+        *,
+        now: datetime,
+        limit: int = 1000,
+        ids: Sequence[str] | None = None,
+        places: int | None = None,
+        to: str | None = None,
+    ) -> list[str]:
+        admitted = self._write(lambda link: gates.admit(link, gate, ids=ids, limit=limit, places=places, to=to))
+        if admitted and to is None:
+            self._waking.ring()
+        return admitted
+
+    def skip_held(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+        return self._write(lambda link: operating.skip_held(link, ids, now=now, reason=reason)) if ids else []
+
+    def batch_counts(self, batch: str) -> dict[State, int]:
+        return self._database.read(lambda link: gates.batch_counts(link, batch))
+
     # --- schedules ---
 
-    def schedules(self) -> list[Schedule]:
-        return self._database.read(schedules.every)
+    def schedules(self, query: ScheduleQuery = EVERY_SCHEDULE) -> list[Schedule]:
+        return self._database.read(lambda link: schedules.meant(link, query))
 
     def schedule(self, name: str) -> Schedule | None:
         return self._database.read(lambda link: schedules.one(link, name))
 
-    def put_schedule(self, schedule: Schedule, *, expected_version: int | None) -> bool:
-        return self._write(lambda link: schedules.put(link, schedule, expected_version))
+    def put_schedule(
+        self,
+        schedule: Schedule,
+        *,
+        expected_version: int | None,
+        expected_cursor: datetime | None = None,
+        audit: AuditEntry | None = None,
+    ) -> bool:
+        return self._write(lambda link: cron_jobs.put(link, schedule, expected_version, expected_cursor), audit)
 
-    def drop_schedule(self, name: str) -> bool:
-        return self._write(lambda link: schedules.drop(link, name))
+    def drop_schedule(self, name: str, *, expected_version: int | None = None, audit: AuditEntry | None = None) -> bool:
+        return self._write(lambda link: cron_jobs.drop(link, name, expected_version), audit)
 
     def due(self, *, now: datetime, limit: int = 1000) -> list[Schedule]:
         return self._database.read(lambda link: schedules.due(link, now=now, limit=limit))
@@ -162,10 +242,29 @@ class SqlStore:
             self._waking.ring()
         return fired
 
+    # --- rows ---
+
+    def changed_rows(self, limit: int = 500) -> list[CronJobRow]:
+        return self._database.read(lambda link: cron_jobs.changed(link, limit))
+
+    def take_row(
+        self, row: CronJobRow, schedule: Schedule | None, *, expected_version: int | None, problem: str | None
+    ) -> bool:
+        return self._write(
+            lambda link: cron_jobs.take(link, row, schedule, expected_version=expected_version, problem=problem)
+        )
+
+    def lost_rows(self, limit: int = 500) -> list[Schedule]:
+        return self._database.read(lambda link: cron_jobs.lost(link, limit))
+
     # --- history ---
 
-    def add_rounds(self, new: Sequence[Round], runs: Sequence[Run], *, now: datetime) -> list[str]:
-        added = self._raced(lambda careful: lambda link: rounds.start(link, new, runs, now=now, careful=careful))
+    def add_rounds(
+        self, new: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: AuditEntry | None = None
+    ) -> list[str]:
+        added = self._raced(
+            lambda careful: told(lambda link: rounds.start(link, new, runs, now=now, careful=careful), audit)
+        )
         if runs:
             self._waking.ring()
         return added
@@ -204,6 +303,7 @@ class SqlStore:
         failed_before: datetime,
         slots_before: datetime,
         logs_before: datetime,
+        audit_before: datetime | None = None,
         limit: int,
     ) -> Pruned:
         ages = {"succeeded_before": succeeded_before, "failed_before": failed_before, "slots_before": slots_before}
@@ -212,6 +312,8 @@ class SqlStore:
         dropped = self._write(lambda link: pruning.drop_runs(link, old)) if old else 0
         self._write(lambda link: pruning.drop_rounds(link, **ages))
         forgotten = self._write(lambda link: logs.drop_old(link, logs_before, limit=limit))
+        if audit_before is not None:
+            self._write(lambda link: prune(link, audit_before, limit=limit))
         return Pruned(runs=dropped, chunks=forgotten)
 
     # --- workers ---
@@ -230,11 +332,30 @@ class SqlStore:
     def progress(self, *, schedule: str | None = None, tenants: Sequence[str] | None = None) -> list[Progress]:
         return self._database.read(lambda link: progress.entries(link, schedule, tenants))
 
-    def mark(self, progress_: Progress, *, expected: Progress | None) -> bool:
-        return self._write(lambda link: progress.mark(link, progress_, expected))
+    def mark(self, progress_: Progress, *, expected: Progress | None, audit: AuditEntry | None = None) -> bool:
+        return self._write(lambda link: progress.mark(link, progress_, expected), audit)
 
-    def reset(self, schedule: str, *, tenants: Sequence[str] | None = None) -> int:
-        return self._write(lambda link: progress.reset(link, schedule, tenants))
+    def reset(self, schedule: str, *, tenants: Sequence[str] | None = None, audit: AuditEntry | None = None) -> int:
+        return self._write(lambda link: progress.reset(link, schedule, tenants), audit)
+
+    # --- controls and audit ---
+
+    def controls(self, kind: ControlKind | None = None) -> list[Control]:
+        return self._database.read(lambda link: controls.every(link, kind))
+
+    def control(self, kind: ControlKind, name: str) -> Control | None:
+        return self._database.read(lambda link: controls.one(link, kind, name))
+
+    def put_control(self, control: Control, *, expected_version: int | None, audit: AuditEntry | None = None) -> bool:
+        return self._write(lambda link: controls.put(link, control, expected_version), audit)
+
+    def drop_control(
+        self, kind: ControlKind, name: str, *, expected_version: int, audit: AuditEntry | None = None
+    ) -> bool:
+        return self._write(lambda link: controls.drop(link, kind, name, expected_version), audit)
+
+    def audit(self, query: AuditQuery) -> list[AuditEntry]:
+        return self._database.read(lambda link: meant(link, query))
 
     # --- life ---
 
@@ -253,6 +374,9 @@ class SqlStore:
         engine = {"engine": self._database.dialect.name, "store": self._database.shown}
         found = self._database.read(lambda link: link.dialect.facts(link.driver))
         return {**engine, **found, "schema": "missing" if number is None else str(number)}
+
+    def old_snapshots(self, *, older_than: timedelta) -> list[OldSnapshot]:
+        return self._database.read(lambda link: link.dialect.old_snapshots(link.driver, older_than=older_than))
 
     def now(self) -> datetime:
         return self._database.read(_now)

@@ -2,13 +2,29 @@
 
 Instants are microseconds since the epoch, ids 32 hexadecimal digits. Keys compare byte by byte on every engine, so
 that an order or a duplicate is the same everywhere. `priority` is stored negated: one ascending index then serves
-the claim on engines without descending ones. The state `waiting` exists only here: it is `scheduled` with
-`waits_for`, told apart by a state of its own so that every index can tell it apart too.
+the claim on engines without descending ones. The states `waiting` and `held` exist only here: they are `scheduled`
+with `waits_for`, and due but kept by a gate, told apart by states of their own so that every index can tell them apart
+too. The columns of schedules have defaults, so that people can write one with plain SQL.
 """
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, SmallInteger, String, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+    true,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
@@ -16,7 +32,12 @@ NAME = 255
 KEY = 700
 """Characters of a dedupe or concurrency key: schedule, slot and tenant. InnoDB indexes at most 3072 bytes."""
 
-TABLES = ("runs", "attempts", "logs", "rounds", "schedules", "progress", "workers", "meta")
+TABLES = (
+    "runs", "attempts", "logs", "rounds", "schedules", "cron_jobs", "progress", "workers", "controls", "audit", "meta",
+)  # fmt: skip
+
+NOTHING = text("('')")
+NO_ARGS = text("""('{"args":[],"kwargs":{}}')""")
 
 
 def ident() -> TypeEngine[str]:
@@ -52,6 +73,8 @@ def build(prefix: str = "rota_", *, schema: str | None = None, collation: str | 
     _runs(metadata, prefix)
     _history(metadata, prefix)
     _schedules(metadata, prefix)
+    _cron_jobs(metadata, prefix)
+    _people(metadata, prefix)
     Table(
         f"{prefix}workers",
         metadata,
@@ -121,6 +144,9 @@ def _runs(metadata: MetaData, prefix: str) -> None:
         Column("result", long_text()),
         Column("done", BigInteger),
         Column("total", BigInteger),
+        Column("held_by", name()),
+        Column("batch", name()),
+        Column("weight", Double, nullable=False, server_default=text("1")),
         # Heartbeats and progress change no indexed column; with room on the page they touch no index at all (HOT).
         postgresql_with={"fillfactor": 50},
         **metadata.info,
@@ -143,6 +169,9 @@ def _index_runs(table: Table) -> None:
     _index(table, "round", ["round_id", "state"], where="round_id IS NOT NULL")
     _index(table, "slot", ["schedule", "slot", "tenant"], where="schedule IS NOT NULL")
     _index(table, "job", ["job", "id"])
+    # On engines without conditions: all runs, but one without a gate never moves in it.
+    _index(table, "held", ["held_by", "due_at", "id"], where="state = 'held'")
+    _index(table, "batch", ["batch", "state", "held_by"], where="batch IS NOT NULL")
 
 
 def _history(metadata: MetaData, prefix: str) -> None:
@@ -188,6 +217,7 @@ def _history(metadata: MetaData, prefix: str) -> None:
         Column("counts", long_text(), nullable=False),
         Column("created_at", BigInteger, nullable=False),
         Column("ended_at", BigInteger),
+        Column("places", Integer),
         **metadata.info,
     )
     _index(rounds, "slot", ["schedule", "slot"], unique=True)
@@ -204,22 +234,36 @@ def _schedules(metadata: MetaData, prefix: str) -> None:
         Column("timing", long_text(), nullable=False),
         Column("tenants", long_text()),
         Column("user_id", name()),
-        Column("args", long_text(), nullable=False),
-        Column("catch_up", long_text(), nullable=False),
-        Column("overlap", word(), nullable=False),
-        Column("origin", word(), nullable=False),
-        Column("fingerprint", name(), nullable=False),
-        Column("state", word(), nullable=False),
+        Column("args", long_text(), nullable=False, server_default=NO_ARGS),
+        Column("catch_up", long_text(), nullable=False, server_default=text("('{}')")),
+        Column("overlap", word(), nullable=False, server_default="skip"),
+        Column("origin", word(), nullable=False, server_default="row"),
+        Column("fingerprint", name(), nullable=False, server_default=NOTHING),
+        Column("state", word(), nullable=False, server_default="active"),
         Column("reason", long_text()),
         Column("paused_until", BigInteger),
-        Column("version", BigInteger, nullable=False),
-        Column("cursor_at", BigInteger, nullable=False),
+        Column("version", BigInteger, nullable=False, server_default=text("1")),
+        # With no next_at: nobody has looked at it yet.
+        Column("cursor_at", BigInteger, nullable=False, server_default=text("0")),
         Column("next_at", BigInteger),
-        Column("created_at", BigInteger, nullable=False),
+        Column("created_at", BigInteger, nullable=False, server_default=text("0")),
         Column("last_run_at", BigInteger),
+        Column("exclude", long_text()),
+        Column("zones", long_text()),
+        Column("jitter", BigInteger),
+        Column("keep", SmallInteger, nullable=False, server_default=text("0")),
+        Column("declared", long_text()),
+        Column("confirmed_at", BigInteger),
+        Column("paused_by", name()),
+        # The row of cron_jobs that it stands for.
+        Column("row_id", BigInteger),
         **metadata.info,
     )
     _index(schedules, "due", ["next_at", "name"], state="active")
+    _index(schedules, "code", ["origin", "name"], where="origin = 'code'")
+    _index(schedules, "job", ["job", "name"])
+    _index(schedules, "paused", ["paused_until", "name"], where="paused_until IS NOT NULL")
+    _index(schedules, "row", ["row_id"], where="row_id IS NOT NULL")
     Table(
         f"{prefix}progress",
         metadata,
@@ -233,6 +277,61 @@ def _schedules(metadata: MetaData, prefix: str) -> None:
         Column("failures", Integer, nullable=False),
         **metadata.info,
     )
+
+
+def _cron_jobs(metadata: MetaData, prefix: str) -> None:
+    """Add the table that applications write with plain SQL, in the form that they may know; the last two are ours."""
+    Table(
+        f"{prefix}cron_jobs",
+        metadata,
+        Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+        Column("name", name(), nullable=False, server_default=NOTHING),
+        Column("job_type", name()),
+        Column("user_id", name()),
+        Column("run_at", DateTime),
+        Column("interval_minutes", Integer),
+        Column("cron", name()),
+        Column("timezone", name()),
+        Column("tenant", name()),
+        Column("args", long_text()),
+        Column("is_active", Boolean, nullable=False, server_default=true()),
+        Column("last_run_at", DateTime),
+        Column("created_at", DateTime, nullable=False, server_default=text("CURRENT_TIMESTAMP")),
+        Column("problem", long_text()),
+        Column("taken", long_text()),
+        # An id never comes again: it names a schedule and its history.
+        sqlite_autoincrement=True,
+        **metadata.info,
+    )
+
+
+def _people(metadata: MetaData, prefix: str) -> None:
+    """Add what people set and did."""
+    Table(
+        f"{prefix}controls",
+        metadata,
+        Column("kind", word(), primary_key=True),
+        Column("name", name(), primary_key=True),
+        Column("body", long_text(), nullable=False),
+        Column("version", BigInteger, nullable=False),
+        Column("changed_at", BigInteger, nullable=False),
+        **metadata.info,
+    )
+    audit = Table(
+        f"{prefix}audit",
+        metadata,
+        Column("id", ident(), primary_key=True),
+        Column("at", BigInteger, nullable=False),
+        Column("actor", name()),
+        Column("via", name(), nullable=False),
+        Column("action", name(), nullable=False),
+        Column("target", name(KEY), nullable=False),
+        Column("reason", long_text()),
+        Column("detail", long_text(), nullable=False),
+        **metadata.info,
+    )
+    _index(audit, "target", ["target", "id"])
+    _index(audit, "old", ["at"])
 
 
 def _index(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from rota.core.fairness import turns
 from rota.stores.sql.database import Link, json_of
+from rota.stores.sql.front import LONG, LOOK_EVERY, PASSED, Turn
 
 LOWEST = -(2**31)
 
@@ -34,36 +35,61 @@ FROM {rows(tenant:text)} AS s
 """
 
 
-def given(link: Link, places: Sequence[tuple[str, str | None]]) -> list[float]:
-    """Return the turn of each run, of which queue and tenant are given, in this order."""
-    queues = {queue for queue, _ in places}
+def given(link: Link, places: Sequence[tuple[str, str | None, float]]) -> list[float]:
+    """Return the turn of each run, of which queue, tenant and the tenant's weight are given, in this order."""
+    queues = {place[0] for place in places}
     if len(queues) == 1:
-        return _in_queue(link, queues.pop(), [tenant for _, tenant in places])
+        return _in_queue(link, queues.pop(), places)
     by_queue = {
-        queue: iter(_in_queue(link, queue, [tenant for other, tenant in places if other == queue]))
+        queue: iter(_in_queue(link, queue, [place for place in places if place[0] == queue]))
         for queue in sorted(queues)
     }
-    return [next(by_queue[queue]) for queue, _ in places]
+    return [next(by_queue[place[0]]) for place in places]
 
 
-def _in_queue(link: Link, queue: str, tenants: Sequence[str | None]) -> list[float]:
+def _in_queue(link: Link, queue: str, places: Sequence[tuple[str, str | None, float]]) -> list[float]:
+    tenants = [tenant for _, tenant, _ in places]
+    weights = {tenant: weight for _, tenant, weight in places if tenant is not None}
     turn = _queue_turn(link, queue)
     named = {tenant for tenant in tenants if tenant is not None}
     last: Mapping[str, float] = {}
     if named and turn is not None:
         found = link.all(LAST_TURNS, queue, json_of([(tenant,) for tenant in sorted(named)]))
         last = {tenant: latest for tenant, latest in found if latest is not None}
-    return turns(0.0 if turn is None else turn, last, tenants)
+    return turns(0.0 if turn is None else turn, last, tenants, weights=weights)
 
 
 def _queue_turn(link: Link, queue: str) -> float | None:
     """Return the smallest turn among the queue's queued runs, or None when there are none."""
+    if link.dialect.name == "postgres":
+        return _remembered_turn(link, queue)
     if link.dialect.jumps:
-        [smallest] = link.one(QUEUE_TURN, queue, queue, queue)
-        return None if smallest is None else float(smallest)
+        return _smallest_turn(link, queue)
     found: list[float] = []
     priority = LOWEST
     while row := link.one(NEXT_PRIORITY, queue, priority):
         priority = row[0]
         found.append(row[1])
     return min(found, default=None)
+
+
+def _smallest_turn(link: Link, queue: str) -> float | None:
+    [smallest] = link.one(QUEUE_TURN, queue, queue, queue)
+    return None if smallest is None else float(smallest)
+
+
+def _remembered_turn(link: Link, queue: str) -> float | None:
+    """Return the turn of a queue, for a while the same when it took long to find: see `front`.
+
+    A turn that is a little behind lets new runs stand a little further in front; each tenant's own go on from its last.
+    """
+    at = link.fronts.now()
+    known = link.fronts.turn(queue)
+    if known is not None and at - known.counted_at < LOOK_EVERY:
+        return known.turn if known.is_long else _smallest_turn(link, queue)
+    [before] = link.one(PASSED)
+    turn = _smallest_turn(link, queue)
+    [after] = link.one(PASSED)
+    # Not None, which would say that there are no last turns of tenants either.
+    link.fronts.learn_turn(queue, Turn(turn=turn or 0.0, counted_at=at, is_long=after - before >= LONG))
+    return turn

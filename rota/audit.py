@@ -1,0 +1,44 @@
+"""What somebody did, as an entry of the audit: written by the store together with the change."""
+
+from datetime import datetime
+
+import msgspec
+
+from rota.clock import Clock
+from rota.core.controls import AuditEntry
+from rota.core.safe import masked, remark
+
+MOST = 2_000
+"""Characters of a detail: an entry says what was changed, it does not keep all of it."""
+
+
+def entry(
+    clock: Clock, *, actor: str | None, action: str, target: str, reason: str | None = None, **detail: object
+) -> AuditEntry:
+    """Return the entry of a change that is about to be made. `actor` is `door:name`, as `cli:ana`, or a name alone."""
+    door, _, name = (actor or "").rpartition(":")
+    return AuditEntry(
+        id=clock.new_id(),
+        at=clock.now(),
+        actor=name or None,
+        via=door or "python",
+        action=action,
+        target=target,
+        reason=None if reason is None else remark(reason),
+        detail=_said(detail),
+    )
+
+
+def many(names: list[str]) -> str:
+    """Return how an entry names its objects: the first, and how many more."""
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def _said(detail: dict[str, object]) -> str:
+    said = {name: _plain(value) for name, value in detail.items() if value is not None}
+    text = masked(msgspec.json.encode(said).decode())
+    return text if len(text) <= MOST else msgspec.json.encode({"left_out": f"{len(text)} characters"}).decode()
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else msgspec.to_builtins(value, str_keys=True)

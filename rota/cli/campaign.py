@@ -1,0 +1,164 @@
+"""A backfill campaign on the terminal: what it would do, how far it has come, how it ended (R13)."""
+
+from datetime import timedelta
+
+import click
+
+from rota.app import Rota
+from rota.cli.exits import Exit
+from rota.cli.progress import progress
+from rota.cli.session import Session
+from rota.clock import sleep
+from rota.core.campaign import Campaign, CampaignState
+from rota.core.duration import rough_duration
+from rota.core.model import State
+from rota.core.safe import safe_text
+from rota.core.slot_plan import SlotPlan
+from rota.preview import Preview
+from rota.views.campaigns import CampaignDetail, CampaignRow, campaign_row, causes
+from rota.views.status import alive_workers
+
+POLL = timedelta(milliseconds=200)
+NAMED = 8
+SHORT = 16
+"""Digits of an id that people copy; ids of one day differ in the first twelve."""
+
+MARKS = {"succeeded": "●", "failed": "■", "running": "○", "waiting": "◇", "skipped": "·", "cancelled": "×"}
+
+
+def preview_lines(session: Session, preview: Preview) -> list[str]:
+    """Return what a backfill would do: the sums, and its first and last slots."""
+    tenants = "" if preview.tenants == (None,) else f" × {_count(len(preview.tenants), 'tenant')}"
+    span = f"{session.shown(preview.since)} to {session.shown(preview.until)}"
+    lines = [
+        safe_text(f"{preview.job} · schedule {preview.schedule} · mode {preview.mode} · {span}"),
+        f"{_count(preview.slots, 'slot')}{tenants}: {_sums(preview)}",
+    ]
+    if preview.as_one:
+        lines.append(f"one run per tenant for the whole range: {_count(preview.total, 'run')}")
+    lines += [f"  {session.shown(plan.slot)}  {slot_text(plan)}" for plan in preview.first]
+    if left := preview.slots - len(preview.first) - len(preview.last):
+        lines.append(f"  … {_count(left, 'slot')} between …")
+    lines += [f"  {session.shown(plan.slot)}  {slot_text(plan)}" for plan in preview.last]
+    return [*lines, _estimate(preview)] if preview.total else lines
+
+
+def slot_text(plan: SlotPlan) -> str:
+    """Return what one slot has and what it gets."""
+    facts = {
+        "● {} ok": plan.succeeded,
+        "◇ {} missing": len(plan.missing),
+        "■ {} to run again": len(plan.reopened),
+        "■ {} failed": plan.failed,
+        "○ {} under way": plan.open,
+        "· {} pruned": plan.pruned,
+    }
+    return "  ".join(text.format(f"{count:,}") for text, count in facts.items() if count) or "·"
+
+
+def _sums(preview: Preview) -> str:
+    facts = {
+        "missing": preview.added,
+        "to run again": preview.reopened,
+        "under way": preview.open,
+        "ok": preview.succeeded,
+        "failed": preview.failed,
+        "pruned (passed, and their history is not kept any more: not missing)": preview.pruned,
+    }
+    return ", ".join(f"{count:,} {text}" for text, count in facts.items() if count) or "nothing"
+
+
+def _estimate(preview: Preview) -> str:
+    if preview.takes_s is None:
+        return "How long it takes is not known: no run of this job has succeeded yet."
+    each = "" if preview.run_s is None else f", {rough_duration(preview.run_s)} a run as lately"
+    return f"About {rough_duration(preview.takes_s)} at {preview.lanes} at once{each}."
+
+
+def follow_campaign(session: Session, app: Rota, campaign: Campaign) -> None:
+    """Show the bar until the campaign is over or stands still, write how it ended, and exit with 0, 6 or 1."""
+    started = app.clock.monotonic()
+    if not alive_workers(app, app.store.workers(), now=app.clock.now()):
+        session.out.say("no worker is alive, so nothing happens until one is: rota start")
+    with progress(session, campaign.job, monotonic=app.clock.monotonic) as report:
+        while True:
+            row = campaign_row(app, campaign.id)
+            report(row.done, row.total, row.failed)
+            if row.is_settled:
+                break
+            sleep(POLL)
+    lines = _end_lines(app, row, seconds=app.clock.monotonic() - started)
+    session.out.one("rota.backfill.follow/1", row, lines)
+    click.get_current_context().exit(exit_of_row(row))
+
+
+def exit_of_row(row: CampaignRow) -> Exit:
+    """Return 0 when every run succeeded, 6 when some did, 1 when none did."""
+    good = row.counts.get(State.SUCCEEDED, 0)
+    if row.campaign.state is CampaignState.DONE and good == row.total:
+        return Exit.OK
+    return Exit.PARTIAL if good else Exit.FAILED
+
+
+def _end_lines(app: Rota, row: CampaignRow, *, seconds: float) -> list[str]:
+    campaign = row.campaign
+    counts = ", ".join(f"{count:,} {state}" for state, count in sorted(row.counts.items(), reverse=True))
+    why = f" ({campaign.why})" if campaign.why else ""
+    lines = [safe_text(f"{campaign.job} {campaign.state} after {seconds:.1f}s{why}: {counts or 'nothing was run'}")]
+    for cause in causes(app, campaign):
+        more = f" and {len(cause.tenants) - NAMED} more" if len(cause.tenants) > NAMED else ""
+        named = ", ".join(cause.tenants[:NAMED]) + more
+        lines.append(safe_text(f"  {cause.count} × {cause.error}" + (f"  ({named})" if named else "")))
+    if not campaign.state.is_over:
+        lines.append(f"go on:  rota backfills resume {campaign.id[:SHORT]}")
+    return lines
+
+
+def detail_lines(session: Session, detail: CampaignDetail) -> list[str]:
+    """Return all about a campaign."""
+    row, campaign = detail.row, detail.row.campaign
+    eta = f", {rough_duration(row.eta_s)} left" if row.eta_s is not None else ""
+    rate = f", {row.per_minute:g} a minute" if row.per_minute is not None else ""
+    who = ", ".join(campaign.tenants) if campaign.tenants is not None else "all that the schedule is for"
+    facts = {
+        "id": campaign.id,
+        "job": campaign.job if campaign.job == campaign.schedule else f"{campaign.job}, schedule {campaign.schedule}",
+        "state": f"{campaign.state}" + (f": {campaign.why}" if campaign.why else ""),
+        "range": f"{session.shown(campaign.since)} to {session.shown(campaign.until)}",
+        "tenants": who + (f", but for {', '.join(campaign.exclude)}" if campaign.exclude else ""),
+        "how": how(campaign),
+        "progress": f"{share(row)}{rate}{eta}",
+        "runs": ", ".join(f"{count:,} {state}" for state, count in row.counts.items()) or "none yet",
+        "asked": f"{session.shown(campaign.created_at)} by {campaign.actor or 'somebody'}"
+        + (f": {campaign.reason}" if campaign.reason else ""),
+        "ended": session.shown(campaign.ended_at),
+    }
+    lines = [f"{name:<10}{safe_text(text)}" for name, text in facts.items() if text]
+    if detail.strip:
+        lines.append(f"{'slots':<10}{''.join(MARKS.get(cell.state, '?') for cell in detail.strip)}")
+    for cause in detail.causes:
+        named = ", ".join(cause.tenants[:NAMED])
+        lines.append(safe_text(f"  {cause.count} × {cause.error}" + (f"  ({named})" if named else "")))
+    return lines
+
+
+def share(row: CampaignRow) -> str:
+    """Return how many runs are over, of how many."""
+    return f"{row.done:,}/{row.total:,}" + (f" ({100 * row.done // row.total} %)" if row.total else "")
+
+
+def how(campaign: Campaign) -> str:
+    """Return the choices of a campaign in words."""
+    order = "newest first" if campaign.newest_first else "oldest first"
+    words = [f"mode {campaign.mode}", "one run for the range" if campaign.as_one else order]
+    if campaign.parallel is not None:
+        words.append(f"{campaign.parallel} at once")
+    if campaign.rate is not None:
+        words.append(f"{campaign.rate:g} a minute")
+    if campaign.stop_after is not None:
+        words.append(f"stops after {_count(campaign.stop_after, 'failure')}")
+    return ", ".join(words)
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

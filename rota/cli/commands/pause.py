@@ -1,0 +1,72 @@
+"""`rota pause`: stop a job, a schedule, a tenant or a queue for a while."""
+
+from datetime import datetime
+
+import click
+
+from rota.cli.arguments import actor
+from rota.cli.command import RotaCommand
+from rota.cli.exits import Exit
+from rota.cli.output import Column
+from rota.cli.pausing import Named, named
+from rota.cli.session import Session, pass_session
+from rota.core.controls import Pause
+from rota.core.model import Schedule
+from rota.core.safe import safe_text
+from rota.views.pauses import paused
+
+
+@click.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such job, schedule or tenant"})
+@click.argument("job", required=False)
+@click.option("--schedule", metavar="NAME", help="This schedule alone, not its job.")
+@click.option("--tenant", metavar="ID", help="All jobs of this tenant.")
+@click.option("--queue", metavar="NAME", help="All runs of this queue.")
+@click.option("--until", metavar="TIME", help="Go on by itself at this time. Default: rota resume.")
+@click.option("--reason", help="For those who will wonder. Needed to pause.")
+@pass_session
+def pause(
+    session: Session,
+    *,
+    job: str | None,
+    schedule: str | None,
+    tenant: str | None,
+    queue: str | None,
+    until: str | None,
+    reason: str | None,
+) -> None:
+    """Stop a job, a schedule, a tenant or a queue for a while; without a name, list what is paused.
+
+    What runs already goes on. Nothing fails for it, and what was not fired meanwhile is not made up on resume.
+    """
+    if not any((job, schedule, tenant, queue)):
+        _list(session)
+        return
+    app, target = session.app, named(job, schedule=schedule, tenant=tenant, queue=queue)
+    if not reason:
+        raise click.UsageError("--reason is needed: whoever is on call will ask why")
+    ends = session.instant(until, flag="--until", now=app.clock.now()) if until else None
+    made = _pause(session, target, reason=reason, ends=ends)
+    till = f" until {session.shown(ends)}" if ends else ""
+    session.out.one(
+        "rota.pause/1", made, [f"{safe_text(target.said)} is paused{till}; to go on: rota resume {target.words}"]
+    )
+
+
+def _pause(session: Session, target: Named, *, reason: str, ends: datetime | None) -> Pause | Schedule:
+    app = session.app
+    if target.kind is None:
+        return app.schedules.pause(target.name, reason=reason, until=ends, actor=actor())
+    return app.pauses.pause(target.kind, target.name, reason=reason, until=ends, actor=actor())
+
+
+def _list(session: Session) -> None:
+    rows = paused(session.app)
+    columns = [
+        Column("PAUSED", lambda row: row.kind),
+        Column("NAME", lambda row: row.name),
+        Column("BY", lambda row: row.author or ""),
+        Column("SINCE", lambda row: session.shown(row.since)),
+        Column("UNTIL", lambda row: session.shown(row.until)),
+        Column("REASON", lambda row: row.reason),
+    ]
+    session.out.rows("rota.pauses/1", rows, columns, foot=f"{len(rows)} paused" if rows else "nothing is paused")

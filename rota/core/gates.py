@@ -1,0 +1,94 @@
+"""What may hold a run back though it is due, as texts that a store keeps, and where a run goes from there.
+
+A held run is `scheduled`, not in anybody's way and in nobody's claim. It goes on when its gate opens: `Store.admit`.
+"""
+
+from rota.core.model import Job, Run, RunKind
+
+DEPENDS = "depends"
+"""Waits until the jobs that its job depends on have succeeded (R11)."""
+
+BEFORE = frozenset({"canary", "job", "tenant"})
+"""Kinds of gates that come before every batch."""
+
+
+def job_gate(job: str) -> str:
+    """Return what holds the runs of a paused job (R12)."""
+    return f"job/{job}"
+
+
+def tenant_gate(tenant: str) -> str:
+    """Return what holds the runs of a paused or parked tenant (R12, R25)."""
+    return f"tenant/{tenant}"
+
+
+def canary_gate(round_id: str) -> str:
+    """Return what holds a round until the run of its first tenant has succeeded (R24)."""
+    return f"canary/{round_id}"
+
+
+def round_batch(round_id: str) -> str:
+    """Return the batch, and the gate, of a round whose runs share a number of places."""
+    return f"round/{round_id}"
+
+
+def catch_up_batch(schedule: str) -> str:
+    """Return the batch, and the gate, of a schedule's missed slots (R8: `max_catch_up_parallel`)."""
+    return f"catch-up/{schedule}"
+
+
+def campaign_batch(campaign: str) -> str:
+    """Return the batch, and the gate, of a backfill campaign (R13)."""
+    return f"campaign/{campaign}"
+
+
+def split(gate: str) -> tuple[str, str]:
+    """Return the kind of a gate and the name of what holds it: ("tenant", "acme")."""
+    kind, _, name = gate.partition("/")
+    return kind, name
+
+
+def is_before_batch(gate: str, batch: str) -> bool:
+    """Whether a run passes this gate before that of its batch: while it is held there it takes no place of the batch.
+
+    A paused or parked tenant, and one whose dependency has failed, must not keep places from the others (R21). A
+    campaign alone asks for dependencies after its own gate: its pace is kept by that, and what waits there is out.
+    """
+    kind, _ = split(gate)
+    return kind in BEFORE or (gate == DEPENDS and not _is_campaign(batch))
+
+
+def first_gate(run: Run, job: Job, *, canary: bool = False) -> str | None:
+    """Return what holds a new run at first: the canary of its round, its dependencies, its batch, or nothing.
+
+    `canary`: its round has a canary, and this is not that run.
+    """
+    if canary and run.round_id is not None:
+        return canary_gate(run.round_id)
+    return next(iter(_path(run, job)), None)
+
+
+def next_gate(run: Run, job: Job) -> str | None:
+    """Return what holds a run after the gate that holds it now has opened.
+
+    From the gate of a canary, or of a paused job or tenant, it goes through all the others, perhaps again.
+    """
+    path = _path(run, job)
+    passed = path.index(run.held_by) + 1 if run.held_by in path else 0
+    return next(iter(path[passed:]), None)
+
+
+def _path(run: Run, job: Job) -> list[str]:
+    waits = [DEPENDS] if depends(run, job) else []
+    batch = [run.batch] if run.batch is not None else []
+    # Dependencies first: a place is for who can begin.
+    return batch + waits if _is_campaign(run.batch or "") else waits + batch
+
+
+def _is_campaign(batch: str) -> bool:
+    return split(batch)[0] == "campaign"
+
+
+def depends(run: Run, job: Job) -> bool:
+    """Whether a run waits for the jobs that its job depends on: those of a slot do, what people start does not."""
+    return bool(job.depends_on) and run.slot is not None and run.kind is RunKind.JOB

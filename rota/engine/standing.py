@@ -1,0 +1,97 @@
+"""What is paused or parked now, as this process knows it."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+import msgspec
+from msgspec import Struct
+
+from rota.core.controls import Circuit, Control, ControlKind, Pause, Paused
+from rota.ports import Store
+
+log: logging.Logger = logging.getLogger(__name__)
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """One look at the controls."""
+
+    pauses: Mapping[tuple[Paused, str], Pause] = MappingProxyType({})
+    circuits: Mapping[str, Circuit] = MappingProxyType({})
+    """Of tenants that could not be reached lately, parked or not yet."""
+
+    @property
+    def parked(self) -> frozenset[str]:
+        return frozenset(tenant for tenant, circuit in self.circuits.items() if circuit.is_open)
+
+    def paused(self, kind: Paused) -> frozenset[str]:
+        return frozenset(name for paused, name in self.pauses if paused is kind)
+
+
+class Standing:
+    """Looks each second, and ends pauses whose time is over (R12).
+
+    While the store is away, what was known last stands. Its fields may be read from any thread.
+    """
+
+    def __init__(self, store: Store, *, every: timedelta = timedelta(seconds=1)) -> None:
+        self._store = store
+        self._every = every
+        self._known = Known()
+        self.paused_jobs: frozenset[str] = frozenset()
+        self.paused_queues: frozenset[str] = frozenset()
+        self.held_tenants: frozenset[str] = frozenset()
+        """Paused and parked ones: nothing of theirs begins."""
+
+    def tick(self, now: datetime) -> timedelta:
+        controls = self._store.controls()
+        pauses = list(_pauses(controls))
+        self._take(Known(
+            pauses={(pause.kind, pause.name): pause for _, pause in pauses if not pause.is_over(now)},
+            circuits=dict(_circuits(controls)),
+        ))  # fmt: skip
+        for control, pause in pauses:
+            if pause.is_over(now):
+                # Of several processes one does it; and a pause that was just made longer stays.
+                self._store.drop_control(ControlKind.PAUSE, control.name, expected_version=control.version)
+        return self._every
+
+    def _take(self, known: Known) -> None:
+        self._known = known
+        self.paused_jobs = known.paused(Paused.JOB)
+        self.paused_queues = known.paused(Paused.QUEUE)
+        self.held_tenants = known.paused(Paused.TENANT) | known.parked
+
+    def pause(self, kind: Paused, name: str) -> Pause | None:
+        """Return how one of them is paused; None when it is not."""
+        return self._known.pauses.get((kind, name))
+
+    def is_parked(self, tenant: str) -> bool:
+        """Whether the tenant's database could not be reached several times in a row (R25)."""
+        circuit = self._known.circuits.get(tenant)
+        return circuit is not None and circuit.is_open
+
+    @property
+    def circuits(self) -> Mapping[str, Circuit]:
+        """How it stands with the tenants whose databases could not be reached lately."""
+        return self._known.circuits
+
+
+def _pauses(controls: Iterable[Control]) -> Iterable[tuple[Control, Pause]]:
+    for control in controls:
+        if control.kind is ControlKind.PAUSE:
+            try:
+                yield control, Pause.of(control)
+            except msgspec.MsgspecError as error:
+                # One that cannot be read must not end the others.
+                log.error("the pause %s cannot be read and is passed over: %s", control.name, error)
+
+
+def _circuits(controls: Iterable[Control]) -> Iterable[tuple[str, Circuit]]:
+    for control in controls:
+        if control.kind is ControlKind.CIRCUIT:
+            try:
+                yield control.name, Circuit.of(control)
+            except msgspec.MsgspecError as error:
+                log.error("the circuit of tenant %s cannot be read and is passed over: %s", control.name, error)

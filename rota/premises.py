@@ -1,0 +1,26 @@
+"""What the services of one process share."""
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from rota.clock import Clock
+from rota.core.model import Tenant
+from rota.engine.bus import Bus
+from rota.engine.directory import Directory
+from rota.ports import Store
+from rota.settings import Settings
+from rota.signature import Registered
+
+
+class Premises(Struct, frozen=True, kw_only=True):
+    """Handed to whoever makes a service."""
+
+    store: Store
+    clock: Clock
+    bus: Bus
+    directory: Directory
+    jobs: Mapping[str, Registered]
+    settings: Settings
+    probe: Callable[[Tenant], object]
+    """Connects to a tenant's database, or raises TenantUnavailable."""

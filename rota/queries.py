@@ -1,0 +1,152 @@
+"""What a store is asked, and what it answers, where that is more than a noun of the model."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from rota.core.model import Origin, RoundState, Run, RunKind, ScheduleState, State, Trigger
+
+
+class ClaimRequest(Struct, frozen=True, kw_only=True):
+    """What a worker can take now."""
+
+    worker: str
+    queues: Mapping[str, int]
+    """The queues it works, in this order, and how many runs it takes from each at most in this claim."""
+    limit: int
+    """How many runs it takes at most in all."""
+    lease: timedelta
+    except_jobs: frozenset[str] = frozenset()
+    """Jobs that this worker does not know (R36), and paused ones."""
+    except_tenants: frozenset[str] = frozenset()
+    """Tenants that are paused or parked (R12, R25)."""
+
+
+class Settled(Struct, frozen=True, kw_only=True):
+    """The answer to `settle`."""
+
+    applied: list[str]
+    """Ids of the runs whose settlement was applied, now or by an earlier try of the same call. A missing one lost
+    its lease and was settled by someone else."""
+    claimed: list[Run]
+
+
+class Renewed(Struct, frozen=True, kw_only=True):
+    """The answer to `renew`."""
+
+    held: frozenset[str]
+    """Ids of the runs that this worker still owns under the tokens it named. The others are lost."""
+    stop: frozenset[str]
+    """Ids of held runs that somebody asked to cancel."""
+    now: datetime
+    """The store's own time, to anchor the clock."""
+
+
+class RunQuery(Struct, frozen=True, kw_only=True):
+    """Which runs; every field that is set narrows the answer."""
+
+    jobs: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
+    states: tuple[State, ...] = ()
+    queues: tuple[str, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    kind: RunKind | None = RunKind.JOB
+    """Expansions are left out unless `kind` is None or names them."""
+    schedule: str | None = None
+    round_id: str | None = None
+    batch: str | None = None
+    owner: str | None = None
+    slot_since: datetime | None = None
+    slot_until: datetime | None = None
+    """Slots in [slot_since, slot_until)."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """Created in [since, until)."""
+    before_id: str | None = None
+    """The key of the page before: only runs with a smaller id."""
+    limit: int = 50
+
+
+class RoundQuery(Struct, frozen=True, kw_only=True):
+    """Which rounds; every field that is set narrows the answer."""
+
+    jobs: tuple[str, ...] = ()
+    schedule: str | None = None
+    states: tuple[RoundState, ...] = ()
+    slot_since: datetime | None = None
+    slot_until: datetime | None = None
+    before_id: str | None = None
+    limit: int = 50
+
+
+class ScheduleQuery(Struct, frozen=True, kw_only=True):
+    """Which schedules; every field that is set narrows the answer."""
+
+    states: tuple[ScheduleState, ...] = ()
+    jobs: tuple[str, ...] = ()
+    origin: Origin | None = None
+    has_next: bool | None = None
+    """False: those without a further slot: one-time schedules that have fired, and rows nobody has looked at yet."""
+    pause_over: datetime | None = None
+    """Only those whose pause ends by then."""
+    after: str | None = None
+    """The key of the page before: only names after this one."""
+    limit: int | None = None
+
+
+class AuditQuery(Struct, frozen=True, kw_only=True):
+    """Which entries of the audit; every field that is set narrows the answer."""
+
+    actor: str | None = None
+    action: str | None = None
+    """An action, or the beginning of one that ends in a dot: `schedule.`"""
+    target: str | None = None
+    since: datetime | None = None
+    before_id: str | None = None
+    limit: int = 50
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """How many runs stand where, now. Final runs are not counted: history has no cheap total."""
+
+    by_queue: Mapping[str, Mapping[State, int]]
+    """Open runs per queue and state, expansions included."""
+    waiting: int
+    """Of the scheduled ones: how many wait for their concurrency key, not for their time."""
+    oldest_queued_at: datetime | None
+    """The smallest due time among queued runs."""
+
+
+class InLine(NamedTuple):
+    """Where a run stands that is opened again."""
+
+    key: str
+    """Its concurrency key from now on."""
+    due_at: datetime
+
+
+NO_LINES: Mapping[str, InLine] = MappingProxyType({})
+
+
+class Pruned(Struct, frozen=True, kw_only=True):
+    """The answer to `prune`: what was deleted."""
+
+    runs: int
+    chunks: int
+    """Chunks of logs that were too old themselves; those that went with their runs do not count."""
+
+
+EVERY_SCHEDULE = ScheduleQuery()
+
+
+class OldSnapshot(Struct, frozen=True, kw_only=True):
+    """What has kept the store's server from clearing up for long."""
+
+    holder: str
+    """Who: never what it asked, which may be secret. May hold any character: others chose the names in it."""
+    age: timedelta | None
+    """Since when; None where the server counts transactions only, and `holder` says how many."""
+    way_out: str

@@ -1,0 +1,93 @@
+"""What people did, written with the change itself."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from rota.clock import from_micros, to_micros
+from rota.core.controls import AuditEntry
+from rota.queries import AuditQuery
+from rota.stores.sql.database import Link, json_of
+from rota.stores.sql.narrowing import Narrowing
+from rota.stores.sql.rows import AUDIT, clean, columns
+from rota.stores.sql.tables import KEY, NAME
+
+T = TypeVar("T")
+
+COLUMNS = columns(AUDIT, "r")
+OLD = "SELECT r.id FROM {audit} AS r WHERE r.at < ? ORDER BY r.at, r.id LIMIT ?"
+DROP = "DELETE FROM {audit} WHERE id IN (SELECT s.id FROM {rows(id:id)} AS s)"
+
+
+def told(work: Callable[[Link], T], entry: AuditEntry | None) -> Callable[[Link], T]:
+    """Return the work of a verb that also writes this entry, in its transaction, where it changed something."""
+    if entry is None:
+        return work
+
+    def with_entry(link: Link) -> T:
+        answer = work(link)
+        if answer:
+            _add(link, entry)
+        return answer
+
+    return with_entry
+
+
+def _add(link: Link, entry: AuditEntry) -> None:
+    # One that is there already stays: the call was repeated.
+    if link.one("SELECT 1 FROM {audit} WHERE id = ?", entry.id) is None:
+        link.insert("audit", AUDIT, [_row(entry)])
+
+
+def _row(entry: AuditEntry) -> tuple[Any, ...]:
+    actor = clean(entry.actor)
+    target = clean(entry.target) or ""
+    # What is said is no key: rather cut than refused.
+    return (
+        entry.id,
+        to_micros(entry.at),
+        None if actor is None else actor[:NAME],
+        entry.via,
+        entry.action,
+        target[:KEY],
+        clean(entry.reason),
+        clean(entry.detail),
+    )
+
+
+def meant(link: Link, query: AuditQuery) -> list[AuditEntry]:
+    """Return entries, newest first. By target: served by the index `target`; else by the primary key."""
+    narrowing = Narrowing("r")
+    narrowing.equal("actor", query.actor)
+    if query.action is not None and query.action.endswith("."):
+        # Up to what would follow the dot.
+        narrowing.span("action", query.action, query.action[:-1] + "/")
+    else:
+        narrowing.equal("action", query.action)
+    narrowing.equal("target", query.target)
+    narrowing.within("at", query.since, None)
+    narrowing.below("id", query.before_id)
+    text = f"SELECT {COLUMNS} FROM {{audit}} AS r{narrowing.where} ORDER BY r.id DESC LIMIT ?"
+    return [_entry_of(row) for row in link.all(text, *narrowing.parameters, query.limit)]
+
+
+def prune(link: Link, before: datetime, *, limit: int) -> int:
+    """Delete up to `limit` entries from before this instant, oldest first; return how many."""
+    old = link.all(OLD, to_micros(before), limit)
+    if old:
+        link.run(DROP, json_of([(row[0],) for row in old]))
+    return len(old)
+
+
+def _entry_of(row: Any) -> AuditEntry:
+    entry_id, at, actor, via, action, target, reason, detail = row
+    return AuditEntry(
+        id=entry_id,
+        at=from_micros(int(at)),
+        actor=actor,
+        via=via,
+        action=action,
+        target=target,
+        reason=reason,
+        detail=detail,
+    )

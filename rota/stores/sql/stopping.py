@@ -1,0 +1,63 @@
+"""Ending open runs by a word, and not by their work."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from rota.clock import to_micros
+from rota.core.model import State
+from rota.stores.sql.database import Link
+from rota.stores.sql.rows import OPEN, clean
+
+STOPPED = f"""
+SELECT r.id, r.state, r.concurrency_key FROM {{rows(id:id)}} AS s JOIN {{runs}} AS r ON r.id = s.id
+WHERE r.state IN {OPEN} ORDER BY r.id{{lock}}
+"""
+
+AT_GATE = """
+SELECT r.id, r.concurrency_key FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.id = s.id
+WHERE r.state IN ('scheduled', 'waiting', 'held') AND r.held_by IS NOT NULL ORDER BY r.id{lock}
+"""
+END = "reason = s.why, ended_at = s.finished, held_by = NULL"
+
+
+def stop(link: Link, ids: Iterable[str], *, reason: str, now: datetime) -> list[Any]:
+    """Cancel those that are open, running ones by asking their worker; return (id, state before, concurrency key).
+
+    Nobody goes on for it yet.
+    """
+    rows = link.rows(STOPPED, [(run_id,) for run_id in dict.fromkeys(ids)])
+    text = clean(reason)
+    running = [(run_id, text) for run_id, state, _ in rows if state == State.RUNNING.value]
+    resting = [(run_id, text, to_micros(now)) for run_id, state, _ in rows if state != State.RUNNING.value]
+    if running:
+        link.update(
+            "runs",
+            "row_id:id, why:long",
+            running,
+            sets="cancel_requested = 1, reason = s.why",
+            where="r.id = s.row_id",
+        )
+    if resting:
+        link.update(
+            "runs",
+            "row_id:id, why:long, finished:int",
+            resting,
+            sets=f"state = 'cancelled', {END}",
+            where="r.id = s.row_id",
+        )
+    return rows
+
+
+def skip(link: Link, ids: Iterable[str], *, reason: str, now: datetime) -> list[Any]:
+    """Record runs with a gate to pass as skipped; return (id, concurrency key). Nobody goes on for it yet."""
+    rows = link.rows(AT_GATE, [(run_id,) for run_id in dict.fromkeys(ids)])
+    if rows:
+        link.update(
+            "runs",
+            "row_id:id, why:long, finished:int",
+            [(row[0], clean(reason), to_micros(now)) for row in rows],
+            sets=f"state = 'skipped', {END}",
+            where="r.id = s.row_id",
+        )
+    return rows

@@ -1,0 +1,77 @@
+"""The tenants of an application: where they are listed, who is known, and the way to each one's database."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rota.clock import Clock
+from rota.core.controls import TenantSetting
+from rota.core.model import Tenant
+from rota.engine.directory import Directory
+from rota.ports import TenantSource
+from rota.settings import Settings
+from rota.tenants.sources import as_source, listed
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from rota.tenants.engines import TenantEngines
+
+Tenants = TenantSource | Sequence[str | Tenant] | Callable[[], Iterable[str | Tenant]]
+
+
+class Tenancy:
+    """Asks the source afresh for every round, and opens a tenant's database when a job first wants it."""
+
+    def __init__(
+        self,
+        tenants: Tenants | None,
+        *,
+        clock: Clock,
+        settings: Callable[[], Settings],
+        own: Callable[[], Mapping[str, TenantSetting]],
+    ) -> None:
+        """`own`: what operators set for single tenants."""
+        self.directory: Directory = Directory(self._listed, settings=own)
+        self._source = None if tenants is None else as_source(tenants)
+        self._clock = clock
+        self._settings = settings
+        self._engines: TenantEngines | None = None
+        self._one_makes_engines = threading.Lock()
+
+    def use(self, tenants: object) -> None:
+        """Take another source, before the first use."""
+        self._source = as_source(tenants)
+
+    def list(self) -> Sequence[Tenant]:
+        """Return all tenants, asked of the source just now; see `Rota.list_tenants`."""
+        return self.directory.list(now=self._clock.now())
+
+    def _listed(self) -> Sequence[Tenant]:
+        return [] if self._source is None else listed(self._source)
+
+    @contextmanager
+    def borrow(self, tenant: Tenant) -> "Iterator[Engine]":
+        """Give the engine of a tenant's database for as long as the block lasts."""
+        with self.engines().borrow(tenant) as engine:
+            yield engine
+
+    def probe(self, tenant: Tenant) -> None:
+        """Connect to a tenant's database and have it answer.
+
+        Raises:
+            NoTenant, TenantUnavailable, MissingExtra: it cannot be reached; the message says why.
+        """
+        self.engines().probe(tenant)
+
+    def engines(self) -> "TenantEngines":
+        """Return the engines of this process, made when first asked for."""
+        # The first jobs of a worker all ask at once, and two of these would hold twice what may be open.
+        with self._one_makes_engines:
+            if self._engines is None:
+                # Weight by choice: SQLAlchemy is loaded when a job first asks for its tenant's database.
+                from rota.tenants.engines import TenantEngines
+
+                self._engines = TenantEngines(max_open=self._settings().tenants.max_open_engines)
+            return self._engines

@@ -1,0 +1,72 @@
+"""`rota pause`, `rota resume`, `rota audit`."""
+
+import re
+
+from tests.surfaces.conftest import data
+
+
+def test_a_pause_is_told_with_the_way_back_and_listed(noon_rota):  # R12
+    paused = noon_rota("pause", "--tenant", "acme", "--reason", "moves", "--until", "+2h")
+    listed = noon_rota("pause", "--json")
+
+    assert re.fullmatch(
+        r"tenant acme is paused until \S+ 14:00:00; to go on: rota resume --tenant acme\n", paused.stdout
+    )
+    [row] = data(listed)
+    assert (row["kind"], row["name"], row["reason"]) == ("tenant", "acme", "moves")
+    assert row["author"]
+
+
+def test_a_schedule_is_paused_on_its_own_row_and_listed_with_the_others(noon_rota, noon_app):  # R12
+    noon_app.schedules.sync()
+
+    noon_rota("pause", "--schedule", "sync", "--reason", "migration")
+
+    [row] = data(noon_rota("pause", "--json"))
+    assert (row["kind"], row["name"], row["reason"]) == ("schedule", "sync", "migration")
+    assert noon_rota("resume", "--schedule", "sync").exit_code == 0
+    assert data(noon_rota("pause", "--json")) == []
+    assert "nothing is paused" in noon_rota("pause").stderr
+
+
+def test_resume_shows_how_to_make_up_what_was_not_fired(noon_rota):  # R12
+    noon_rota("pause", "sync", "--reason", "migration")
+
+    resumed = noon_rota("resume", "sync")
+
+    assert resumed.stdout.startswith("job sync goes on\n")
+    assert "rota backfill sync --since 20" in resumed.stdout
+
+
+def test_what_is_not_paused_cannot_be_resumed(noon_rota):  # R63
+    assert noon_rota("resume", "sync").exit_code == 5
+
+
+def test_a_pause_names_one_thing_and_has_a_reason(noon_rota):  # R64
+    both = noon_rota("pause", "sync", "--tenant", "acme", "--reason", "x")
+    none = noon_rota("pause", "sync")
+
+    assert (both.exit_code, none.exit_code) == (2, 2)
+    assert "name one thing" in both.stderr
+    assert "--reason is needed" in none.stderr
+
+
+def test_a_misspelt_job_is_not_found(noon_rota):  # R14
+    result = noon_rota("pause", "snyc", "--reason", "x")
+
+    assert result.exit_code == 3
+    assert "did you mean 'sync'" in result.stderr
+
+
+def test_the_audit_says_who_did_what_to_what_and_why(noon_rota):  # R12
+    noon_rota("pause", "sync", "--reason", "migration")
+    noon_rota("resume", "sync")
+    noon_rota("pause", "--queue", "mail", "--reason", "flood\x1b[31m")
+
+    rows = data(noon_rota("audit", "--json"))
+    jobs = data(noon_rota("audit", "--action", "job.", "--json"))
+
+    assert [row["action"] for row in rows] == ["queue.pause", "job.resume", "job.pause"]
+    assert [row["action"] for row in jobs] == ["job.resume", "job.pause"]
+    assert {row["via"] for row in rows} == {"cli"}
+    assert "\x1b" not in noon_rota("audit").stdout  # R65

@@ -1,0 +1,115 @@
+"""Stopping a job, a tenant or a queue for a while, with a reason, an author and an end (R12)."""
+
+from datetime import timedelta
+
+import pytest
+
+from rota.core.controls import ControlKind, Paused
+from rota.errors import ConfigurationError, JobNotFound, Refused, TenantNotFound
+from rota.queries import AuditQuery
+from tests.clocks import FakeClock
+from tests.surfaces.conftest import an_app
+from tests.values import NOON
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(NOON)
+
+
+@pytest.fixture
+def app(clock):
+    return an_app(clock=clock)
+
+
+def test_a_pause_says_who_why_since_when_and_until_when(app):  # R12
+    app.pauses.pause("tenant", "acme", reason="moves to db-3", actor="cli:ana", until=NOON + HOUR)
+
+    [pause] = app.pauses.list()
+    assert (pause.kind, pause.name, pause.reason, pause.author) == (Paused.TENANT, "acme", "moves to db-3", "ana")
+    assert (pause.since, pause.until) == (NOON, NOON + HOUR)
+    assert pause.said == "paused by ana: moves to db-3"
+
+
+def test_to_pause_again_gives_a_new_reason_and_end_and_keeps_the_start(app, clock):  # R12
+    app.pauses.pause("job", "sync", reason="first", until=NOON + HOUR)
+    clock.tick(timedelta(minutes=10))
+
+    again = app.pauses.pause("job", "sync", reason="second")
+
+    assert (again.since, again.reason, again.until) == (NOON, "second", None)
+    assert app.pauses.list() == [again]
+
+
+def test_a_pause_whose_end_has_come_is_over_though_nobody_has_cleared_it_away(app, clock):  # R12
+    app.pauses.pause("queue", "mail", reason="flood", until=NOON + HOUR)
+
+    clock.tick(HOUR)
+
+    assert app.pauses.list() == []
+    assert app.pauses.get("queue", "mail") is None
+    with pytest.raises(Refused, match="queue 'mail' is not paused"):
+        app.pauses.resume("queue", "mail")
+
+
+def test_after_one_that_is_over_a_new_pause_starts_anew(app, clock):  # R12
+    app.pauses.pause("queue", "mail", reason="flood", until=NOON + HOUR)
+    clock.tick(2 * HOUR)
+
+    assert app.pauses.pause("queue", "mail", reason="again").since == NOON + 2 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "error", "named"),
+    [
+        ("job", "snyc", JobNotFound, "did you mean 'sync'"),
+        ("tenant", "acmee", TenantNotFound, "did you mean 'acme'"),
+    ],
+)
+def test_a_name_that_nobody_has_is_refused_with_the_close_ones(app, kind, name, error, named):  # R14, R64
+    with pytest.raises(error, match=named):
+        app.pauses.pause(kind, name, reason="x")
+
+    assert app.store.controls() == []
+    assert app.store.audit(AuditQuery()) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"reason": " "}, {"reason": "x", "until": NOON}, {"reason": "x", "until": (NOON + HOUR).replace(tzinfo=None)}],
+)
+def test_a_pause_without_reason_or_with_an_end_that_cannot_come_is_refused(app, given):  # R12, R64
+    with pytest.raises(ConfigurationError):
+        app.pauses.pause("job", "sync", **given)
+
+    assert app.store.controls() == []
+
+
+def test_who_paused_and_resumed_stands_in_the_audit(app, clock):  # R12
+    app.pauses.pause("job", "sync", reason="migration", actor="cli:ana")
+    clock.tick(HOUR)
+    ended = app.pauses.resume("job", "sync", actor="http:bob", reason="done")
+
+    resumed, paused = app.store.audit(AuditQuery())
+    assert (paused.action, paused.target, paused.actor, paused.via, paused.reason) == (
+        "job.pause", "sync", "ana", "cli", "migration",
+    )  # fmt: skip
+    assert (resumed.action, resumed.actor, resumed.via, resumed.at) == ("job.resume", "bob", "http", NOON + HOUR)
+    assert ended.since == NOON
+    assert app.store.controls(ControlKind.PAUSE) == []
+
+
+def test_of_two_who_resume_at_once_one_is_told_that_it_was_not_paused(app, monkeypatch):  # R12
+    app.pauses.pause("job", "sync", reason="migration")
+    drop = app.store.drop_control
+
+    def beaten(kind, name, *, expected_version, audit=None):
+        drop(kind, name, expected_version=expected_version)
+        return False
+
+    monkeypatch.setattr(app.store, "drop_control", beaten)
+
+    with pytest.raises(Refused):
+        app.pauses.resume("job", "sync")
