@@ -13,6 +13,7 @@ from rota.core.campaign import MOST_PARALLEL, MOST_PER_MINUTE, Campaign, Campaig
 from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.gates import campaign_batch
 from rota.core.model import Schedule, State, Tenant
+from rota.core.safe import remark
 from rota.engine.campaigns import chosen
 from rota.engine.planning import Planner
 from rota.errors import (
@@ -92,6 +93,8 @@ class Campaigns:
         _check_limits(wanted.parallel, wanted.rate, wanted.stop_after)
         if wanted.as_one and wanted.newest_first:
             raise ConfigurationError("backfill as_one: one run for the whole range has no order, leave newest_first")
+        if wanted.reason is not None:
+            wanted = replace(wanted, reason=remark(wanted.reason))
         schedule = self._schedule_of(name)
         campaign = Campaign(
             id=self._clock.new_id(),
@@ -233,7 +236,7 @@ class Campaigns:
         def change(known: Campaign, audit: AuditEntry) -> Campaign:
             if known.state not in (CampaignState.PLANNING, CampaignState.RUNNING, CampaignState.STOPPED):
                 raise Refused(f"backfill {known.id} is {known.state}: it cannot be paused")
-            return decide.paused(known, by=audit.actor, reason=reason)
+            return decide.paused(known, by=audit.actor, reason=remark(reason))
 
         return self._change(name, "campaign.pause", change, actor=actor, reason=reason)
 
@@ -264,7 +267,7 @@ class Campaigns:
         def change(known: Campaign, audit: AuditEntry) -> Campaign:
             if known.state.is_over:
                 raise Refused(f"backfill {known.id} is {known.state}: there is nothing to cancel")
-            return decide.cancelled(known, by=audit.actor, reason=reason)
+            return decide.cancelled(known, by=audit.actor, reason=audit.reason)
 
         return self._change(name, "campaign.cancel", change, actor=actor, reason=reason)
 

@@ -12,6 +12,7 @@ from rota.core.controls import AuditEntry
 from rota.core.gates import round_batch
 from rota.core.model import Overlap, Progress, Round, Schedule, Trigger
 from rota.core.rounds import Expansion, expansion_run, tenant_run
+from rota.core.safe import remark
 from rota.engine.expansion import choose
 from rota.errors import BadArguments, JobNotFound, ScheduleNotFound, TenantNotFound
 from rota.footing import Footing
@@ -72,7 +73,7 @@ class Operator:
             schedule=name if function.timing is not None else None,
             trigger=Trigger.MANUAL,
             actor=actor,
-            reason=reason,
+            reason=None if reason is None else remark(reason),
             expanded=not job.per_tenant,
             places=places if job.per_tenant else None,
             created_at=now,
@@ -144,12 +145,12 @@ class Operator:
     def cancel(self, ids: Sequence[str], *, reason: str, actor: str | None) -> list[str]:
         """Cancel runs that are not over; see `Rota.cancel`."""
         audit = entry(self._clock, actor=actor, action="run.cancel", target=many(list(ids)), reason=reason)
-        return self._store().cancel(ids, now=self._clock.now(), reason=reason, audit=audit)
+        return self._store().cancel(ids, now=self._clock.now(), reason=remark(reason), audit=audit)
 
     def retry(self, ids: Sequence[str], *, reason: str, actor: str | None) -> list[str]:
         """Open ended runs again; see `Rota.retry`."""
         audit = entry(self._clock, actor=actor, action="run.retry", target=many(list(ids)), reason=reason)
-        return self._store().requeue(ids, now=self._clock.now(), reason=reason, audit=audit)
+        return self._store().requeue(ids, now=self._clock.now(), reason=remark(reason), audit=audit)
 
     def _chosen(self, function: JobFunction[Any, Any, Any], expansion: Expansion) -> list[str | None]:
         if function.job.per_tenant:

@@ -16,6 +16,7 @@ from rota.core.gates import round_batch
 from rota.core.kind import Timing
 from rota.core.model import CatchUp, Origin, Overlap, Round, Schedule, ScheduleState, Trigger
 from rota.core.rounds import Expansion, expansion_run, overlap_of, tenant_run
+from rota.core.safe import remark
 from rota.core.words import parse
 from rota.declared import Declared
 from rota.drafts import Drafts, check_name, parsed_jitter
@@ -201,7 +202,7 @@ class Schedules:
             return replace(
                 known,
                 state=ScheduleState.PAUSED,
-                reason=reason,
+                reason=remark(reason),
                 paused_by=(actor or "").rpartition(":")[2] or None,
                 paused_until=until,
                 version=known.version + 1,

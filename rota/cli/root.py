@@ -49,7 +49,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "status": "Say in five lines whether all is well.",
         "workers": "List the worker processes, what they run, and when each of their loops last came round.",
         "doctor": "Check app, settings, store, clock and workers.",
-        "tenants": "List tenants, or try their databases.",
+        "tenants": "List tenants, set what is theirs alone, or try their databases.",
         "audit": "List what people changed, newest first.",
         "config": "Show and check the settings.",
         "db": "Look after the store.",

@@ -33,7 +33,7 @@ CLOCK_WARN = timedelta(seconds=2)
 WAY_OUT = {
     ScheduleState.BROKEN: "put it right where it was written, or rota schedules delete {name}",
     ScheduleState.ORPHANED: "bring its code back, or rota schedules delete {name}",
-    ScheduleState.FAILED: "rota schedules run-now {name}, or rota schedules delete {name}",
+    ScheduleState.FAILED: "rota retry its round, or rota schedules delete {name}",
 }
 """What to do about a schedule that does not fire, by its state."""
 
@@ -117,8 +117,6 @@ def _tenants(app: Rota) -> Iterator[Check]:
     parked = parked_tenants(app)
     if parked:
         yield _warn("Tenants", f"parked: {_listed(parked)}", "rota tenants list, which says why")
-            "Tenants", f"parked: {_listed(parked)}", "rota tenants list, which says why and when they are tried"
-        )
 
 
 def _schedules(app: Rota) -> Iterator[Check]:

@@ -59,7 +59,7 @@ def import_(ctx: RunContext) -> None:
 def report(ctx: RunContext) -> None:
     body(ctx, "report")
 """
-SLOTS = 5
+SLOTS = 4
 
 
 def test_a_report_never_begins_before_the_import_of_its_slot_and_tenant_has_ended(ground):  # R11, R8, R30
@@ -67,7 +67,7 @@ def test_a_report_never_begins_before_the_import_of_its_slot_and_tenant_has_ende
     fall_asleep(ground, site, "import", "report", since=ground.store.now() - SLOTS * HOUR)
 
     with site.started() as process:
-        for done in (3, 10):
+        for done in (3, 8):
             wait_until(lambda: len(ends(site)) >= done and is_at_it(site), what="work")  # noqa: B023  # used at once
             kill_workers(process.pid)
         wait_until(lambda: is_awake(ground, "import", "report") and not open_runs(ground), what="the end of it all")
@@ -92,7 +92,7 @@ def test_a_report_never_begins_before_the_import_of_its_slot_and_tenant_has_ende
 # --- R24 ---
 
 ROUND = """
-TENANTS = [f"t{number:02}" for number in range(14)]
+TENANTS = [f"t{number:02}" for number in range(10)]
 app = Rota(app.store_url, tenants=TENANTS)
 PLACES = 3
 
@@ -124,7 +124,7 @@ def test_a_capped_round_with_a_canary_never_has_more_out_than_its_places(ground)
 
     with site.started("--concurrency", "8") as process:
         # While the canary is at it, and with all places taken.
-        for done in (0, 4):
+        for done in (0, 3):
             wait_until(lambda: len(ends(site)) >= done and is_at_it(site), what="work")  # noqa: B023  # used at once
             kill_workers(process.pid)
         wait_until(lambda: not open_runs(ground), what="the end of the round")
@@ -134,7 +134,7 @@ def test_a_capped_round_with_a_canary_never_has_more_out_than_its_places(ground)
     first_of_others = next(number for number, (_, tenant) in enumerate(lines) if tenant != CANARY)
     assert ("end", CANARY) in lines[:first_of_others]
     assert set(Counter(ends(site)).values()) == {1}
-    assert len(ends(site)) == 14
+    assert len(ends(site)) == 10
     assert most_at_once(site) == 3
     assert {run.state for run in ground.store.runs(RunQuery(kind=None, limit=100))} == {State.SUCCEEDED}
     assert [run for run in ground.store.runs(RunQuery(limit=100)) if run.lost_count]

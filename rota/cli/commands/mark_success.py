@@ -1,5 +1,7 @@
 """`rota mark-success`: slots that need not run."""
 
+from shlex import quote
+
 import click
 
 from rota.cli.arguments import actor
@@ -25,9 +27,12 @@ def mark_success(
     ids = known(app, job, tenants)
     session.confirm(f"Take {job} as succeeded for {said(ids)} until {until or 'now'}?")
     marked = app.mark_success(job, tenants=ids, until=ends, reason=reason, actor=actor())
+    # Not less than what was named: of all tenants it would forget what nobody meant.
+    only = "" if ids is None else f" --tenant {quote(','.join(ids))}"
+    foot = f"{len(marked)} marked; to forget all of their progress: rota reset {quote(job)}{only}"
     columns = [
         Column("SCHEDULE", lambda row: row.schedule),
         Column("TENANT", lambda row: row.tenant),
         Column("LAST SUCCESS", lambda row: session.shown(row.last_success)),
     ]
-    session.out.rows("rota.mark-success/1", marked, columns, foot=f"{len(marked)} marked; to undo: rota reset {job}")
+    session.out.rows("rota.mark-success/1", marked, columns, foot=foot)

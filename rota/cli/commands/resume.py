@@ -38,7 +38,7 @@ def resume(
     """
     app, target = session.app, named(job, schedule=schedule, tenant=tenant, queue=queue)
     if target.kind is None:
-        since, what = paused_since(app, target.name), app.schedules.get(target.name).job
+        since, what = paused_since(app, target.name), quote(target.name)
         ended: object = app.schedules.resume(target.name, actor=actor(), reason=reason)
     else:
         ended = pause = app.pauses.resume(target.kind, target.name, actor=actor(), reason=reason)

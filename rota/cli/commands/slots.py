@@ -1,5 +1,6 @@
 """`rota slots`: which slots ran, failed or are missing."""
 
+from datetime import date
 from itertools import groupby
 
 import click
@@ -44,8 +45,13 @@ def slots(session: Session, job: str, *, tenants: tuple[str, ...], since: str, u
 
 
 def _strips(session: Session, rows: list[SlotRow]) -> list[str]:
-    """Return one line per day: a mark for each slot."""
-    days = groupby(rows, key=lambda row: (row.slot.astimezone(session.zone).date(), row.schedule))
+    """Return one line per day and schedule: a mark for each slot."""
+
+    def line(row: SlotRow) -> tuple[date, str]:
+        return row.slot.astimezone(session.zone).date(), row.schedule
+
+    # The rows of several schedules come mixed, by slot; sorting by line keeps the order of slots within each.
+    days = groupby(sorted(rows, key=line), key=line)
     return [
         f"{day}  {schedule}  {''.join(MARKS.get(row.state, '○') for row in group)}" for (day, schedule), group in days
     ]
