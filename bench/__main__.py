@@ -16,6 +16,9 @@ def main() -> None:
         run("bench.drain", store)
         run("bench.slots", store)
         run("bench.coroutines", store)
+        run("bench.schedules", store)
+        run("bench.rounds", store)
+        run("bench.tenants", store)
 
 
 def run(module: str, *words: str) -> None:

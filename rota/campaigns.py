@@ -14,6 +14,7 @@ from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.gates import campaign_batch
 from rota.core.model import Schedule, State, Tenant
 from rota.core.safe import remark
+from rota.core.slot_plan import slots_and_runs
 from rota.engine.campaigns import chosen
 from rota.engine.planning import Planner
 from rota.errors import (
@@ -27,7 +28,7 @@ from rota.errors import (
 )
 from rota.footing import Footing
 from rota.job import JobFunction
-from rota.preview import Preview, preview_of
+from rota.preview import Preview, preview_of, slots_looked_at
 from rota.schedules import Schedules
 
 MOST = 1_000_000
@@ -105,14 +106,15 @@ class Campaigns:
             created_at=now,
             **asdict(wanted),
         )
-        preview = preview_of(self._store(), self._planner(campaign, schedule), campaign, now=now)
-        if dry_run or not preview.total:
+        planner = self._planner(campaign, schedule)
+        counted = max(MOST, most or 0)
+        if most is not None and not dry_run:
+            _check_size(name, planner, campaign, counted=counted, most=most)
+        preview = preview_of(self._store(), planner, campaign, now=now, most=counted)
+        if dry_run or (preview.is_all and not preview.total):
             return Backfill(preview=preview, campaign=None)
         if most is not None and preview.total > most:
-            raise Refused(
-                f"backfill of {name!r}: {preview.total:,} runs are more than {most:,}; take a shorter range, fewer "
-                "tenants or one run for the range (as_one), or say that it is meant (most=None, --yes)"
-            )
+            raise _too_many(name, f"{preview.total:,} runs are", most)
         campaign = replace(campaign, total=preview.total)
         self._write_first(campaign, actor=actor)
         return Backfill(preview=preview, campaign=campaign)
@@ -330,6 +332,21 @@ def _check_range(since: datetime, until: datetime, *, now: datetime) -> None:
         raise ConfigurationError(
             f"backfill until {until}: that lies in the future; slots to come are left to their time, say now"
         )
+
+
+def _check_size(name: str, planner: Planner, campaign: Campaign, *, counted: int, most: int) -> None:
+    """Refuse what is too large to be looked at slot by slot, and has more slots than are let through."""
+    tenants = len(planner.ids)
+    slots, up_to = slots_and_runs(campaign, planner.agenda, tenants, most=counted)
+    if slots > slots_looked_at(tenants) and (up_to is None or up_to > most):
+        raise _too_many(name, f"{'over ' if up_to is None else ''}{slots:,} slots for each of {tenants:,} are", most)
+
+
+def _too_many(name: str, what: str, most: int) -> Refused:
+    return Refused(
+        f"backfill of {name!r}: {what} more than {most:,}; take a shorter range, fewer tenants or one run for the "
+        "range (as_one), or say that it is meant (most=None, --yes)"
+    )
 
 
 def _check_limits(parallel: int | None, rate: float | None, stop_after: int | None) -> None:

@@ -21,6 +21,7 @@ RotaError
 ├── ResultNotStorable (TypeError)       a job returned what has no JSON form, or too much of it
 ├── NotFound (LookupError)              exit 3
 │   ├── JobNotFound, RunNotFound, RoundNotFound, ScheduleNotFound, TenantNotFound, NothingToImport, CampaignNotFound
+│   ├── RunOrRoundNotFound, NothingNamed
 ├── Refused                             exit 5
 │   ├── SchemaMismatch                  the schema is older than the code, or too new for it
 │   ├── SlotPassed                      a one-time schedule for a time that is over
@@ -227,6 +228,23 @@ class RunNotFound(NotFound):
     """No run has this id: it never existed, or retention has pruned it."""
 
     noun = "run"
+
+
+class RunOrRoundNotFound(RunNotFound):
+    """Neither a run nor a round has this id, or several begin with it."""
+
+    noun = "run or round"
+
+
+class NothingNamed(NotFound):
+    """Nothing that can be asked about has this name, and as a schedule text it cannot be read either."""
+
+    noun = "job, schedule, run, round or backfill"
+
+    def __init__(self, name: str, *, known: Iterable[str] = (), unread: str | None = None) -> None:
+        super().__init__(name, known=known)
+        if unread is not None:
+            self.args = (f"{self.args[0]}; read as a schedule: {unread}",)
 
 
 class RoundNotFound(NotFound):

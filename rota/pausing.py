@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from msgspec import UNSET, UnsetType
+
 from rota.audit import entry
 from rota.core.controls import Control, ControlKind, Pause, Paused
 from rota.core.safe import remark
@@ -35,9 +37,17 @@ class Pauses:
         return None if pause is None or pause.is_over(self._clock.now()) else pause
 
     def pause(
-        self, kind: Paused | str, name: str, *, reason: str, actor: str | None = None, until: datetime | None = None
+        self,
+        kind: Paused | str,
+        name: str,
+        *,
+        reason: str,
+        actor: str | None = None,
+        until: datetime | UnsetType | None = UNSET,
     ) -> Pause:
-        """Pause a job, a tenant or a queue until it is resumed, or until a time; again: with this reason and end.
+        """Pause a job, a tenant or a queue until it is resumed, or until a time.
+
+        Again: with this reason. The end that it has stays, unless another is given; None takes it away.
 
         Raises:
             JobNotFound, TenantNotFound: there is none of that name.
@@ -49,14 +59,17 @@ class Pauses:
         if not reason.strip():
             raise ConfigurationError("a pause needs a reason: people on call will ask for it")
         reason = remark(reason)
-        if until is not None and (until.tzinfo is None or until <= now):
+        if isinstance(until, datetime) and (until.tzinfo is None or until <= now):
             raise ConfigurationError(f"a pause until {until} is over already, or has no zone: name a time to come")
-        audit = entry(self._clock, actor=actor, action=f"{kind}.pause", target=name, reason=reason, until=until)
         while True:
             known = self._store().control(ControlKind.PAUSE, key_of(kind, name))
             before = None if known is None else Pause.of(known)
-            since = now if before is None or before.is_over(now) else before.since
-            pause = Pause(kind=kind, name=name, reason=reason, author=audit.actor, since=since, until=until)
+            before = None if before is None or before.is_over(now) else before
+            kept = None if before is None else before.until
+            end = kept if until is UNSET else until
+            audit = entry(self._clock, actor=actor, action=f"{kind}.pause", target=name, reason=reason, until=end)
+            since = now if before is None else before.since
+            pause = Pause(kind=kind, name=name, reason=reason, author=audit.actor, since=since, until=end)
             control = Control(
                 kind=ControlKind.PAUSE,
                 name=key_of(kind, name),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from rota import audit
@@ -184,31 +185,36 @@ class Schedules:
         return self._change(name, change, self._entry("restore", name, actor, reason))
 
     def pause(
-        self, name: str, *, reason: str, until: datetime | None = None, actor: str | None = None
-    ) -> Schedule:  # fmt: skip
+        self, name: str, *, reason: str, until: datetime | UnsetType | None = UNSET, actor: str | None = None
+    ) -> Schedule:
         """Stop firing a schedule, with the reason, until resumed or until that time (R12).
+
+        Again: with this reason. The end that it has stays, unless another is given; None takes it away.
 
         Raises:
             ScheduleNotFound: there is none of that name.
             Refused: it does not fire anyway; the message says why.
             ConfigurationError: `until` has no zone, or is over.
         """
-        if until is not None and (until.tzinfo is None or until <= self._clock.now()):
+        now = self._clock.now()
+        if isinstance(until, datetime) and (until.tzinfo is None or until <= now):
             raise ConfigurationError(f"pause until {until}: give an aware time to come")
 
         def change(known: Schedule) -> Schedule:
             if known.state not in (ScheduleState.ACTIVE, ScheduleState.PAUSED):
                 raise Refused(f"schedule {name!r} is {known.state} and does not fire: {known.reason or 'it is over'}")
+            kept = known.paused_until if known.paused_until is not None and known.paused_until > now else None
             return replace(
                 known,
                 state=ScheduleState.PAUSED,
                 reason=remark(reason),
                 paused_by=(actor or "").rpartition(":")[2] or None,
-                paused_until=until,
+                paused_until=kept if until is UNSET else until,
                 version=known.version + 1,
             )
 
-        return self._change(name, change, self._entry("pause", name, actor, reason, until=until))
+        end = None if until is UNSET else until
+        return self._change(name, change, self._entry("pause", name, actor, reason, until=end))
 
     def resume(self, name: str, *, actor: str | None = None, reason: str | None = None) -> Schedule:
         """Fire again, from now on: slots that passed meanwhile are not made up.

@@ -33,14 +33,30 @@ def test_a_pause_says_who_why_since_when_and_until_when(app):  # R12
     assert pause.said == "paused by ana: moves to db-3"
 
 
-def test_to_pause_again_gives_a_new_reason_and_end_and_keeps_the_start(app, clock):  # R12
+def test_to_pause_again_gives_a_new_reason_and_keeps_the_start_and_the_end(app, clock):  # R12
     app.pauses.pause("job", "sync", reason="first", until=NOON + HOUR)
     clock.tick(timedelta(minutes=10))
 
     again = app.pauses.pause("job", "sync", reason="second")
 
-    assert (again.since, again.reason, again.until) == (NOON, "second", None)
+    assert (again.since, again.reason, again.until) == (NOON, "second", NOON + HOUR)
     assert app.pauses.list() == [again]
+    assert f'"until":"{(NOON + HOUR).isoformat()}"' in app.store.audit(AuditQuery())[0].detail
+
+
+@pytest.mark.parametrize("end", [NOON + 2 * HOUR, None])
+def test_to_pause_again_with_another_end_or_without_one_changes_it(app, end):  # R12
+    app.pauses.pause("job", "sync", reason="first", until=NOON + HOUR)
+
+    assert app.pauses.pause("job", "sync", reason="second", until=end).until == end
+
+
+@pytest.mark.parametrize(("given", "end"), [({}, NOON + HOUR), ({"until": None}, None)])
+def test_a_schedule_that_is_paused_again_keeps_its_end_unless_it_is_taken_away(app, given, end):  # R12
+    app.schedules.sync()
+    app.schedules.pause("sync", reason="first", until=NOON + HOUR)
+
+    assert app.schedules.pause("sync", reason="second", **given).paused_until == end
 
 
 def test_a_pause_whose_end_has_come_is_over_though_nobody_has_cleared_it_away(app, clock):  # R12
@@ -58,7 +74,8 @@ def test_after_one_that_is_over_a_new_pause_starts_anew(app, clock):  # R12
     app.pauses.pause("queue", "mail", reason="flood", until=NOON + HOUR)
     clock.tick(2 * HOUR)
 
-    assert app.pauses.pause("queue", "mail", reason="again").since == NOON + 2 * HOUR
+    again = app.pauses.pause("queue", "mail", reason="again")
+    assert (again.since, again.until) == (NOON + 2 * HOUR, None)
 
 
 @pytest.mark.parametrize(

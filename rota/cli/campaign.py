@@ -32,15 +32,31 @@ def preview_lines(session: Session, preview: Preview) -> list[str]:
     span = f"{session.shown(preview.since)} to {session.shown(preview.until)}"
     lines = [
         safe_text(f"{preview.job} · schedule {preview.schedule} · mode {preview.mode} · {span}"),
-        f"{_count(preview.slots, 'slot')}{tenants}: {_sums(preview)}",
+        f"{_slots(preview)}{tenants}{_looked_at(preview)}: {_sums(preview)}",
     ]
     if preview.as_one:
-        lines.append(f"one run per tenant for the whole range: {_count(preview.total, 'run')}")
+        lines.append(f"one run per tenant for the whole range: {runs_text(preview)}")
     lines += [f"  {session.shown(plan.slot)}  {slot_text(plan)}" for plan in preview.first]
     if left := preview.slots - len(preview.first) - len(preview.last):
-        lines.append(f"  … {_count(left, 'slot')} between …")
+        lines.append(f"  … {'' if preview.slots_are_all else 'more than '}{_count(left, 'slot')} between …")
     lines += [f"  {session.shown(plan.slot)}  {slot_text(plan)}" for plan in preview.last]
     return [*lines, _estimate(preview)] if preview.total else lines
+
+
+def runs_text(preview: Preview) -> str:
+    """Return how many runs it makes, as far as that was looked at."""
+    return f"{'' if preview.is_all else 'at least '}{_count(preview.total, 'run')}"
+
+
+def _slots(preview: Preview) -> str:
+    return _count(preview.slots, "slot") if preview.slots_are_all else f"more than {_count(preview.slots - 1, 'slot')}"
+
+
+def _looked_at(preview: Preview) -> str:
+    if preview.looked_at == preview.slots:
+        return ""
+    which = "newest" if preview.newest_first else "first"
+    return f", of which the {which} {preview.looked_at:,} were looked at"
 
 
 def slot_text(plan: SlotPlan) -> str:
@@ -72,7 +88,8 @@ def _estimate(preview: Preview) -> str:
     if preview.takes_s is None:
         return "How long it takes is not known: no run of this job has succeeded yet."
     each = "" if preview.run_s is None else f", {rough_duration(preview.run_s)} a run as lately"
-    return f"About {rough_duration(preview.takes_s)} at {preview.lanes} at once{each}."
+    least = "About" if preview.is_all else "At least"
+    return f"{least} {rough_duration(preview.takes_s)} at {preview.lanes} at once{each}."
 
 
 def follow_campaign(session: Session, app: Rota, campaign: Campaign) -> None:

@@ -13,8 +13,10 @@ from rota.errors import (
     JobNotFound,
     NoTenant,
     NotFound,
+    NothingNamed,
     Refused,
     RotaError,
+    RunNotFound,
     ScheduleNotFound,
     SchemaMismatch,
     SourceUnreadable,
@@ -64,6 +66,8 @@ _HINTS: dict[type[RotaError], str] = {
     ScheduleNotFound: "rota schedules",
     TenantNotFound: "rota tenants",
     CampaignNotFound: "rota backfills",
+    RunNotFound: "rota runs, or rota rounds",
+    NothingNamed: "rota jobs, rota schedules, rota runs or rota rounds",
 }
 
 

@@ -1,11 +1,23 @@
 """What `rota pause` and `rota resume` are about: one job, schedule, tenant or queue."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from shlex import quote
 
 import click
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from rota.cli.session import Session
 from rota.core.controls import Paused
+from rota.core.counting import counted
+from rota.core.model import Schedule
+from rota.views.slots import due_between
+
+MOST = 5
+"""Schedules for which a line is written."""
+
+NEVER = "never"
+"""In place of a time, for a pause without an end; also where it had one."""
 
 
 class Named(Struct, frozen=True, kw_only=True):
@@ -25,6 +37,21 @@ class Named(Struct, frozen=True, kw_only=True):
         return quote(self.name) if self.kind is Paused.JOB else f"--{self.kind or 'schedule'} {quote(self.name)}"
 
 
+def missed_lines(
+    session: Session, schedules: Iterable[Schedule], *, since: datetime, tenant: str | None = None
+) -> list[str]:
+    """Return what to type to make up the slots that were not fired since a pause began; nothing if there are none."""
+    missed = due_between(schedules, since=since, until=session.app.clock.now())
+    whose = f" --tenant {quote(tenant)}" if tenant is not None else ""
+    begin = since.astimezone(session.zone).isoformat(timespec="seconds")
+    lines = [
+        f"to make up what was not fired: rota backfill {quote(name)}{whose} --since {begin} --until now"
+        for name in missed[:MOST]
+    ]
+    more = len(missed) - MOST
+    return [*lines, f"and the same for {counted(more, 'schedule')} more: rota schedules"] if more > 0 else lines
+
+
 def named(job: str | None, *, schedule: str | None, tenant: str | None, queue: str | None) -> Named:
     """Return the one thing that was named."""
     given = [
@@ -35,3 +62,10 @@ def named(job: str | None, *, schedule: str | None, tenant: str | None, queue: s
     if len(given) != 1:
         raise click.UsageError("name one thing: a job, or --schedule, --tenant or --queue")
     return given[0]
+
+
+def end_of(session: Session, until: str | None) -> datetime | UnsetType | None:
+    """Return the end that was asked for: a time, none at all, or that of the pause there is."""
+    if until is None:
+        return UNSET
+    return None if until == NEVER else session.instant(until, flag="--until", now=session.app.clock.now())

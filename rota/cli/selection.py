@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rota.app import Rota
+from rota.core.counting import counted
 from rota.errors import TenantNotFound
 
 MOST_NAMED = 5
@@ -63,4 +64,4 @@ def said(ids: Sequence[str] | None) -> str:
     """Return the tenants that were chosen, in words."""
     if ids is None:
         return "all tenants"
-    return ", ".join(ids) if len(ids) <= MOST_NAMED else f"{len(ids)} tenants"
+    return ", ".join(ids) if len(ids) <= MOST_NAMED else counted(len(ids), "tenant")

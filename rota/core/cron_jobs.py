@@ -74,6 +74,12 @@ def timing_of(row: CronJobRow, *, zone: str) -> Timing:
     return once
 
 
+def written_timing(row: CronJobRow) -> str:
+    """Return what stands in the columns of a row that say when, for people: it may make no sense."""
+    named = {"cron": row.cron, "interval_minutes": row.interval_minutes, "run_at": row.run_at}
+    return ", ".join(f"{column} {value}" for column, value in named.items() if value not in (None, "")) or "nothing"
+
+
 def arguments_of(row: CronJobRow) -> tuple[list[object], dict[str, object]]:
     """Return the arguments that a row names: a JSON list of them, or an object of named ones.
 

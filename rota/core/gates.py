@@ -8,7 +8,7 @@ from rota.core.model import Job, Run, RunKind
 DEPENDS = "depends"
 """Waits until the jobs that its job depends on have succeeded (R11)."""
 
-BEFORE = frozenset({"canary", "job", "tenant"})
+BEFORE = frozenset({"canary", "job", "tenant", "parked"})
 """Kinds of gates that come before every batch."""
 
 
@@ -18,8 +18,14 @@ def job_gate(job: str) -> str:
 
 
 def tenant_gate(tenant: str) -> str:
-    """Return what holds the runs of a paused or parked tenant (R12, R25)."""
+    """Return what holds the runs of a paused tenant until it is resumed; then all of them go on (R12)."""
     return f"tenant/{tenant}"
+
+
+def parked_gate(tenant: str) -> str:
+    """Return what holds the runs of a parked tenant. Of the slots that were kept, its schedules' catch-up decides which
+    go on when it is reached again (R25)."""
+    return f"parked/{tenant}"
 
 
 def canary_gate(round_id: str) -> str:

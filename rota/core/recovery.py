@@ -1,4 +1,4 @@
-"""What becomes of the slots that were kept for a tenant while it was parked or paused (R25, R8)."""
+"""What becomes of the slots that were kept for a tenant while it was parked (R25, R8)."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 from msgspec import Struct
 
@@ -104,6 +105,29 @@ def next_slots(campaign: Campaign, agenda: Agenda, *, limit: int) -> list[dateti
         until = last if campaign.planned is None else campaign.planned - _TICK
         return agenda.newest_slots(after=first, until=until, limit=limit)[::-1] if until > first else []
     return agenda.first_slots(after=campaign.planned or first, until=last, limit=limit)
+
+
+def slots_and_runs(campaign: Campaign, agenda: Agenda, tenants: int, *, most: int) -> tuple[int, int | None]:
+    """Return how many slots the range has and how many runs it can have at most, without a look at history.
+
+    Counted until it is more than `most` runs: these slots then, and None.
+    """
+    limit = most // max(tenants, 1) + 1
+    slots = _count(campaign, agenda, limit=limit)
+    # Each tenant has the slots of one timing, that of its zone.
+    each = (
+        slots
+        if len(agenda.timings) == 1
+        else max((_count(campaign, Agenda(timings=(timing,)), limit=limit) for timing in agenda.timings), default=0)
+    )
+    if campaign.as_one:
+        return slots, tenants if slots else 0
+    return slots, each * tenants if each < limit else None
+
+
+def _count(campaign: Campaign, agenda: Agenda, *, limit: int) -> int:
+    slots = agenda.slots(after=campaign.since - _TICK, until=campaign.until - _TICK)
+    return sum(1 for _ in islice(slots, limit))
 
 
 def stands_at(campaign: Campaign, slot: datetime) -> datetime:

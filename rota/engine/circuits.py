@@ -1,6 +1,7 @@
 """Parks tenants whose database cannot be reached, and tries them until it can (R25)."""
 
 import logging
+import threading
 from collections import deque
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -50,8 +51,11 @@ class Circuits:
         self._bus = bus
         self._probing = probing
         self._heard: deque[Heard] = deque()
-        self._failing: frozenset[str] = frozenset()
-        """Tenants that failed here since the last look at the controls."""
+        self._lock = threading.Lock()
+        """Guards the next one: attempts end in many threads."""
+        self._in_a_row: dict[str, int] = {}
+        """Failures in a row of tenants of whom the controls do not tell all yet: they are written once a second, and
+        in that time a run may use up all its attempts."""
 
     def hear(self, run: Run, ending: Ending) -> Ending:
         """Take note of what an attempt's ending says of its tenant's database, and return the ending. Safe from any
@@ -63,15 +67,20 @@ class Circuits:
         tenant = run.tenant
         if tenant is None or ending.reached is None:
             return ending
+        known = self._standing.circuits.get(tenant)
         if ending.reached:
-            if tenant in self._standing.circuits or tenant in self._failing:
-                self._heard.append(Heard(tenant=tenant, reached=True, began_at=ending.started_at))
+            with self._lock:
+                if known is not None or tenant in self._in_a_row:
+                    self._in_a_row[tenant] = 0
+                    self._heard.append(Heard(tenant=tenant, reached=True, began_at=ending.started_at))
             return ending
-        is_kept = rules.keeps(self._standing.circuits.get(tenant), self._probing)
-        self._failing |= {tenant}
         reason = ending.error.first_line if ending.error is not None else ""
-        self._heard.append(Heard(tenant=tenant, reached=False, reason=reason))
-        if not is_kept:
+        with self._lock:
+            before = self._in_a_row.get(tenant, known.failures if known is not None else 0)
+            self._in_a_row[tenant] = before + 1
+            self._heard.append(Heard(tenant=tenant, reached=False, reason=reason))
+        seen = Circuit(failures=before, reason="") if known is None else replace(known, failures=before)
+        if not rules.keeps(seen, self._probing):
             return ending
         why = f"tenant {tenant} cannot be reached"
         return replace(ending, outcome=Outcome.INTERRUPTED, reason=why, delay=rules.GIVEN_BACK)
@@ -85,7 +94,9 @@ class Circuits:
             self._heard.popleft()
         # What was parked just now is left alone by this process from here on.
         self._standing.tick(now)
-        self._failing = frozenset()
+        with self._lock:
+            unwritten = {heard.tenant for heard in self._heard}
+            self._in_a_row = {tenant: count for tenant, count in self._in_a_row.items() if tenant in unwritten}
         return EVERY
 
     def _write(self, heard: Heard, now: datetime) -> None:

@@ -76,7 +76,7 @@ class CronJobs:
                 schedule = replace(schedule, state=ScheduleState.BROKEN, reason=problem)
         except RotaError as error:
             problem = safe_text(str(error))[:MOST_TEXT]
-            schedule = None if known is None else _broken(known, problem)
+            schedule = self._unread(row, problem, now) if known is None else _broken(known, problem)
         is_taken = self._store.take_row(row, schedule, expected_version=version, problem=problem)
         if is_taken and problem is not None:
             name = cron_jobs.schedule_name(row)
@@ -98,7 +98,8 @@ class CronJobs:
         made = definition.given_to(bare)
         zones = self._zones.of(made, now)
         due = agenda(timing, zones)
-        if known is None:
+        if known is None or _is_new(known):
+            made = made if known is None else replace(made, version=known.version + 1, created_at=known.created_at)
             made = editing.placed(replace(made, zones=zones), due, now=now)
         else:
             made = editing.edited(known, definition, due, zones=zones, now=now)
@@ -112,6 +113,25 @@ class CronJobs:
                 made.timing, field="run_at", reason=f"it is {made.state}: give another time, or rota retry"
             )
         return made
+
+    def _unread(self, row: CronJobRow, problem: str, now: datetime) -> Schedule:
+        """Return the schedule of a row that was never in order: broken, so that it is shown, and fires nothing (R5)."""
+        try:
+            timing = str(cron_jobs.timing_of(row, zone=self._zone))
+        except BadSchedule:
+            timing = cron_jobs.written_timing(row)
+        return Schedule(
+            name=cron_jobs.schedule_name(row),
+            job=cron_jobs.job_of(row),
+            timing=timing,
+            tenants=(row.tenant,) if row.tenant else None,
+            user_id=row.user_id,
+            origin=Origin.ROW,
+            state=ScheduleState.BROKEN,
+            reason=problem,
+            cursor=now,
+            created_at=now,
+        )
 
     def _definition(self, row: CronJobRow, now: datetime) -> Definition:
         """Return what a row means.
@@ -155,6 +175,11 @@ class CronJobs:
         except TenantListFailed:
             # The source is away: whether the tenant is there shows when it is expanded.
             return True
+
+
+def _is_new(known: Schedule) -> bool:
+    """Whether it was broken from the beginning: it has never had a slot, so its slots count from now on."""
+    return known.state is ScheduleState.BROKEN and known.next_at is None and known.last_run_at is None
 
 
 def _broken(known: Schedule, problem: str) -> Schedule:

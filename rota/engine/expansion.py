@@ -11,7 +11,7 @@ from rota.context import StopSignal
 from rota.core.agenda import names_slot, zone_of_tenant
 from rota.core.controls import Paused
 from rota.core.events import TenantsDropped
-from rota.core.gates import tenant_gate
+from rota.core.gates import parked_gate
 from rota.core.model import Job, Round, RoundState, Run, Tenant, Trigger
 from rota.core.rounds import Expansion, parked_run, paused_run, tenant_run
 from rota.core.words import parse
@@ -106,7 +106,7 @@ class Expander:
         pause = self._standing.pause(Paused.TENANT, tenant.id)
         if pause is not None:
             return paused_run(run, f"tenant {pause.said}", now=now)
-        return parked_run(run, tenant_gate(tenant.id)) if self._standing.is_parked(tenant.id) else run
+        return parked_run(run, parked_gate(tenant.id)) if self._standing.is_parked(tenant.id) else run
 
     def _warn_of_a_drop(self, run: Run, listed: int) -> None:
         if run.schedule is None or not self._bus.wants(TenantsDropped):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from rota.core import recovery
-from rota.core.gates import DEPENDS, job_gate, next_gate, split, tenant_gate
+from rota.core.gates import DEPENDS, job_gate, next_gate, parked_gate, split, tenant_gate
 from rota.core.model import CatchUp, Round, Run, RunKind, State
 from rota.core.rounds import Expansion
 from rota.engine.blockers import Blockers
@@ -90,7 +90,7 @@ class Gatekeeper:
 
     def _hold(self, now: datetime) -> None:
         paused = [(job_gate(name), name, None) for name in sorted(self.standing.paused_jobs)]
-        held = [(tenant_gate(name), None, name) for name in sorted(self.standing.held_tenants)]
+        held = [(self._gate_of(name), None, name) for name in sorted(self.standing.held_tenants)]
         every = [*paused, *held]
         start = self._holds_from if self._holds_from < len(every) else 0
         self._holds_from = start + HOLDS
@@ -101,6 +101,9 @@ class Gatekeeper:
             if not self._store.hold(gate, job=job, tenant=tenant, now=now, limit=self._batch) and job is not None:
                 self._held_all[gate] = now
 
+    def _gate_of(self, tenant: str) -> str:
+        return parked_gate(tenant) if self.standing.is_parked(tenant) else tenant_gate(tenant)
+
     def _open(self, gate: str, now: datetime) -> int:
         match split(gate):
             case "depends", _:
@@ -108,7 +111,9 @@ class Gatekeeper:
             case "job", name if name not in self.standing.paused_jobs:
                 return self._send_on(gate, self._held(gate), now)
             case "tenant", name if name not in self.standing.held_tenants:
-                return self._open_tenant(gate, name, now)
+                return self._send_on(gate, self._held_of_ours(gate), now)
+            case "parked", name if name not in self.standing.held_tenants:
+                return self._open_parked(gate, name, now)
             case "canary", round_id:
                 return self._open_canary(gate, round_id, now)
             case "round", round_id:
@@ -170,8 +175,9 @@ class Gatekeeper:
 
     # --- tenants that are back ---
 
-    def _open_tenant(self, gate: str, tenant: str, now: datetime) -> int:
-        """Let a tenant's runs go on, of the slots that were kept those that its schedules make up (R25, R8)."""
+    def _open_parked(self, gate: str, tenant: str, now: datetime) -> int:
+        """Let the runs of a tenant that is reached again go on: of the slots that were kept, those that its schedules
+        make up (R25, R8)."""
         held = self._held_of_ours(gate)
         left_out: set[str] = set()
         for schedule in dict.fromkeys(run.schedule for run in held if recovery.is_kept_slot(run)):
@@ -186,7 +192,7 @@ class Gatekeeper:
         query = RunQuery(schedule=schedule, tenants=(tenant,), states=(State.SCHEDULED,), limit=100_000)
         kept = [run for run in self._store.runs(query) if run.held_by == gate and recovery.is_kept_slot(run)]
         ids = [run.id for run in recovery.not_made_up(kept, policy, now=now)]
-        reason = f"tenant {tenant} was parked or paused; catch-up is {policy.mode}"
+        reason = f"tenant {tenant} was parked; catch-up is {policy.mode}"
         skipped: list[str] = []
         for start in range(0, len(ids), self._batch):
             skipped += self._store.skip_held(ids[start : start + self._batch], now=now, reason=reason)

@@ -137,7 +137,18 @@ def _limits(url: URL, *, connect_s: float, read_s: float) -> dict[str, Any]:
 def _open_existing(_dialect: Dialect, _record: object, cargs: Sequence[Any], cparams: Mapping[str, Any]) -> Any:
     """Open a SQLite file that is there. The default mode would create it, and a job would run on an empty tenant."""
     path, *_ = cargs
-    return sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True, **cparams)
+    connection = sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True, **{**cparams, "timeout": 0})
+    try:
+        # Opening reads nothing: a file of anything at all opens well. Not read by hand either: to close it would drop
+        # the locks that this process has on it (sqlite.org, "How To Corrupt", 2.2).
+        connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        # A lock is the business of the statement that meets it.
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            connection.close()
+            raise
+    connection.execute(f"PRAGMA busy_timeout = {int(cparams.get('timeout', 5) * 1000)}")
+    return connection
 
 
 def _log_in_soon(dialect: Dialect, _record: object, cargs: Sequence[Any], cparams: Mapping[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from rota.app import Rota
 from rota.core import dependencies
+from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.model import ScheduleState, State
 from rota.core.safe import masked, safe_text
@@ -66,7 +67,7 @@ def examine(app: Rota) -> list[Check]:
 
 def _app(app: Rota) -> Iterator[Check]:
     dependencies.check({name: function.job for name, function in app.jobs.items()})
-    yield Check(subject="App", level=Level.OK, fact=f"Rota {__version__}, {len(app.jobs)} jobs")
+    yield Check(subject="App", level=Level.OK, fact=f"Rota {__version__}, {counted(len(app.jobs), 'job')}")
     silent = [name for name, function in sorted(app.jobs.items()) if not function.job.description]
     if silent:
         yield _warn("App", f"jobs without a description: {_listed(silent)}", "give the function a docstring")
@@ -122,7 +123,7 @@ def _tenants(app: Rota) -> Iterator[Check]:
 def _schedules(app: Rota) -> Iterator[Check]:
     known = planned(app)
     unstored = [schedule.name for schedule in known if not schedule.is_stored]
-    yield Check(subject="Schedules", level=Level.OK, fact=f"{len(known)} schedules")
+    yield Check(subject="Schedules", level=Level.OK, fact=counted(len(known), "schedule"))
     for schedule in known:
         if schedule.state in WAY_OUT:
             level = Level.WARN if schedule.state is ScheduleState.ORPHANED else Level.FAILED
@@ -152,7 +153,7 @@ def _workers(app: Rota) -> Iterator[Check]:
     places = sum(worker.places for worker in alive)
     yield from _astray(app)
     if alive:
-        yield Check(subject="Workers", level=Level.OK, fact=f"{len(alive)} alive, {places} places")
+        yield Check(subject="Workers", level=Level.OK, fact=f"{len(alive)} alive, {counted(places, 'place')}")
     else:
         yield _warn("Workers", "none alive", "rota start")
     versions = sorted({worker.version for worker in alive})
@@ -163,7 +164,9 @@ def _workers(app: Rota) -> Iterator[Check]:
         queued = states.get(State.QUEUED, 0)
         if queued and alive and served and queue not in served:
             yield _warn(
-                "Workers", f"queue {queue!r} has {queued} queued runs and no worker", f"rota start --queues {queue}:8"
+                "Workers",
+                f"queue {queue!r} has {counted(queued, 'queued run')} and no worker",
+                f"rota start --queues {queue}:8",
             )
 
 
@@ -172,7 +175,7 @@ def _astray(app: Rota) -> Iterator[Check]:
     for row in worker_rows(app):
         seen = rough_duration(row.seen_s)
         if row.state == "dead":
-            fact = f"pid {row.pid} is dead and holds {row.busy} runs"
+            fact = f"pid {row.pid} is dead and holds {counted(row.busy, 'run')}"
             yield _warn("Workers", fact, "rota start, which gives them back")
         elif row.state == "silent":
             fact = f"{row.id} on {row.host} (pid {row.pid}) was not seen for {seen}"

@@ -4,10 +4,13 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rota.core import words
+from rota.core.agenda import Agenda, is_of_tenants
+from rota.core.agenda import agenda as agenda_in
 from rota.core.kind import Timing
-from rota.core.timing import cron_of, slots
+from rota.core.timing import cron_of
 
 FAR = timedelta(days=366 * 100)
 
@@ -32,15 +35,30 @@ class Explained(Struct, frozen=True, kw_only=True):
     slots: list[Slot]
 
 
-def explain_timing(timing: Timing, *, after: datetime, count: int) -> Explained:
-    """Return a timing in words with its next `count` slots after `after`. Works without a store."""
-    found = list(islice(slots(timing, after=after, until=after + FAR), count))
+def explain_timing(timing: Timing, *, after: datetime, count: int, zone: str = "UTC") -> Explained:
+    """Return a timing in words with its next `count` slots after `after`. Works without a store.
+
+    One in the zone of the tenant has the slots of a tenant in `zone`, and says so.
+    """
+    told = explain_agenda(timing, agenda_in(timing, (zone,)), after=after, count=count)
+    return replace(told, text=f"{told.text}; for one in {zone}") if is_of_tenants(timing) else told
+
+
+def explain_agenda(timing: Timing, agenda: Agenda, *, after: datetime, count: int) -> Explained:
+    """Return a timing in words with the next `count` slots of its agenda, which may be that of several zones."""
+    found = list(islice(agenda.slots(after=after, until=after + FAR), count))
+    # The clocks of several zones change at several times: of those only what it does to a slot is told.
+    [only, *others] = agenda.timings or (timing,)
     return Explained(
         text=words.describe(timing),
         cron=cron_of(timing),
         timing=words.text_of(timing),
         slots=[
-            Slot(slot=slot, note=words.notes(timing, slot), change=words.change_between(timing, before, slot))
+            Slot(
+                slot=slot,
+                note=agenda.note(slot),
+                change=None if others else words.change_between(only, before, slot),
+            )
             for before, slot in zip([after, *found], found, strict=False)
         ],
     )

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from rota.app import Rota
 from rota.core.model import ErrorReport, Round, Run, RunHistory, State
-from rota.errors import RunNotFound
+from rota.errors import RunOrRoundNotFound
 from rota.queries import RoundQuery, RunQuery
 from rota.views.jobs import seconds_between
 
@@ -132,11 +132,11 @@ def find(app: Rota, text: str) -> RunHistory | Round:
     """Return the run or the round that an id, or the beginning of one, names.
 
     Raises:
-        RunNotFound: neither, or more than one.
+        RunOrRoundNotFound: neither, or more than one.
     """
     found = app.store.run(text) or find_round(app, text)
     if found is None:
-        raise RunNotFound(text)
+        raise RunOrRoundNotFound(text)
     return found
 
 

@@ -23,7 +23,7 @@ def retriable(
     says which ended runs are meant, of a round and of those named. Each run once, as it is now.
 
     Raises:
-        RunNotFound: an id is neither.
+        RunOrRoundNotFound: an id is neither.
     """
     found: dict[str, RunRow] = {}
     for text in ids:
@@ -45,7 +45,7 @@ def cancellable(app: Rota, ids: Sequence[str]) -> list[RunRow]:
     """Return the runs that ids of runs and rounds stand for and that are not over, expansions included.
 
     Raises:
-        RunNotFound: an id is neither.
+        RunOrRoundNotFound: an id is neither.
     """
     found: list[RunRow] = []
     for text in ids:

@@ -1,15 +1,15 @@
 """Which slots of a job ran, failed or are missing."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 
 from rota.app import Rota
-from rota.core.agenda import is_of_tenants, names_slot
-from rota.core.model import RoundState, SlotState, State
-from rota.errors import BadArguments, TenantNotFound
+from rota.core.agenda import agenda_of, is_of_tenants, names_slot
+from rota.core.model import Job, RoundState, Schedule, SlotState, State
+from rota.errors import BadArguments, BadSchedule, JobNotFound, TenantNotFound
 from rota.queries import RoundQuery
 from rota.views.jobs import the_job
 from rota.views.schedule import Planned, planned
@@ -38,14 +38,16 @@ _WORST = ("failed", MISSING, "running", "queued", "scheduled", "cancelled", "ski
 def slot_grid(
     app: Rota, name: str, *, since: datetime, until: datetime, tenants: Sequence[str] | None = None
 ) -> list[SlotRow]:
-    """Return the slots of the job in [since, until) that are over, oldest first, with what is known of each tenant.
+    """Return the slots of a job or of one schedule in [since, until) that are over, with what is known of each tenant.
+
+    The oldest comes first.
 
     Raises:
-        JobNotFound, TenantNotFound: there is no such job, or no such tenant.
+        JobNotFound, TenantNotFound: there is no such job or schedule, or no such tenant.
         BadArguments: it has no schedule, or the range has more than 12,000 slots.
     """
-    job = the_job(app, name)
-    schedules = [schedule for schedule in planned(app, job=name) if schedule.timing is not None]
+    job, known = _named(app, name)
+    schedules = [schedule for schedule in known if schedule.timing is not None]
     if not schedules:
         raise BadArguments(f"job {name!r} has no schedule, so it has no slots")
     everyone = [tenant.id for tenant in app.list_tenants()] if job.per_tenant else None
@@ -57,6 +59,29 @@ def slot_grid(
         expected = _expected(schedule, everyone=everyone, tenants=tenants)
         rows.extend(_rows(app, schedule, expected, since=since, until=min(until, app.clock.now())))
     return sorted(rows, key=lambda row: (row.slot, row.schedule))
+
+
+def _named(app: Rota, name: str) -> tuple[Job, list[Planned]]:
+    """Return a job with its schedules, or the job of one schedule with that alone."""
+    schedule = app.store.schedule(name) if name not in app.jobs else None
+    if schedule is not None:
+        return the_job(app, schedule.job), [one for one in planned(app, job=schedule.job) if one.name == name]
+    if name not in app.jobs:
+        raise JobNotFound(name, known=[*app.jobs, *(one.name for one in app.schedules.list())])
+    return app.jobs[name].job, planned(app, job=name)
+
+
+def due_between(schedules: Iterable[Schedule], *, since: datetime, until: datetime) -> list[str]:
+    """Return the names of the schedules that have a slot in (since, until], of those that can be read."""
+    found = []
+    for schedule in schedules:
+        try:
+            slot = agenda_of(schedule).next_slot(after=max(since, schedule.created_at))
+        except BadSchedule:
+            continue
+        if slot is not None and slot <= until:
+            found.append(schedule.name)
+    return found
 
 
 def _expected(schedule: Planned, *, everyone: Sequence[str] | None, tenants: Sequence[str] | None) -> list[str | None]:

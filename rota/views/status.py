@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from rota.app import Rota
 from rota.core.controls import Circuit, ControlKind
+from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.freshness import Freshness
 from rota.core.model import ScheduleState, State, WorkerRecord
@@ -98,7 +99,7 @@ def _schedules(schedules: Sequence[Planned], pauses: Sequence[str], *, now: date
 
 def _tenants(known: Sequence[Pair], parked: Sequence[str]) -> Line:
     if parked:
-        text = f"{len(parked)} tenants parked, their databases do not answer: {_named(parked)}"
+        text = f"{counted(len(parked), 'tenant')} parked, no database answers: {_named(parked)}"
         return Line(subject="Freshness", level=Level.FAILED, text=text, more="rota tenants list")
     failing = [pair for pair in known if pair.failures]
     stale = [pair for pair in known if pair.state is Freshness.STALE]
@@ -133,7 +134,7 @@ def _workers(alive: Sequence[WorkerRecord], known: Sequence[WorkerRecord], count
         silent = f", {len(known)} silent" if known else ""
         return Line(subject="Workers", level=level, text=f"none alive{silent}", more="rota start")
     places = sum(worker.places for worker in alive)
-    return Line(subject="Workers", level=Level.OK, text=f"{len(alive)} alive, {places} places")
+    return Line(subject="Workers", level=Level.OK, text=f"{len(alive)} alive, {counted(places, 'place')}")
 
 
 def _next(schedules: Sequence[Planned], *, now: datetime) -> Line:

@@ -302,3 +302,17 @@ def test_a_weight_counts_from_the_last_turn_of_its_tenant_on(store):  # R24
         store.enqueue([run], now=NOON)
 
     assert [found(store, run.id).turn for run in runs] == [0.0, 0.25, 2.25]
+
+
+def test_any_number_of_tenants_and_jobs_may_be_left_out(store):  # R12, R25
+    wanted = a_run(tenant="acme")
+    store.enqueue([a_run(tenant="t69999"), a_run(tenant="acme", job="j99"), wanted, a_run()], now=NOON)
+
+    claimed = claim(
+        store,
+        except_tenants=frozenset(f"t{number}" for number in range(70_000)),
+        except_jobs=frozenset(f"j{number}" for number in range(100)),
+    )
+
+    assert {run.tenant for run in claimed} == {"acme", None}
+    assert wanted.id in ids(claimed)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from rota import CatchUp, Retry, Rota, RunContext, State
 from rota.core.controls import Circuit, ControlKind
 from rota.core.events import TenantParked, TenantRecovered
-from rota.core.gates import tenant_gate
+from rota.core.gates import parked_gate
 from rota.core.lifecycle import Ending
 from rota.core.model import ErrorReport, Outcome, Tenant
 from rota.engine.circuits import make_due, write
@@ -81,7 +81,7 @@ def test_the_run_that_finds_out_waits_with_the_rest_and_uses_up_no_attempt(datab
 
     [first] = report_runs(process, "acme")
 
-    assert (first.state, first.held_by, first.attempt) == (State.SCHEDULED, tenant_gate("acme"), 2)
+    assert (first.state, first.held_by, first.attempt) == (State.SCHEDULED, parked_gate("acme"), 2)
     history = process.app.store.run(first.id)
     assert history is not None
     assert [one.outcome for one in history.attempts][:3] == [Outcome.FAILED, Outcome.FAILED, Outcome.INTERRUPTED]
@@ -222,6 +222,45 @@ def test_failures_that_several_processes_see_are_counted_together(databases):  #
         process.crew.services["circuits"].tick(clock.now())
 
     assert [len(process.events(TenantParked)) for process in processes] == [0, 0, 1]
+
+
+def test_three_failures_within_the_second_before_they_are_written_keep_the_third_run(databases):  # R25
+    process = guarded(databases, hourly_reads([]))
+    circuits = process.crew._guard.circuits
+    run = a_run(tenant="acme")
+
+    outcomes = [circuits.hear(run, UNREACHABLE).outcome for _ in range(3)]
+
+    assert outcomes == [Outcome.FAILED, Outcome.FAILED, Outcome.INTERRUPTED]
+    circuits.tick(process.clock.now())
+    assert [event.tenant for event in process.events(TenantParked)] == ["acme"]
+
+
+def test_a_success_within_that_second_begins_the_count_anew(databases):  # R25
+    process = guarded(databases, hourly_reads([]))
+    circuits = process.crew._guard.circuits
+    run = a_run(tenant="acme")
+
+    endings = (UNREACHABLE, UNREACHABLE, REACHED, UNREACHABLE, UNREACHABLE)
+    outcomes = [circuits.hear(run, ending).outcome for ending in endings]
+
+    assert Outcome.INTERRUPTED not in outcomes
+    circuits.tick(process.clock.now())
+    known = circuit(process.app.store, "acme")
+    assert known is not None and (known.failures, known.is_open) == (2, False)
+
+
+def test_failures_that_are_written_are_not_counted_twice(databases):  # R25
+    process = guarded(databases, hourly_reads([]))
+    circuits = process.crew._guard.circuits
+    run = a_run(tenant="acme")
+    outcomes = []
+
+    for _ in range(3):
+        outcomes.append(circuits.hear(run, UNREACHABLE).outcome)
+        circuits.tick(process.clock.now())
+
+    assert outcomes == [Outcome.FAILED, Outcome.FAILED, Outcome.INTERRUPTED]
 
 
 def test_a_store_that_is_away_loses_no_failure(databases):  # R25

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from rota import CatchUp, Overlap, Retry, Rota, RunContext, State
-from rota.core.gates import tenant_gate
+from rota.core.gates import parked_gate
 from rota.core.model import RoundState
 from rota.ports import Store
 from rota.queries import RoundQuery, RunQuery
@@ -42,7 +42,7 @@ def test_a_parked_tenants_slots_are_kept_and_none_is_skipped_for_overlap(overlap
         process.advance(HOUR)
 
     acme = [run for run in runs_of(process.app) if run.tenant == "acme"]
-    assert [(run.state, run.held_by) for run in acme] == [(State.SCHEDULED, tenant_gate("acme"))] * 3
+    assert [(run.state, run.held_by) for run in acme] == [(State.SCHEDULED, parked_gate("acme"))] * 3
     assert slots_of(seen, "globex") == [13, 14, 15]
 
 
@@ -63,7 +63,7 @@ def test_on_recovery_the_slots_are_made_up_under_the_schedules_policy(policy, ma
     assert slots_of(seen, "acme") == made_up
     skipped = [run for run in runs_of(process.app) if run.state is State.SKIPPED]
     assert len(skipped) == 3 - len(made_up)
-    assert {run.reason for run in skipped} <= {f"tenant acme was parked or paused; catch-up is {policy.mode}"}
+    assert {run.reason for run in skipped} <= {f"tenant acme was parked; catch-up is {policy.mode}"}
     assert all(round_.state is not RoundState.RUNNING for round_ in rounds_of(process.app))
 
 

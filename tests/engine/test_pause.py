@@ -167,6 +167,26 @@ def test_what_is_queued_of_a_paused_tenant_waits_and_others_go_on():  # R12, R21
     assert seen == ["globex", "acme", "acme"]
 
 
+def test_a_slot_that_was_queued_before_its_tenant_was_paused_waits_whatever_the_catch_up():  # R12, R8
+    seen: list[tuple[str, object]] = []
+    process = driven()(hourly(seen, catch_up=CatchUp.none()))
+    process.clock.tick(HOUR)
+    for name in ("scheduler", "promoter"):
+        process.crew.services[name].tick(process.clock.now())
+    # The expansion has queued a run for each tenant, and none has begun.
+    process.crew.worker.tick(process.clock.now())
+    queued = {run.tenant for run in runs_of(process.app, states=(State.QUEUED,))}
+    pause(process, "tenant", "acme")
+    process.advance(HOUR / 2)
+    assert [tenant for tenant, _ in seen] == ["globex"]
+
+    process.app.pauses.resume("tenant", "acme")
+    process.settle_down()
+
+    assert queued == {"acme", "globex"}
+    assert [tenant for tenant, _ in seen] == ["globex", "acme"]
+
+
 def test_what_people_start_for_a_paused_tenant_is_kept_for_its_return():  # R12
     seen: list[tuple[str, object]] = []
     process = driven()(hourly(seen))

@@ -73,6 +73,23 @@ def test_without_a_terminal_a_large_backfill_needs_to_be_meant(rota, app):  # R6
     assert app.campaigns.list() == []
 
 
+def test_a_backfill_of_a_century_is_asked_about_soon_and_started_when_it_is_meant(rota, app):  # R13, R64
+    century = ("backfill", "sync", "--since", "1926-01-01", "--until", "now", "--detach")
+
+    looked = rota(*century, "--dry-run")
+    refused = rota(*century)
+    started = rota(*century, "--yes")
+
+    assert "more than 333,333 slots × 3 tenants, of which the first 20,000 were looked at: 60,000 missing" in (
+        looked.stdout
+    )
+    assert "at least 60,000 runs. Nothing was started" in looked.stdout
+    assert "Start at least 60,000 runs? It may be more than 1,000,000." in refused.stderr
+    assert refused.exit_code == 2
+    assert "started: at least 60,000 runs" in started.stdout
+    assert len(app.campaigns.list()) == 1
+
+
 def test_whoever_detaches_where_no_worker_is_alive_is_told(rota):
     result = rota("backfill", "sync", *WINDOW, "--yes", "--detach")
 

@@ -3,6 +3,7 @@
 import re
 
 from tests.surfaces.conftest import data
+from tests.values import HOUR
 
 
 def test_a_pause_is_told_with_the_way_back_and_listed(noon_rota):  # R12
@@ -29,8 +30,10 @@ def test_a_schedule_is_paused_on_its_own_row_and_listed_with_the_others(noon_rot
     assert "nothing is paused" in noon_rota("pause").stderr
 
 
-def test_resume_shows_how_to_make_up_what_was_not_fired(noon_rota):  # R12
+def test_resume_shows_how_to_make_up_what_was_not_fired(noon_app, noon_rota):  # R12
+    noon_app.schedules.sync()
     noon_rota("pause", "sync", "--reason", "migration")
+    noon_app.clock.tick(HOUR)
 
     resumed = noon_rota("resume", "sync")
 
@@ -40,6 +43,34 @@ def test_resume_shows_how_to_make_up_what_was_not_fired(noon_rota):  # R12
 
 def test_what_is_not_paused_cannot_be_resumed(noon_rota):  # R63
     assert noon_rota("resume", "sync").exit_code == 5
+
+
+def test_a_second_pause_keeps_the_end_of_the_first_until_never(noon_rota):  # R12
+    for what in (["sync"], ["--tenant", "acme"]):
+        noon_rota("pause", *what, "--reason", "migration", "--until", "+2h")
+
+        kept = noon_rota("pause", *what, "--reason", "still").stdout
+        dropped = noon_rota("pause", *what, "--reason", "for good", "--until", "never").stdout
+
+        assert "14:00:00" in kept
+        assert "is paused; to go on" in dropped
+
+
+def test_a_pause_of_a_tenant_under_its_own_command_keeps_the_end_too(noon_rota):  # R12
+    noon_rota("tenants", "pause", "acme", "--reason", "moves", "--until", "+2h")
+    noon_rota("tenants", "pause", "acme", "--reason", "still")
+
+    assert "14:00:00" in noon_rota("pause").stdout
+
+
+def test_a_queue_that_nothing_uses_is_paused_with_a_note(noon_rota, noon_app):  # R14
+    typo = noon_rota("pause", "--queue", "defualt", "--reason", "flood")
+    right = noon_rota("pause", "--queue", "default", "--reason", "flood")
+
+    assert typo.exit_code == 0
+    assert "no job here and no open run uses the queue 'defualt'" in typo.stderr
+    assert "did you mean 'default'" in typo.stderr
+    assert "uses the queue" not in right.stderr
 
 
 def test_a_pause_names_one_thing_and_has_a_reason(noon_rota):  # R64

@@ -78,7 +78,7 @@ def test_above_100_runs_a_retry_asks(tmp_path):  # R24
 
     assert asked.exit_code == 2
     assert "Run 101 runs again?" in asked.stderr
-    assert few.stdout.startswith("100 runs are queued again")
+    assert few.stdout.startswith("100 runs queued again")
 
 
 # --- who did what ---

@@ -45,7 +45,7 @@ def test_failed_tenants_are_made_up_by_one_command(rota, app):  # R24
     result = rota("retry", failed["round_id"])
 
     assert [row["tenant"] for row in data(preview)] == ["hooli"]
-    assert result.stdout.startswith("1 runs are queued again")
+    assert result.stdout.startswith("1 run queued again")
     assert app.store.run(failed["id"]).run.state is State.QUEUED
     assert "attempt 1  failed" in rota("show", failed["id"]).stdout
 
@@ -67,7 +67,7 @@ def test_waiting_gives_up_after_its_time_and_the_run_goes_on(rota, app):
     result = rota("wait", run_id, "--timeout", "10ms")
 
     assert result.exit_code == 4
-    assert "1 of 1 runs are not over after 10ms" in result.stderr
+    assert "1 of 1 not over after 10ms" in result.stderr
     assert app.store.run(run_id).run.state is State.SCHEDULED
 
 
@@ -200,7 +200,7 @@ def test_a_round_is_cancelled_as_a_whole_with_its_reason(rota, app):
     preview = rota("cancel", round_id, "--dry-run")
     result = rota("cancel", round_id, "--reason", "wrong day", "--json")
 
-    assert "1 runs would be cancelled" in preview.stdout
+    assert "1 run would be cancelled" in preview.stdout
     assert len(data(result)) == 1
     [cancelled] = app.store.runs(RunQuery())
     assert (cancelled.state, cancelled.reason) == (State.CANCELLED, "wrong day")

@@ -38,7 +38,7 @@ def test_a_worker_is_shown_with_what_it_runs_and_how_far_that_is(store, noon_rot
     line = table.stdout.splitlines()[1]
     assert "2026-06-01 11:00:00" in line
     assert "1/8" in line and "default, mail:4" in line and "report/acme 1m30s 10/200" in line
-    assert "1 workers, 1 alive" in table.stderr
+    assert "1 worker, 1 alive" in table.stderr
 
 
 def test_no_worker_is_an_empty_list(noon_rota):

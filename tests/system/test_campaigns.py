@@ -1,4 +1,4 @@
-"""The process that plans and runs a campaign is killed again and again; every slot has one run in the end."""
+"""The process that runs a campaign is killed again and again; every slot has one run in the end."""
 
 from collections import Counter
 from contextlib import closing
@@ -34,11 +34,10 @@ margin = "500ms"
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_a_campaign_whose_process_is_killed_leaves_one_run_per_slot(kind, tmp_path, request):
-    # R13, R30; G1, G4: killed with SIGKILL while it plans and while it runs.
+    # R13, R30; G1, G4: killed with SIGKILL while it runs; planning has its crash points in tests/engine.
     url = f"sqlite:///{tmp_path / 'rota.db'}" if kind == "sqlite" else request.getfixturevalue("postgres_database")
     site = Site(tmp_path / "site", url=url, jobs=JOBS, settings=SETTINGS)
     site.rota("db", "upgrade")
-    # Of the mode that plans in small steps, so that kills hit the planning.
     span = ("--since", f"{SLOTS + 10}m", "--until", "10m", "--mode", "failed")
     site.rota("backfill", "fill", *span, "--parallel", "2", "--detach", "--yes")
     random = Random(20261121)
@@ -52,13 +51,11 @@ def test_a_campaign_whose_process_is_killed_leaves_one_run_per_slot(kind, tmp_pa
         def ran():
             return len(site.journal(event="ran"))
 
-        killed_while = []
         for _ in range(KILLS):
             wanted = ran() + random.randint(1, SLOTS * len(TENANTS) // (2 * KILLS))
             with site.started() as process:
                 wait_until(lambda: ran() >= wanted, what=f"{wanted} runs")  # noqa: B023  # used at once
                 kill_tree(process)
-            killed_while.append(campaign().state)
         with site.started() as process:
             wait_until(lambda: campaign().state is CampaignState.DONE, what="the end of the campaign")
             assert end(process) == 0
@@ -66,7 +63,6 @@ def test_a_campaign_whose_process_is_killed_leaves_one_run_per_slot(kind, tmp_pa
         runs = store.runs(RunQuery(batch=batch, limit=10_000))
         whole = campaign()
 
-    assert CampaignState.PLANNING in killed_while
     slots = Counter((run.slot, run.tenant) for run in runs)
     assert (len(slots), set(slots.values())) == (SLOTS * len(TENANTS), {1})
     assert {run.state for run in runs} == {State.SUCCEEDED}

@@ -62,6 +62,7 @@ def report(ctx: RunContext) -> None:
 SLOTS = 4
 
 
+@pytest.mark.parametrize("ground", ["sqlite", "postgres"], indirect=True)
 def test_a_report_never_begins_before_the_import_of_its_slot_and_tenant_has_ended(ground):  # R11, R8, R30
     site = planned(ground, CHAIN.format(minute=hourly_minute(ground)))
     fall_asleep(ground, site, "import", "report", since=ground.store.now() - SLOTS * HOUR)
@@ -118,6 +119,7 @@ def visit(ctx: RunContext) -> None:
 CANARY = "t05"
 
 
+@pytest.mark.parametrize("ground", ["sqlite", "mariadb"], indirect=True)
 def test_a_capped_round_with_a_canary_never_has_more_out_than_its_places(ground):  # R24, R30
     site = planned(ground, ROUND)
     site.rota("run", "visit", "--canary", CANARY, "--parallel", "3")

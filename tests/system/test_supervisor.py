@@ -73,7 +73,7 @@ def test_the_runs_of_a_worker_process_that_is_killed_run_again_within_two_second
     site = Site(tmp_path, url=url, jobs=SLOW)
     with site.started("--processes", processes) as process:
         works(site, int(processes))
-        site.rota("enqueue", "slow", "0.5")
+        site.rota("enqueue", "slow", "2")
         wait_until(lambda: site.journal(event="start"), what="the start of the job")
 
         os.kill(site.journal()[0]["pid"], signal.SIGKILL)

@@ -159,6 +159,52 @@ def test_a_file_that_is_missing_is_an_error_and_is_not_created(engines, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture
+def letter(tmp_path):
+    """A tenant whose SQLite file is a text of 2 kB."""
+    file = tmp_path / "acme.db"
+    file.write_text("Dear Sirs, " * 200)
+    return Tenant(id="acme", url=f"sqlite:///{file}")
+
+
+def test_a_file_that_is_no_database_does_not_answer_a_probe(engines, letter):  # R25
+    with pytest.raises(TenantUnavailable, match=r"'acme': cannot open .*not a database"):
+        engines.probe(letter)
+
+
+def test_a_run_on_a_file_that_is_no_database_cannot_reach_its_tenant(engines, letter):  # R25
+    with engines.borrow(letter) as engine, pytest.raises(TenantUnavailable, match="not a database"):
+        name_in(engine)
+
+
+def test_a_probe_reads_the_tables_of_a_file(engines, sqlite_tenant, tmp_path):  # R25
+    acme = sqlite_tenant("acme")
+    with (tmp_path / "acme.db").open("r+b") as file:
+        # The page of the tables; the header stays.
+        file.seek(100)
+        file.write(b"\xff" * 400)
+
+    with pytest.raises(TenantUnavailable, match="acme"):
+        engines.probe(acme)
+
+
+def test_an_empty_file_is_a_database_without_tables(engines, tmp_path):
+    file = tmp_path / "acme.db"
+    file.touch()
+
+    engines.probe(Tenant(id="acme", url=f"sqlite:///{file}"))
+
+
+def test_a_locked_file_is_connected_to_without_a_wait(engines, sqlite_tenant, tmp_path):
+    acme = sqlite_tenant("acme")
+    other = sqlite3.connect(tmp_path / "acme.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+
+    with engines.borrow(acme) as engine, engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 5000
+    other.close()
+
+
 def test_a_file_that_vanishes_while_a_run_has_it_is_not_created_either(engines, sqlite_tenant, tmp_path):
     # R22
     with engines.borrow(sqlite_tenant("acme")) as engine:

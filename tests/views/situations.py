@@ -122,7 +122,12 @@ def tenants_not_listed():
 
 @situation(Code.TENANT_UNKNOWN)
 def tenant_unknown():
-    return of_job(a_process(), tenant="acmee"), "the source of tenants does not list acmee; close names are acme"
+    source = Source("acme", "acmee")
+    process = a_process(tenants=source)
+    process.advance(HOUR)
+    source.names.remove("acmee")
+    process.advance(HOUR)
+    return of_job(process, tenant="acmee"), "the source of tenants does not list acmee; close names are acme"
 
 
 @situation(Code.TENANT_EXCLUDED)
@@ -330,7 +335,7 @@ def no_worker():
 def no_worker_for_queue():
     process = a_process()
     alive(process, queues={"reports": 0})
-    return ask_run(process.app, enqueued(process)), "none of the 1 processes that live takes runs of queue default"
+    return ask_run(process.app, enqueued(process)), "none of the processes that live (1) takes runs of queue default"
 
 
 @situation(Code.UNKNOWN_JOB)

@@ -41,7 +41,9 @@ def claimed(process: Driven, **fields: Any) -> Run:
 def running():
     process = a_process()
     run = claimed(process)
-    return ask_run(process.app, run), "since 2026-06-01 12:00 UTC (0ms) on host-1 (pid 4711), attempt 1 of 1"
+    return ask_run(process.app, run), (
+        "worker host-1 (pid 4711) has it since 2026-06-01 12:00 UTC (0ms), attempt 1 of 1"
+    )
 
 
 @situation(Code.LEASE_OVER)

@@ -1,14 +1,19 @@
 """Every reason why something does not run is told in the situation in which it is so (R11, R36)."""
 
+from zoneinfo import ZoneInfo
+
 import msgspec
 import pytest
 
+from rota import Tenant, every
+from rota.errors import TenantNotFound
+from rota.queries import RoundQuery
 from rota.views.why import Code, ask_run
 from tests.engine.gates import import_and_report
 from tests.engine.house import driven
-from tests.values import HOUR, MINUTE, NOON, a_run, found
-from tests.views import situations, situations_begun  # noqa: F401  they keep what they build in SITUATIONS
-from tests.views.house import SITUATIONS, a_process, of_job
+from tests.values import HOUR, MINUTE, NOON, SECOND, a_run, found
+from tests.views import situations, situations_begun
+from tests.views.house import SITUATIONS, Source, a_process, alive, at, of_job, of_schedule
 
 
 def test_every_reason_has_a_situation():
@@ -68,4 +73,85 @@ def test_of_more_runs_than_are_looked_at_the_number_is_not_claimed():
 
     [told] = [reason for reason in of_job(process, "mail").reasons if reason.code is Code.NO_WORKER]
 
-    assert told.text.startswith("1000 runs or more are queued; the first is run ")
+    assert told.text.startswith("1,000 runs or more are queued; the first is run ")
+
+
+def test_a_tenant_that_nobody_knows_is_not_found_with_the_close_names():  # R14
+    process = a_process()
+
+    with pytest.raises(TenantNotFound, match="did you mean 'acme'"):
+        of_job(process, tenant="acmee")
+    with pytest.raises(TenantNotFound):
+        of_schedule(process, "sync", tenant="nope", slot=at(11))
+
+
+def test_a_tenant_whose_source_is_away_is_not_called_unknown():
+    source = Source("acme")
+    process = a_process(tenants=source)
+    source.is_away = True
+    process.clock.tick(HOUR)
+
+    assert of_job(process, tenant="nope").reasons[0].code is Code.TENANTS_NOT_LISTED
+
+
+def test_a_one_time_schedule_that_failed_is_mended_by_a_retry_of_its_round():  # R7, R11
+    process = a_process({"acme"})
+    situations.once(process, "late", fails=True)
+
+    [failed] = process.app.store.rounds(RoundQuery(schedule="late"))
+    [told] = [one for one in of_schedule(process, "late").reasons if one.code is Code.SCHEDULE_FAILED]
+    assert told.fix == f"rota retry {failed.id}"
+
+
+def test_a_schedule_in_the_zone_of_the_tenant_is_said_so_once_for_all_zones():  # R15
+    tenants = [Tenant(id="acme", tz="Europe/Paris"), Tenant(id="globex", tz="Asia/Tokyo"), Tenant(id="hooli")]
+    process = a_process(tenants=tenants, policy={"schedule": every().day.at("09:00", tz="tenant")})
+
+    [of_all] = of_job(process, count=3).schedules
+    [of_one] = of_job(process, tenant="acme").schedules
+
+    assert of_all.text == of_one.text == "daily at 09:00, in the zone of the tenant"
+    assert [slot.slot.hour for slot in of_all.slots] == [0, 7, 9]
+    assert [slot.slot.hour for slot in of_one.slots] == [7]
+
+
+def test_a_schedule_that_is_new_has_not_run_yet():
+    process = a_process()
+    alive(process)
+
+    [told] = of_job(process).reasons
+
+    assert (told.code, told.text) == (Code.FINE, "sync has not run yet: next at 2026-06-01 13:00 UTC (in 1h)")
+
+
+def test_of_a_run_whose_start_is_not_known_it_is_not_said_that_it_waits():
+    process = a_process()
+    run = situations_begun.claimed(process)
+    process.clock.tick(5 * SECOND)
+
+    told = ask_run(process.app, run).reasons[-1]
+
+    assert run.started_at is None
+    assert told.text == "worker host-1 (pid 4711) has it since 2026-06-01 12:00 UTC (5.0s), attempt 1 of 1"
+
+
+def test_times_are_told_in_the_zone_that_was_asked_for():
+    process = a_process({"acme"})
+    process.advance(HOUR)
+
+    why = of_job(process, tenant="acme", slot=at(13), zone=ZoneInfo("Asia/Tokyo"))
+
+    assert why.subject == "slot 2026-06-01 22:00 JST of sync for acme"
+    assert "slot 2026-06-01 22:00 JST: it failed at 2026-06-01 22:00" in why.reasons[0].text
+    assert why.reasons[0].facts["slot"] == at(13)
+
+
+def test_what_a_run_waits_for_is_told_in_that_zone_too():  # R11
+    process = driven(tenants=["acme"])(import_and_report([], {"acme"}))
+    process.advance(HOUR)
+    process.advance(30 * MINUTE)
+
+    why = of_job(process, "report", zone=ZoneInfo("Asia/Tokyo"))
+
+    [blocked] = [reason for reason in why.reasons if reason.code is Code.DEPENDS]
+    assert "in its slot 2026-06-01 22:00 JST" in blocked.text and "UTC" not in blocked.text

@@ -6,13 +6,14 @@ import click
 
 from rota.campaigns import MOST, Backfill, Wanted
 from rota.cli.arguments import actor
-from rota.cli.campaign import SHORT, follow_campaign, preview_lines
+from rota.cli.campaign import SHORT, follow_campaign, preview_lines, runs_text
 from rota.cli.command import RotaCommand
 from rota.cli.exits import Exit
 from rota.cli.selection import chosen, excluded
 from rota.cli.session import Session, pass_session
 from rota.core.campaign import Mode
 from rota.core.duration import parse_duration
+from rota.preview import Preview
 from rota.views.status import alive_workers
 
 _RATE = re.compile(r"(?P<count>\d+(?:\.\d+)?)(?:/(?P<per>\d*\s*[a-z]+))?", re.ASCII)
@@ -112,16 +113,21 @@ def backfill(
     )
     preview = app.campaigns.start(job, wanted, dry_run=True).preview
     lines = preview_lines(session, preview)
-    if dry_run or not preview.total:
+    if dry_run or (preview.is_all and not preview.total):
         tail = "Nothing was started (--dry-run)." if dry_run else "There is nothing to do."
-        session.out.one("rota.backfill.plan/1", preview, [*lines, f"{preview.total:,} runs. {tail}"])
+        session.out.one("rota.backfill.plan/1", preview, [*lines, f"{runs_text(preview)}. {tail}"])
         return
     for line in lines:
         session.out.say(line)
-    large = f" That is more than {MOST:,}." if preview.total > MOST else ""
-    session.confirm(f"Start {preview.total:,} runs?{large}")
+    session.confirm(f"Start {runs_text(preview)}?{_large(preview)}")
     # Whoever was asked has been told the number.
     _start(session, app.campaigns.start(job, wanted, actor=actor(), most=None), detach=detach)
+
+
+def _large(preview: Preview) -> str:
+    if preview.up_to is not None and preview.up_to <= MOST:
+        return ""
+    return f" {'That is' if preview.total > MOST else 'It may be'} more than {MOST:,}."
 
 
 def _start(session: Session, started: Backfill, *, detach: bool) -> None:
@@ -134,5 +140,5 @@ def _start(session: Session, started: Backfill, *, detach: bool) -> None:
         follow_campaign(session, app, campaign)
     if not alive_workers(app, app.store.workers(), now=app.clock.now()):
         session.out.say("no worker is alive, so nothing happens until one is: rota start")
-    text = f"backfill {campaign.id} started: {started.preview.total:,} runs"
+    text = f"backfill {campaign.id} started: {runs_text(started.preview)}"
     session.out.one("rota.backfill.start/1", started, [text, f"rota backfills show {campaign.id[:SHORT]}"])

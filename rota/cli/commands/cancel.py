@@ -6,6 +6,7 @@ from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
 from rota.cli.exits import Exit
 from rota.cli.session import Session, pass_session
+from rota.core.counting import counted
 from rota.errors import Refused
 from rota.views.selection import cancellable
 
@@ -26,12 +27,12 @@ def cancel(session: Session, *, runs_or_rounds: tuple[str, ...], reason: str, dr
         raise Refused("nothing to cancel: they are over already")
     if dry_run:
         session.out.one(
-            "rota.cancel/1", found, [f"{len(found)} runs would be cancelled. Nothing was done (--dry-run)."]
+            "rota.cancel/1", found, [f"{counted(len(found), 'run')} would be cancelled. Nothing was done (--dry-run)."]
         )
         return
     if len(found) > 1:
-        session.confirm(f"Cancel {len(found)} runs?")
+        session.confirm(f"Cancel {counted(len(found), 'run')}?")
     done = app.cancel([run.id for run in found], reason=reason, actor=actor())
     session.out.one(
-        "rota.cancel/1", done, [f"{len(done)} runs are cancelled or asked to stop; rota retry runs them again"]
+        "rota.cancel/1", done, [f"{counted(len(done), 'run')} cancelled or asked to stop; to run again: rota retry"]
     )

@@ -7,6 +7,7 @@ import click
 from rota.cli.command import RotaCommand, RotaGroup
 from rota.cli.output import Column
 from rota.cli.session import Session, pass_session
+from rota.core.counting import counted
 from rota.settings.loading import unread_names
 from rota.views.configuration import Setting, configuration
 
@@ -38,7 +39,9 @@ def check(session: Session) -> None:
     for name in unread_names(os.environ):
         session.out.warn(f"{name} is in the environment, and nothing reads it")
     changed = [row for row in rows if row.origin != "default"]
-    session.out.one("rota.config.check/1", changed, [f"{len(rows)} settings, {len(changed)} set; all fit together"])
+    session.out.one(
+        "rota.config.check/1", changed, [f"{counted(len(rows), 'setting')}, {len(changed)} set; all fit together"]
+    )
 
 
 @config.command(cls=RotaCommand, store=False)

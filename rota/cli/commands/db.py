@@ -5,6 +5,7 @@ import click
 from rota.cli.command import RotaCommand, RotaGroup
 from rota.cli.exits import Exit
 from rota.cli.session import Session, pass_session
+from rota.core.counting import counted
 from rota.core.duration import parse_duration
 from rota.core.safe import masked, safe_text
 from rota.views.store import pruned, upgrade_sql
@@ -69,4 +70,4 @@ def prune(session: Session, *, succeeded: str | None, failed: str | None, logs: 
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     count = pruned(session.app, succeeded=kept[0], failed=kept[1], logs=kept[2])
-    session.out.one("rota.db.prune/1", {"deleted": count}, [f"{count} runs deleted"])
+    session.out.one("rota.db.prune/1", {"deleted": count}, [f"{counted(count, 'run')} deleted"])

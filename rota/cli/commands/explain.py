@@ -1,7 +1,7 @@
 """`rota explain`: why something does not run, or a schedule in words."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 import click
 
@@ -18,7 +18,7 @@ from rota.errors import (
     AppNotImportable,
     BadSchedule,
     CampaignNotFound,
-    JobNotFound,
+    NothingNamed,
     RunNotFound,
     close_names,
 )
@@ -59,7 +59,9 @@ def explain(
         return
     now = SystemClock().now()
     after = session.instant(around, flag="--around", now=now) if around else now
-    explained = explain_timing(words.parse(what, tz=str(session.zone)), after=after, count=count)
+    explained = explain_timing(
+        words.parse(what, tz=str(session.zone)), after=after, count=count, zone=str(session.zone)
+    )
     session.out.one("rota.explain.schedule/1", explained, _schedule_lines(session, explained))
 
 
@@ -83,38 +85,41 @@ def _explain_named(
         # Without an app it can only have been meant as a schedule, and that is what is wrong with it.
         raise unread from None
     at = session.instant(slot, flag="--slot", now=app.clock.now()) if slot else None
-    why = _why(app, what, tenant, at, count)
+    # The sentences of a document are in UTC, as all its times are.
+    zone = session.zone if session.out.is_for_people else UTC
+    why = _why(app, what, tenant, at, count, zone)
     if why is None:
         known = [*app.jobs, *(schedule.name for schedule in app.schedules.list())]
-        if unread is None or close_names(what, known):
-            raise JobNotFound(what, known=known)
-        raise unread
+        if NAME.fullmatch(what) or close_names(what, known):
+            raise NothingNamed(what, known=known, unread=None if unread is None else f"{unread.field}: {unread.reason}")
+        # No name has blanks and stars in it: it was meant as a schedule.
+        raise unread or NothingNamed(what, known=known)
     session.out.one("rota.explain.why/1", why, _why_lines(session, why))
 
 
-def _why(app: Rota, what: str, tenant: str | None, slot: datetime | None, count: int) -> Why | None:
+def _why(app: Rota, what: str, tenant: str | None, slot: datetime | None, count: int, zone: tzinfo) -> Why | None:
     """Return the answer for what this names; None when it names nothing."""
     if what in app.jobs:
-        return ask_job(app, what, tenant=tenant, slot=slot, count=count)
+        return ask_job(app, what, tenant=tenant, slot=slot, count=count, zone=zone)
     schedule = app.store.schedule(what)
     if schedule is not None:
-        return ask_schedule(app, schedule, tenant=tenant, slot=slot, count=count)
+        return ask_schedule(app, schedule, tenant=tenant, slot=slot, count=count, zone=zone)
     if tenant is None and slot is None and ID.fullmatch(what):
-        return _of_id(app, what)
+        return _of_id(app, what, zone)
     # A job that left the code, and has runs or schedules all the same.
     is_left = app.schedules.list(job=what) or app.store.runs(RunQuery(jobs=(what,), limit=1))
-    return ask_job(app, what, tenant=tenant, slot=slot, count=count) if is_left else None
+    return ask_job(app, what, tenant=tenant, slot=slot, count=count, zone=zone) if is_left else None
 
 
-def _of_id(app: Rota, text: str) -> Why:
+def _of_id(app: Rota, text: str, zone: tzinfo) -> Why | None:
     try:
         found = find(app, text)
-    except RunNotFound as error:
+    except RunNotFound:
         try:
-            return ask_backfill(app, app.campaigns.get(text))
+            return ask_backfill(app, app.campaigns.get(text), zone=zone)
         except CampaignNotFound:
-            raise error from None
-    return ask_round(app, found) if isinstance(found, Round) else ask_run(app, found.run)
+            return None
+    return ask_round(app, found, zone=zone) if isinstance(found, Round) else ask_run(app, found.run, zone=zone)
 
 
 def _why_lines(session: Session, why: Why) -> list[str]:

@@ -6,6 +6,7 @@ from rota.cli.command import RotaCommand, RotaGroup
 from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
 from rota.cli.session import Session, pass_session
+from rota.core.counting import counted
 from rota.core.duration import duration_text, rough_duration
 from rota.core.safe import safe_text
 from rota.views.jobs import JobDetail, JobRow, job_detail, jobs_overview
@@ -43,7 +44,7 @@ def list_(session: Session) -> None:
         Column("TENANTS", _tenants),
         Column("DESCRIPTION", lambda row: row.description),
     ]
-    session.out.rows("rota.jobs.list/1", rows, columns, foot=f"{len(rows)} jobs")
+    session.out.rows("rota.jobs.list/1", rows, columns, foot=counted(len(rows), "job"))
 
 
 @jobs.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such job"})

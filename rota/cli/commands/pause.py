@@ -3,16 +3,19 @@
 from datetime import datetime
 
 import click
+from msgspec import UnsetType
 
+from rota.app import Rota
 from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
 from rota.cli.exits import Exit
 from rota.cli.output import Column
-from rota.cli.pausing import Named, named
+from rota.cli.pausing import Named, end_of, named
 from rota.cli.session import Session, pass_session
-from rota.core.controls import Pause
+from rota.core.controls import Pause, Paused
 from rota.core.model import Schedule
 from rota.core.safe import safe_text
+from rota.errors import close_names
 from rota.views.pauses import paused
 
 
@@ -21,7 +24,7 @@ from rota.views.pauses import paused
 @click.option("--schedule", metavar="NAME", help="This schedule alone, not its job.")
 @click.option("--tenant", metavar="ID", help="All jobs of this tenant.")
 @click.option("--queue", metavar="NAME", help="All runs of this queue.")
-@click.option("--until", metavar="TIME", help="Go on by itself at this time. Default: rota resume.")
+@click.option("--until", metavar="TIME", help="Go on by itself then, or `never`. Default: the end it has, if any.")
 @click.option("--reason", help="For those who will wonder. Needed to pause.")
 @pass_session
 def pause(
@@ -44,19 +47,32 @@ def pause(
     app, target = session.app, named(job, schedule=schedule, tenant=tenant, queue=queue)
     if not reason:
         raise click.UsageError("--reason is needed: whoever is on call will ask why")
-    ends = session.instant(until, flag="--until", now=app.clock.now()) if until else None
-    made = _pause(session, target, reason=reason, ends=ends)
+    made = _pause(session, target, reason=reason, ends=end_of(session, until))
+    ends = made.paused_until if isinstance(made, Schedule) else made.until
+    if target.kind is Paused.QUEUE and (note := _unused(app, target.name)):
+        session.out.say(safe_text(note))
     till = f" until {session.shown(ends)}" if ends else ""
     session.out.one(
         "rota.pause/1", made, [f"{safe_text(target.said)} is paused{till}; to go on: rota resume {target.words}"]
     )
 
 
-def _pause(session: Session, target: Named, *, reason: str, ends: datetime | None) -> Pause | Schedule:
+def _pause(session: Session, target: Named, *, reason: str, ends: datetime | UnsetType | None) -> Pause | Schedule:
     app = session.app
     if target.kind is None:
         return app.schedules.pause(target.name, reason=reason, until=ends, actor=actor())
     return app.pauses.pause(target.kind, target.name, reason=reason, until=ends, actor=actor())
+
+
+def _unused(app: Rota, queue: str) -> str:
+    """Return what is to be said of a queue that nothing uses; a queue may be any, so that is no error."""
+    open_in = {name for name, states in app.store.counts().by_queue.items() if any(states.values())}
+    known = {function.job.queue for function in app.jobs.values()} | open_in
+    if queue in known:
+        return ""
+    close = " or ".join(repr(name) for name in close_names(queue, known))
+    meant = f"; did you mean {close}?" if close else ""
+    return f"no job here and no open run uses the queue {queue!r}{meant}"
 
 
 def _list(session: Session) -> None:

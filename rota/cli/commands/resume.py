@@ -1,15 +1,16 @@
 """`rota resume`: end a pause."""
 
-from shlex import quote
-
 import click
 
+from rota.app import Rota
 from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
 from rota.cli.exits import Exit
-from rota.cli.pausing import named
+from rota.cli.pausing import Named, missed_lines, named
 from rota.cli.session import Session, pass_session
 from rota.core.controls import Paused
+from rota.core.dependencies import covers
+from rota.core.model import Schedule
 from rota.core.safe import safe_text
 from rota.views.pauses import paused_since
 
@@ -38,13 +39,24 @@ def resume(
     """
     app, target = session.app, named(job, schedule=schedule, tenant=tenant, queue=queue)
     if target.kind is None:
-        since, what = paused_since(app, target.name), quote(target.name)
+        since, meant = paused_since(app, target.name), [app.schedules.get(target.name)]
         ended: object = app.schedules.resume(target.name, actor=actor(), reason=reason)
     else:
         ended = pause = app.pauses.resume(target.kind, target.name, actor=actor(), reason=reason)
-        since, what = pause.since, target.name if target.kind is Paused.JOB else f"JOB --tenant {quote(target.name)}"
+        since, meant = pause.since, _schedules_of(app, target)
     lines = [f"{target.said} goes on"]
-    if since is not None and target.kind is not Paused.QUEUE:
-        begin = since.astimezone(session.zone).isoformat(timespec="seconds")
-        lines.append(f"to make up what was not fired: rota backfill {what} --since {begin} --until now")
+    if since is not None:
+        lines += missed_lines(session, meant, since=since, tenant=target.name if target.kind is Paused.TENANT else None)
     session.out.one("rota.resume/1", ended, [safe_text(line) for line in lines])
+
+
+def _schedules_of(app: Rota, target: Named) -> list[Schedule]:
+    """Return the schedules that fired nothing while something was paused. Those of a queue went on firing."""
+    match target.kind:
+        case Paused.JOB:
+            return app.schedules.list(job=target.name)
+        case Paused.TENANT:
+            per_tenant = {name for name, function in app.jobs.items() if function.job.per_tenant}
+            return [one for one in app.schedules.list() if one.job in per_tenant and covers(one, target.name)]
+        case _:
+            return []

@@ -8,6 +8,7 @@ from rota.cli.exits import Exit
 from rota.cli.follow import follow
 from rota.cli.selection import chosen, excluded
 from rota.cli.session import Session, pass_session
+from rota.core.counting import counted
 from rota.core.model import FINAL, State
 from rota.errors import Refused
 from rota.views.selection import retriable
@@ -65,12 +66,14 @@ def retry(
     if not found:
         raise Refused(f"nothing to retry: none of these has {' or '.join(states) or 'failed or was cancelled'}")
     if dry_run:
-        session.out.one("rota.retry/1", found, [f"{len(found)} runs would run again. Nothing was started (--dry-run)."])
+        session.out.one(
+            "rota.retry/1", found, [f"{counted(len(found), 'run')} would run again. Nothing was started (--dry-run)."]
+        )
         return
     if len(found) > UNASKED:
-        session.confirm(f"Run {len(found)} runs again?")
+        session.confirm(f"Run {counted(len(found), 'run')} again?")
     again = app.retry([run.id for run in found], reason=reason, actor=actor())
     rounds = list(dict.fromkeys(run.round_id for run in found if run.round_id))
     if is_followed and rounds:
         follow(session, app, rounds, job=found[0].job, schema="rota.retry.follow/1")
-    session.out.one("rota.retry/1", again, [f"{len(again)} runs are queued again; rota cancel takes them back"])
+    session.out.one("rota.retry/1", again, [f"{counted(len(again), 'run')} queued again; to take back: rota cancel"])

@@ -7,6 +7,7 @@ from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
 from rota.cli.round import counts_text
 from rota.cli.session import Session, pass_session
+from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.model import RoundState
 from rota.queries import RoundQuery
@@ -51,7 +52,7 @@ def rounds(
     begin = session.instant(since, flag="--since", now=app.clock.now()) if since else None
     found = round_rows(app, query, since=begin)
     next_page = found[-1].id if len(found) == limit else None
-    foot = f"more: --cursor {next_page}" if next_page else f"{len(found)} rounds"
+    foot = f"more: --cursor {next_page}" if next_page else counted(len(found), "round")
     session.out.rows("rota.rounds.list/1", found, _columns(session), next_page=next_page, foot=foot)
     if fail_empty and not found:
         click.get_current_context().exit(Exit.NOT_FOUND)

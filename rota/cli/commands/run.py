@@ -12,6 +12,7 @@ from rota.cli.exits import Exit
 from rota.cli.follow import follow
 from rota.cli.selection import chosen, excluded
 from rota.cli.session import Session, pass_session
+from rota.core.counting import counted
 from rota.core.safe import safe_text
 from rota.engine.private import private_queue
 from rota.errors import TenantNotFound
@@ -121,4 +122,4 @@ def _lines(plan: RunPlan, *, tail: str) -> list[str]:
     if plan.tenants is None:
         return [f"{plan.job}: one run. {tail}", *held]
     named = ", ".join(plan.tenants[:20]) + (" and others" if len(plan.tenants) > 20 else "")
-    return [safe_text(f"{plan.job}: {len(plan.tenants)} tenants: {named}. {tail}"), *held]
+    return [safe_text(f"{plan.job}: {counted(len(plan.tenants), 'tenant')}: {named}. {tail}"), *held]

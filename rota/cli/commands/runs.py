@@ -7,6 +7,7 @@ from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
 from rota.cli.selection import chosen
 from rota.cli.session import Session, pass_session
+from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.model import RunKind, State
 from rota.queries import RunQuery
@@ -59,7 +60,7 @@ def runs(
     )
     found = [run_row(run) for run in app.store.runs(query)]
     next_page = found[-1].id if len(found) == limit else None
-    foot = f"more: --cursor {next_page}" if next_page else f"{len(found)} runs"
+    foot = f"more: --cursor {next_page}" if next_page else counted(len(found), "run")
     session.out.rows("rota.runs.list/1", found, columns(session), next_page=next_page, foot=foot)
     if fail_empty and not found:
         click.get_current_context().exit(Exit.NOT_FOUND)

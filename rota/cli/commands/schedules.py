@@ -1,6 +1,6 @@
 """`rota schedules`: list, show and change them."""
 
-from datetime import datetime
+from collections.abc import Sequence
 
 import click
 
@@ -8,11 +8,14 @@ from rota.cli.arguments import actor, from_json, keywords
 from rota.cli.command import RotaCommand, RotaGroup
 from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
+from rota.cli.pausing import end_of, missed_lines
 from rota.cli.selection import chosen, excluded
 from rota.cli.session import Session, pass_session
+from rota.core.counting import counted
 from rota.core.duration import parse_duration
 from rota.core.model import CatchUp, CatchUpMode, Overlap, Schedule, ScheduleState
 from rota.core.safe import safe_text
+from rota.views.pauses import paused_since
 from rota.views.schedule import Planned, planned, schedule_shown
 
 UNKNOWN = {Exit.NOT_FOUND: "no such schedule, job or tenant"}
@@ -45,7 +48,7 @@ def list_(session: Session, *, job: str | None, state: str | None, after: str | 
         Column("NEXT", lambda row: session.shown(row.next_at) if row.state is ScheduleState.ACTIVE else ""),
         Column("WHY", lambda row: _why(session, row)),
     ]
-    foot = f"{len(rows)} schedules" + (f"; more: --after {rows[-1].name}" if more else "")
+    foot = counted(len(rows), "schedule") + (f"; more: --after {rows[-1].name}" if more else "")
     session.out.rows("rota.schedules/1", rows, columns, next_page=rows[-1].name if more else None, foot=foot)
 
 
@@ -136,13 +139,13 @@ def put(
 @schedules.command(cls=RotaCommand, exits=UNKNOWN | {Exit.REFUSED: "it does not fire anyway"})
 @click.argument("name")
 @click.option("--reason", required=True, help="For those who will wonder.")
-@click.option("--until", metavar="TIME", help="Go on by itself at this time. Default: rota schedules resume.")
+@click.option("--until", metavar="TIME", help="Go on by itself then, or `never`. Default: the end it has, if any.")
 @pass_session
 def pause(session: Session, name: str, *, reason: str, until: str | None) -> None:
     """Stop firing a schedule. What runs already goes on, and nothing fails for it."""
     app = session.app
-    ends: datetime | None = session.instant(until, flag="--until", now=app.clock.now()) if until else None
-    _told(session, app.schedules.pause(name, reason=reason, until=ends, actor=actor()), "pause")
+    paused = app.schedules.pause(name, reason=reason, until=end_of(session, until), actor=actor())
+    _told(session, paused, "pause")
 
 
 @schedules.command(cls=RotaCommand, exits=UNKNOWN | {Exit.REFUSED: "it is not paused"})
@@ -151,7 +154,9 @@ def pause(session: Session, name: str, *, reason: str, until: str | None) -> Non
 @pass_session
 def resume(session: Session, name: str, *, reason: str | None) -> None:
     """Fire again, from now on: slots that passed meanwhile are not made up. See `rota backfill`."""
-    _told(session, session.app.schedules.resume(name, actor=actor(), reason=reason), "resume")
+    since = paused_since(session.app, name)
+    resumed = session.app.schedules.resume(name, actor=actor(), reason=reason)
+    _told(session, resumed, "resume", [] if since is None else missed_lines(session, [resumed], since=since))
 
 
 @schedules.command(name="run-now", cls=RotaCommand, exits=UNKNOWN)
@@ -243,7 +248,7 @@ def _catch_up(mode: str | None, limit: int | None, within: str | None) -> CatchU
         raise click.UsageError(f"--catch-up-within: {error}") from error
 
 
-def _told(session: Session, stored: Schedule, verb: str) -> None:
+def _told(session: Session, stored: Schedule, verb: str, more: Sequence[str] = ()) -> None:
     till = f" until {session.shown(stored.paused_until)}" if stored.paused_until else ""
     said = f"{stored.name}: {stored.timing}, {stored.state}{till}" + (f" ({stored.reason})" if stored.reason else "")
     is_active = stored.state is ScheduleState.ACTIVE
@@ -260,7 +265,7 @@ def _told(session: Session, stored: Schedule, verb: str) -> None:
         "next_at": stored.next_at,
         "paused_until": stored.paused_until,
     }
-    session.out.one(f"rota.schedules.{verb}/1", facts, [safe_text(said + following)])
+    session.out.one(f"rota.schedules.{verb}/1", facts, [safe_text(line) for line in (said + following, *more)])
 
 
 def _why(session: Session, row: Planned) -> str:

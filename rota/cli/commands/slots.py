@@ -1,7 +1,6 @@
 """`rota slots`: which slots ran, failed or are missing."""
 
-from datetime import date
-from itertools import groupby
+from collections import Counter
 
 import click
 
@@ -10,16 +9,24 @@ from rota.cli.exits import Exit
 from rota.cli.output import Column, Form, by_state
 from rota.cli.selection import chosen
 from rota.cli.session import Session, pass_session
+from rota.core.counting import counted
 from rota.views.slots import SlotRow, slot_grid
 
 MARKS = {"succeeded": "●", "failed": "■", "missing": "◇", "running": "○", "skipped": "·", "cancelled": "×"}
 
+DATE = len("2026-11-20")
+WIDEST = 96
+"""Marks that a line has at most: a day of a schedule that is due each 15 minutes."""
+
 
 @click.command(
     cls=RotaCommand,
-    exits={Exit.FAILED: "with --missed: there are missing or failed slots", Exit.NOT_FOUND: "no such job or tenant"},
+    exits={
+        Exit.FAILED: "with --missed: there are missing or failed slots",
+        Exit.NOT_FOUND: "no such job, schedule or tenant",
+    },
 )
-@click.argument("job")
+@click.argument("job", metavar="JOB|SCHEDULE")
 @click.option("--tenant", "tenants", multiple=True, metavar="A,B|@TAG", help="Only these tenants.")
 @click.option("--since", metavar="TIME", default="7d", show_default=True, help="From here on: 7d (ago), 2026-11-20.")
 @click.option("--until", metavar="TIME", default="now", show_default=True, help="Up to here, not included.")
@@ -37,7 +44,7 @@ def slots(session: Session, job: str, *, tenants: tuple[str, ...], since: str, u
     if session.out.form is Form.TABLE and not missed:
         for line in _strips(session, rows):
             session.out.text(line)
-        session.out.say(f"{len(rows)} slots, {len(wrong)} missing or failed for somebody")
+        session.out.say(f"{counted(len(rows), 'slot')}, {len(wrong)} missing or failed for somebody")
     else:
         session.out.rows("rota.slots.list/1", wrong if missed else rows, _columns(session))
     if missed and wrong:
@@ -45,16 +52,26 @@ def slots(session: Session, job: str, *, tenants: tuple[str, ...], since: str, u
 
 
 def _strips(session: Session, rows: list[SlotRow]) -> list[str]:
-    """Return one line per day and schedule: a mark for each slot."""
+    """Return one line per day and schedule, a mark for each slot; one per hour for a schedule with very many."""
 
-    def line(row: SlotRow) -> tuple[date, str]:
-        return row.slot.astimezone(session.zone).date(), row.schedule
+    def day(row: SlotRow) -> tuple[str, str]:
+        return f"{row.slot.astimezone(session.zone):%Y-%m-%d}", row.schedule
 
-    # The rows of several schedules come mixed, by slot; sorting by line keeps the order of slots within each.
-    days = groupby(sorted(rows, key=line), key=line)
-    return [
-        f"{day}  {schedule}  {''.join(MARKS.get(row.state, '○') for row in group)}" for (day, schedule), group in days
-    ]
+    busy = {schedule for (_, schedule), count in Counter(day(row) for row in rows).items() if count > WIDEST}
+
+    def line(row: SlotRow) -> tuple[str, str]:
+        if row.schedule not in busy:
+            return day(row)
+        # With the offset: the hour that the clocks repeat is two hours.
+        return f"{row.slot.astimezone(session.zone):%Y-%m-%d %H:00 %z}", row.schedule
+
+    # The rows of several schedules come mixed, by slot: in each line they keep that order.
+    lines: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        lines.setdefault(line(row), []).append(MARKS.get(row.state, "○"))
+    # By day, then by schedule; the hours of a day by its clock, the repeated one in the order in which it passed.
+    ordered = sorted(lines.items(), key=lambda item: (item[0][0][:DATE], item[0][1]))
+    return [f"{when}  {schedule}  {''.join(marks)}" for (when, schedule), marks in ordered]
 
 
 def _columns(session: Session) -> list[Column]:

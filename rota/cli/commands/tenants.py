@@ -8,10 +8,12 @@ from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand, RotaGroup
 from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
+from rota.cli.pausing import end_of
 from rota.cli.progress import progress
 from rota.cli.selection import chosen
 from rota.cli.session import Session, pass_session
 from rota.core.controls import Paused
+from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.safe import safe_text
 from rota.views.tenants import TenantRow, TenantTried, by_host, tenant_row, tenant_rows, try_tenants
@@ -39,7 +41,7 @@ def list_(session: Session) -> None:
         Column("WHY", lambda row: row.reason),
     ]
     trouble = by_host([row.host for row in rows if row.state == "parked"], total=len(rows))
-    foot = f"{len(rows)} tenants" + (f"; {safe_text(trouble)}" if trouble else "")
+    foot = counted(len(rows), "tenant") + (f"; {safe_text(trouble)}" if trouble else "")
     session.out.rows("rota.tenants.list/2", rows, columns, foot=foot)
 
 
@@ -54,14 +56,12 @@ def show(session: Session, tenant: str) -> None:
 
 @tenants.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such tenant"})
 @click.argument("tenant")
-@click.option("--until", metavar="TIME", help="Go on by itself at this time. Default: rota tenants resume.")
+@click.option("--until", metavar="TIME", help="Go on by itself then, or `never`. Default: the end it has, if any.")
 @click.option("--reason", required=True, help="For those who will wonder.")
 @pass_session
 def pause(session: Session, *, tenant: str, until: str | None, reason: str) -> None:
     """Stop all jobs of a tenant for a while; the same as `rota pause --tenant`."""
-    app = session.app
-    ends = session.instant(until, flag="--until", now=app.clock.now()) if until else None
-    made = app.pauses.pause(Paused.TENANT, tenant, reason=reason, until=ends, actor=actor())
+    made = session.app.pauses.pause(Paused.TENANT, tenant, reason=reason, until=end_of(session, until), actor=actor())
     line = f"tenant {safe_text(tenant)} is paused; to go on: rota tenants resume {safe_text(quote(tenant))}"
     session.out.one("rota.pause/1", made, [line])
 

@@ -43,7 +43,7 @@ def wait(session: Session, *, runs: tuple[str, ...], timeout: str | None) -> Non
         if not still:
             break
         if limit is not None and app.clock.monotonic() - started >= limit.total_seconds():
-            raise WaitTimedOut(f"{len(still)} of {len(rows)} runs are not over after {duration_text(limit)}")
+            raise WaitTimedOut(f"{len(still)} of {len(rows)} not over after {duration_text(limit)}")
         sleep(POLL)
     columns = [
         Column("RUN", lambda row: row.id),

@@ -5,6 +5,7 @@ import click
 from rota.cli.command import RotaCommand
 from rota.cli.output import Column, by_state
 from rota.cli.session import Session, pass_session
+from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.views.workers import Held, WorkerRow, worker_rows
 
@@ -34,7 +35,7 @@ def workers(session: Session) -> None:
         Column("LOOPS", _loops),
     ]
     alive = sum(1 for row in rows if row.state == "alive")
-    session.out.rows("rota.workers/1", rows, columns, foot=f"{len(rows)} workers, {alive} alive")
+    session.out.rows("rota.workers/1", rows, columns, foot=f"{counted(len(rows), 'worker')}, {alive} alive")
 
 
 def _queues(row: WorkerRow) -> str:

@@ -10,9 +10,12 @@ from rota.clock import to_micros
 from rota.core.model import Outcome, Run
 from rota.queries import ClaimRequest
 from rota.stores.sql import keys, line, progress, turns
-from rota.stores.sql.database import Link
+from rota.stores.sql.database import Link, json_of
 from rota.stores.sql.front import LONG, PASSED, Key, after_looking
 from rota.stores.sql.rows import ACCEPTED, ATTEMPT, RUN, accepted, columns, ended, run_of
+
+FEW = 50
+"""Names that stand in a claim one by one."""
 
 RUN_COLUMNS = columns(RUN, "r")
 
@@ -190,8 +193,9 @@ def claim(link: Link, request: ClaimRequest, *, now: datetime) -> list[Run]:
 def _claim(link: Link, request: ClaimRequest, queue: str, limit: int, now: datetime) -> list[Any]:
     micros = to_micros(now)
     lease_until = to_micros(now + request.lease)
-    unknown = [*sorted(request.except_jobs), *sorted(request.except_tenants)]
-    exception = _but_not("r.job", len(request.except_jobs)) + _but_not("r.tenant", len(request.except_tenants))
+    of_jobs, unknown_jobs = _but_not("r.job", request.except_jobs)
+    of_tenants, held_tenants = _but_not("r.tenant", request.except_tenants)
+    exception, unknown = of_jobs + of_tenants, unknown_jobs + held_tenants
     taken = (request.worker, lease_until, micros, micros)
     if link.dialect.name == "postgres":
 
@@ -231,9 +235,16 @@ def _claim_from_front(link: Link, look: Callable[..., list[Any]], limit: int, ke
     return rows
 
 
-def _but_not(column: str, number: int) -> str:
-    """Return a condition that leaves out so many values of a column; a run without one is never meant."""
-    return f" AND ({column} IS NULL OR {column} NOT IN ({', '.join('?' * number)}))" if number else ""
+def _but_not(column: str, names: frozenset[str]) -> tuple[str, list[Any]]:
+    """Return a condition that leaves out these values of a column, with its parameters; a run without one is never
+    meant."""
+    if not names:
+        return "", []
+    if len(names) <= FEW:
+        return f" AND ({column} IS NULL OR {column} NOT IN ({', '.join('?' * len(names))}))", sorted(names)
+    # As one parameter: a statement takes some ten thousand, and looks at each one of them for each row.
+    listed = json_of([(name,) for name in sorted(names)])
+    return f" AND ({column} IS NULL OR {column} NOT IN (SELECT x.name FROM {{rows(name:text)}} AS x))", [listed]
 
 
 def _places(rows: Sequence[Any]) -> list[tuple[int, tuple[float, str]]]:

@@ -1,7 +1,7 @@
 """What is known now of the things that may stand in a run's way, each read from the store once."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
 
 import msgspec
@@ -18,6 +18,7 @@ from rota.errors import TenantListFailed
 from rota.queries import Counts, RoundQuery, RunQuery, ScheduleQuery
 from rota.views.runs import find_round
 from rota.views.status import alive_workers
+from rota.views.why.reason import at
 
 TICK = timedelta.resolution
 LOOKED_AT = 1000
@@ -27,14 +28,19 @@ LOOKED_AT = 1000
 class Facts:
     """Good for one question: what it has read once it does not read again."""
 
-    def __init__(self, app: Rota) -> None:
+    def __init__(self, app: Rota, *, zone: tzinfo = UTC) -> None:
         self.app: Rota = app
+        self._zone = zone
         self.now: datetime = app.clock.now()
         self.told_of_gates: dict[str, str] = {}
         """What was said of a gate or a blocker for one run, for the next ones that it holds."""
         self._schedules: dict[str, Schedule | None] = {}
         self._rounds: dict[str, Round | None] = {}
         self._queued: dict[str, list[Run]] = {}
+
+    def at(self, instant: datetime) -> str:
+        """Return an instant as it is named in a sentence, in the zone that was asked for."""
+        return at(instant, self._zone)
 
     # --- what people and guards have set ---
 
@@ -86,6 +92,20 @@ class Facts:
             TenantListFailed: the source cannot be read.
         """
         return {tenant.id: tenant for tenant in self.app.list_tenants()}
+
+    def is_stranger(self, tenant: str) -> bool:
+        """Return whether the source does not list a tenant; not where it cannot be asked."""
+        try:
+            return tenant not in self.tenants
+        except TenantListFailed:
+            return False
+
+    def has_history(self, job: str, tenant: str) -> bool:
+        """Return whether a job ever ran for a tenant, as far as the store remembers."""
+        if self.app.store.runs(RunQuery(jobs=(job,), tenants=(tenant,), limit=1)):
+            return True
+        names = [schedule.name for schedule in self.schedules_of(job)]
+        return any(self.app.store.progress(schedule=name, tenants=[tenant]) for name in names)
 
     def zone_of(self, tenant: str) -> str:
         """Return the zone of a tenant; that of the settings for one that nobody lists."""

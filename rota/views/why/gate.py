@@ -8,7 +8,7 @@ from rota.core.dependencies import Blocker
 from rota.core.gates import DEPENDS, split
 from rota.core.model import Run, State
 from rota.views.why.facts import Facts
-from rota.views.why.reason import Code, Reason, at, reason
+from rota.views.why.reason import Code, Reason, reason
 
 
 def at_gate(facts: Facts, run: Run) -> list[Reason]:
@@ -25,7 +25,7 @@ def at_gate(facts: Facts, run: Run) -> list[Reason]:
             found = _in_catch_up(facts, run, gate, schedule)
         case "campaign", name:
             found = _in_campaign(facts, gate, name)
-        case "job" | "tenant", _:
+        case "job" | "tenant" | "parked", _:
             found = []
         case _:
             return [reason(Code.HELD, f"it is held by {gate}, which this version does not know", gate=gate)]
@@ -51,7 +51,7 @@ def _is_told(facts: Facts, gate: str) -> bool:
     match split(gate):
         case "job", name:
             return facts.pause(Paused.JOB, name) is not None
-        case "tenant", name:
+        case "tenant" | "parked", name:
             return facts.pause(Paused.TENANT, name) is not None or facts.parked(name) is not None
         case _:
             return False
@@ -63,7 +63,7 @@ def in_front(facts: Facts, run: Run) -> str:
         return "an earlier run of its schedule and tenant goes first"
     if run.due_at > facts.now:
         again = f"attempt {run.attempt + 1} of {run.max_attempts} is" if run.attempt else "it is due"
-        return f"{again} at {at(run.due_at)}"
+        return f"{again} at {facts.at(run.due_at)}"
     gate = run.held_by
     if gate is None:
         return "it is due, and goes on within a second"
@@ -78,16 +78,17 @@ def _blocked_by(facts: Facts, one: Blocker) -> str:
     # Without the tenant, whose line it stands in: the same words for all of them.
     key = f"{one.schedule} {one.slot.timestamp()} {one.why}"
     if key not in facts.told_of_gates:
-        facts.told_of_gates[key] = f"blocked by {one.job}, slot {at(one.slot)} ({one.why})"
+        facts.told_of_gates[key] = f"blocked by {one.job}, slot {facts.at(one.slot)} ({one.why})"
     return facts.told_of_gates[key]
 
 
 def _closed(facts: Facts, run: Run, gate: str) -> str:
     kind, name = split(gate)
-    pause = facts.pause(Paused(kind), name) if kind in ("job", "tenant") else None
+    what = "tenant" if kind == "parked" else kind
+    pause = facts.pause(Paused(what), name) if what in ("job", "tenant") else None
     if pause is not None:
-        return f"{kind} {name} is {pause.said}"
-    circuit = facts.parked(name) if kind == "tenant" else None
+        return f"{what} {name} is {pause.said}"
+    circuit = facts.parked(name) if what == "tenant" else None
     if circuit is not None:
         return f"tenant {name} is parked: {circuit.reason}"
     return "; ".join(one.text for one in at_gate(facts, run))
@@ -100,7 +101,7 @@ def blocked(facts: Facts, run: Run) -> list[Reason]:
         theirs = facts.run_of_slot(one.schedule, one.tenant, one.slot)
         error = None if theirs is None or theirs.error is None else theirs.error.first_line
         state = "" if theirs is None else f"; run {theirs.id} is {theirs.state}"
-        what = f"blocked: {one.said}{state}" + (f": {error}" if error else "")
+        what = f"blocked: {_unmet(facts, one)}{state}" + (f": {error}" if error else "")
         tenant = f" --tenant {one.tenant}" if one.tenant else ""
         fix = f"rota retry {theirs.id}" if theirs is not None and theirs.state.is_final else f"rota explain {one.job}"
         found.append(
@@ -111,6 +112,11 @@ def blocked(facts: Facts, run: Run) -> list[Reason]:
             )
         )  # fmt: skip
     return found
+
+
+def _unmet(facts: Facts, one: Blocker) -> str:
+    tenant = f" for {one.tenant}" if one.tenant else ""
+    return f"{one.job} has not succeeded{tenant} in its slot {facts.at(one.slot)} ({one.why})"
 
 
 def _behind_canary(facts: Facts, round_id: str) -> list[Reason]:

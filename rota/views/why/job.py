@@ -1,36 +1,40 @@
 """Why a job or a schedule does not run, for a tenant or all, now or in one slot."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from msgspec.structs import replace
 
 from rota.app import Rota
 from rota.core.controls import Paused
 from rota.core.model import Run, Schedule, ScheduleState
-from rota.errors import BadArguments
+from rota.core.words import parse
+from rota.errors import BadArguments, TenantNotFound
 from rota.queries import RunQuery
-from rota.views.explain import Explained, explain_timing
+from rota.views.explain import Explained, explain_agenda
 from rota.views.why.answer import answer
 from rota.views.why.facts import TICK, Facts
-from rota.views.why.reason import ALL_IS_WELL, Code, Reason, Why, at, distance, reason
+from rota.views.why.reason import ALL_IS_WELL, Code, Reason, Why, distance, reason
 from rota.views.why.run import name_of, paused, why_run
 from rota.views.why.slot import agenda_for, why_slot
 from rota.views.why.standing import tenant_held, tenant_reasons, unlisted, what_holds
 from rota.views.why.waiting import groups
 
 
-def ask_schedule(app: Rota, schedule: Schedule, *, tenant: str | None, slot: datetime | None, count: int) -> Why:
+def ask_schedule(
+    app: Rota, schedule: Schedule, *, tenant: str | None, slot: datetime | None, count: int, zone: tzinfo = UTC
+) -> Why:
     """Return why a schedule does not run, with its next `count` slots.
 
     Raises:
         BadArguments: a tenant is named, and its job has none.
+        TenantNotFound: the source does not list it, and its job never ran for it.
     """
-    facts = Facts(app)
+    facts = Facts(app, zone=zone)
     _check_tenant(facts, schedule.job, tenant)
     for_whom = f" for {tenant}" if tenant is not None else ""
     if slot is not None:
-        subject = f"slot {at(slot)} of {schedule.name}{for_whom}"
+        subject = f"slot {facts.at(slot)} of {schedule.name}{for_whom}"
         return answer("slot", subject, why_slot(facts, schedule, tenant, slot))
     theirs = [run for run in facts.open_runs(schedule.job, tenant) if run.schedule == schedule.name]
     reasons = _of_schedule(facts, schedule, tenant, theirs)
@@ -38,18 +42,21 @@ def ask_schedule(app: Rota, schedule: Schedule, *, tenant: str | None, slot: dat
     return replace(told, schedules=_in_words(facts, [schedule], tenant, count))
 
 
-def ask_job(app: Rota, name: str, *, tenant: str | None, slot: datetime | None, count: int) -> Why:
+def ask_job(app: Rota, name: str, *, tenant: str | None, slot: datetime | None, count: int, zone: tzinfo = UTC) -> Why:
     """Return why a job does not run, with the next `count` slots of its schedules.
 
     Raises:
         BadArguments: a tenant is named, and the job has none; or a slot, and it has no schedule.
+        TenantNotFound: the source does not list it, and the job never ran for it.
     """
-    facts = Facts(app)
+    facts = Facts(app, zone=zone)
     _check_tenant(facts, name, tenant)
     schedules = facts.schedules_of(name)
     for_whom = f" for {tenant}" if tenant is not None else ""
     if slot is not None:
-        return answer("slot", f"slot {at(slot)} of {name}{for_whom}", _of_slot(facts, name, schedules, tenant, slot))
+        return answer(
+            "slot", f"slot {facts.at(slot)} of {name}{for_whom}", _of_slot(facts, name, schedules, tenant, slot)
+        )
     runs = facts.open_runs(name, tenant)
     reasons = _of_job(facts, name, tenant, schedules, runs)
     for schedule in schedules:
@@ -65,6 +72,8 @@ def _check_tenant(facts: Facts, job: str, tenant: str | None) -> None:
     known = facts.job(job)
     if tenant is not None and known is not None and not known.per_tenant:
         raise BadArguments(f"job {job!r} is not per_tenant: it runs once, for nobody in particular")
+    if tenant is not None and facts.is_stranger(tenant) and not facts.has_history(job, tenant):
+        raise TenantNotFound(tenant, known=facts.tenants)
 
 
 def _of_slot(
@@ -109,7 +118,7 @@ def _last_run(facts: Facts, job: str, tenant: str | None) -> Reason | None:
     if last is None:
         return None
     told = why_run(facts, last)[0]
-    return replace(told, text=f"the last one, {name_of(last)}: {told.text}")
+    return replace(told, text=f"the last one, {name_of(facts, last)}: {told.text}")
 
 
 def _of_schedule(facts: Facts, schedule: Schedule, tenant: str | None, runs: Sequence[Run]) -> list[Reason]:
@@ -139,15 +148,19 @@ def _in_future(facts: Facts, schedule: Schedule, tenant: str | None, *, is_fine:
     is_of_all = tenant is None and known is not None and known.per_tenant
     progress = facts.app.store.progress(schedule=schedule.name, tenants=None if is_of_all else [tenant or ""])
     last = max((one.last_success for one in progress if one.last_success is not None), default=None)
-    said = f"last success in slot {at(last)} ({distance(last, now=facts.now)})" if last else "no success yet"
+    said = f"last success in slot {facts.at(last)} ({distance(last, now=facts.now)})" if last else "no success yet"
+    is_new = last is None and schedule.last_run_at is None
+    if is_new:
+        said = "has not run yet"
     agenda = agenda_for(facts, schedule, tenant)
     next_at = None
     if schedule.state is ScheduleState.ACTIVE and agenda is not None:
         next_at = agenda.next_slot(after=max(facts.now, schedule.cursor))
-        due = f"next at {at(next_at)} ({distance(next_at, now=facts.now)})" if next_at else "no slot is to come"
-        said = f"{said}, {due}"
+        due = f"next at {facts.at(next_at)} ({distance(next_at, now=facts.now)})" if next_at else "no slot is to come"
+        said = f"{said}: {due}" if is_new else f"{said}, {due}"
     code = Code.FINE if is_fine else Code.NEXT
-    text = f"{schedule.name} runs fine: {said}" if is_fine else f"{schedule.name}: {said}"
+    fine = " runs fine" if is_fine and last is not None else ""
+    text = f"{schedule.name} {said}" if is_new else f"{schedule.name}{fine}: {said}"
     return [reason(code, text, schedule=schedule.name, last_success=last, next_at=next_at)]
 
 
@@ -155,5 +168,6 @@ def _in_words(facts: Facts, schedules: Sequence[Schedule], tenant: str | None, c
     found = []
     for schedule in schedules:
         agenda = agenda_for(facts, schedule, tenant)
-        found += [explain_timing(timing, after=facts.now, count=count) for timing in agenda.timings] if agenda else []
+        if agenda is not None:
+            found.append(explain_agenda(parse(schedule.timing), agenda, after=facts.now, count=count))
     return found

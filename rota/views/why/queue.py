@@ -4,19 +4,19 @@ from collections import Counter
 
 from rota.core.model import Run
 from rota.views.why.facts import LOOKED_AT, Facts
-from rota.views.why.reason import Code, Reason, at, named, reason
+from rota.views.why.reason import Code, Reason, named, reason
 
 
 def in_queue(facts: Facts, run: Run) -> list[Reason]:
     """Return what a queued run waits for."""
     if not facts.workers:
         last = facts.last_seen
-        gone = f"; the last was seen at {at(last)}" if last is not None else ""
+        gone = f"; the last was seen at {facts.at(last)}" if last is not None else ""
         return [reason(Code.NO_WORKER, f"no worker is alive{gone}", "rota start", last_seen=last)]
     takers = facts.takers(run.queue)
     if not takers:
         count = len(facts.workers)
-        text = f"none of the {count} processes that live takes runs of queue {run.queue}"
+        text = f"none of the processes that live ({count}) takes runs of queue {run.queue}"
         return [reason(Code.NO_WORKER_FOR_QUEUE, text, f"rota start --queues {run.queue}:8", queue=run.queue)]
     unknown = _unknown(facts, run)
     if unknown is not None:
@@ -56,8 +56,8 @@ def _taken(facts: Facts, run: Run) -> Reason | None:
     if not is_full:
         return None
     by_job = Counter(one.job for one in here)
-    begun = [one.started_at for one in here if one.started_at is not None]
-    longest = f"; the longest since {at(min(begun))}" if begun else ""
+    begun = [since for one in here if (since := one.started_at or one.claimed_at) is not None]
+    longest = f"; the longest since {facts.at(min(begun))}" if begun else ""
     what = named((f"{count} {job}" for job, count in by_job.most_common()), most=4)
     text = f"all {places} places for queue {run.queue} are taken: {what}{longest}"
     return reason(

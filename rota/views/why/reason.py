@@ -1,7 +1,7 @@
 """What stands in the way of a run, or how it ended, one reason at a time."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 
 from msgspec import Struct
@@ -113,10 +113,10 @@ def reason(code: Code, text: str, fix: str | None = None, **facts: object) -> Re
     return Reason(code=code, text=text, fix=fix, facts={name: fact for name, fact in facts.items() if fact is not None})
 
 
-def at(instant: datetime) -> str:
-    """Return an instant as reasons name it: to the minute, in UTC, to the second where it has some."""
-    shown = "%Y-%m-%d %H:%M:%S UTC" if instant.second else "%Y-%m-%d %H:%M UTC"
-    return instant.strftime(shown)
+def at(instant: datetime, zone: tzinfo = UTC) -> str:
+    """Return an instant as reasons name it: to the minute, to the second where it has some, with its zone."""
+    local = instant.astimezone(zone)
+    return local.strftime("%Y-%m-%d %H:%M:%S %Z" if local.second else "%Y-%m-%d %H:%M %Z")
 
 
 def distance(instant: datetime, *, now: datetime) -> str:

@@ -9,7 +9,7 @@ from rota.core.model import Outcome, Run, RunKind, State
 from rota.views.why.facts import Facts
 from rota.views.why.gate import at_gate, blocked
 from rota.views.why.queue import in_queue
-from rota.views.why.reason import Code, Reason, at, distance, reason
+from rota.views.why.reason import Code, Reason, distance, reason
 
 
 def why_run(facts: Facts, run: Run) -> list[Reason]:
@@ -22,14 +22,14 @@ def why_run(facts: Facts, run: Run) -> list[Reason]:
         case State.SCHEDULED:
             return in_the_way(facts, run) + _scheduled(facts, run)
         case _:
-            return [_ended(run)]
+            return [_ended(facts, run)]
 
 
-def name_of(run: Run) -> str:
+def name_of(facts: Facts, run: Run) -> str:
     """Return how a run is named in a sentence: `run 0197… of import for acme, slot 2026-06-01 13:00 UTC`."""
     what = "the expansion" if run.kind is RunKind.EXPANSION else "run"
     tenant = f" for {run.tenant}" if run.tenant is not None else ""
-    slot = f", slot {at(run.slot)}" if run.slot is not None else ""
+    slot = f", slot {facts.at(run.slot)}" if run.slot is not None else ""
     return f"{what} {run.id} of {run.job}{tenant}{slot}"
 
 
@@ -49,11 +49,11 @@ def paused(facts: Facts, kind: Paused, name: str) -> Reason | None:
     pause = facts.pause(kind, name)
     if pause is None:
         return None
-    until = f", until {at(pause.until)} ({distance(pause.until, now=facts.now)})" if pause.until else ""
+    until = f", until {facts.at(pause.until)} ({distance(pause.until, now=facts.now)})" if pause.until else ""
     flag = "" if kind is Paused.JOB else f"--{kind} "
     return reason(
         _PAUSED[kind],
-        f"{kind} {name} is {pause.said}, since {at(pause.since)}{until}",
+        f"{kind} {name} is {pause.said}, since {facts.at(pause.since)}{until}",
         f"rota resume {flag}{name}",
         kind=str(kind), name=name, author=pause.author, reason=pause.reason, since=pause.since, until=pause.until,
     )  # fmt: skip
@@ -67,7 +67,7 @@ def parked(facts: Facts, tenant: str) -> Reason | None:
     probe = f"; tried next {distance(circuit.probe_at, now=facts.now)}" if circuit.probe_at is not None else ""
     return reason(
         Code.TENANT_PARKED,
-        f"tenant {tenant} is parked since {at(circuit.parked_at)}, after {circuit.failures} failures in a row: "
+        f"tenant {tenant} is parked since {facts.at(circuit.parked_at)}, after {circuit.failures} failures in a row: "
         f"{circuit.reason}{probe}",
         f"rota tenants test --tenant {tenant}",
         tenant=tenant, since=circuit.parked_at, failures=circuit.failures, reason=circuit.reason,
@@ -93,18 +93,19 @@ def _overlapped(facts: Facts, run: Run) -> list[Reason]:
         # `unblock` finds it: two that freed the key at once have missed each other.
         return [reason(Code.HELD, "the run before it is over: it goes on within seconds", run=run.id)]
     theirs = why_run(facts, holder)
-    how = f"{name_of(holder)}, which is {holder.state}"
+    how = f"{name_of(facts, holder)}, which is {holder.state}"
     told = reason(
         Code.OVERLAP,
         f"an earlier run of its schedule and tenant goes first: {how}",
         f"rota explain {holder.id}",
-        run=holder.id, state=str(holder.state), slot=holder.slot, owner=holder.owner, since=holder.started_at,
+        run=holder.id, state=str(holder.state), slot=holder.slot, owner=holder.owner,
+        since=holder.started_at or holder.claimed_at,
     )  # fmt: skip
     return [told, *(replace(one, text=f"that one: {one.text}") for one in theirs)]
 
 
 def _later(facts: Facts, run: Run) -> list[Reason]:
-    when = f"{at(run.due_at)} ({distance(run.due_at, now=facts.now)})"
+    when = f"{facts.at(run.due_at)} ({distance(run.due_at, now=facts.now)})"
     then = [reason(Code.DEPENDS, one.text, one.fix, **one.facts) for one in blocked(facts, run)] if run.held_by else []
     if run.attempt == 0 and run.lost_count == 0 and not run.token:
         return [reason(Code.NOT_DUE, f"it is not due until {when}", due_at=run.due_at), *then]
@@ -128,11 +129,12 @@ def _later(facts: Facts, run: Run) -> list[Reason]:
 def _running(facts: Facts, run: Run) -> list[Reason]:
     found = []
     worker = facts.worker(run.owner)
-    where = f"{worker.host} (pid {worker.pid})" if worker is not None else f"worker {run.owner}"
+    where = f"{worker.host} (pid {worker.pid})" if worker is not None else f"{run.owner}"
     since = run.started_at or run.claimed_at
-    took = f" since {at(since)} ({rough_duration((facts.now - since).total_seconds())})" if since is not None else ""
+    took = "" if since is None else f" since {facts.at(since)} ({rough_duration((facts.now - since).total_seconds())})"
     come = "" if run.done is None else f", {run.done:,}/{run.total:,} done" if run.total else f", {run.done:,} done"
-    begun = "runs" if run.started_at is not None else "is claimed, and begins when there is a place there,"
+    # A store may learn when an attempt began only with how it ended: until then it is not known whether it has.
+    begun = f"it runs{took} on {where}" if run.started_at is not None else f"worker {where} has it{took}"
     if run.lease_until is not None and run.lease_until < facts.now:
         found.append(
             reason(
@@ -148,7 +150,7 @@ def _running(facts: Facts, run: Run) -> list[Reason]:
     found.append(
         reason(
             Code.RUNNING,
-            f"it {begun}{took} on {where}, attempt {run.attempt} of {run.max_attempts}{come}",
+            f"{begun}, attempt {run.attempt} of {run.max_attempts}{come}",
             None if found else f"rota logs {run.id}",
             run=run.id, owner=run.owner, since=since, attempt=run.attempt, done=run.done, total=run.total,
             lease_until=run.lease_until,
@@ -157,8 +159,8 @@ def _running(facts: Facts, run: Run) -> list[Reason]:
     return found
 
 
-def _ended(run: Run) -> Reason:
-    when = f" at {at(run.ended_at)}" if run.ended_at is not None else ""
+def _ended(facts: Facts, run: Run) -> Reason:
+    when = f" at {facts.at(run.ended_at)}" if run.ended_at is not None else ""
     match run.state:
         case State.SUCCEEDED:
             return _end(run, Code.SUCCEEDED, f"it succeeded{when}", None)
@@ -187,5 +189,5 @@ def _outcome(outcome: Outcome | None) -> str:
 def nobody_keeps(facts: Facts, what: str) -> Reason:
     """Return that no process lives which would do what is to be done."""
     last = facts.last_seen
-    since = f"none lives since {at(last)}" if last is not None else "none was ever started"
+    since = f"none lives since {facts.at(last)}" if last is not None else "none was ever started"
     return reason(Code.NO_SCHEDULER, f"{what}: {since}", "rota start", last_seen=last)

@@ -11,7 +11,7 @@ from rota.core.words import parse
 from rota.errors import BadSchedule, TenantListFailed
 from rota.queries import AuditQuery, RoundQuery
 from rota.views.why.facts import LOOKED_AT, TICK, Facts
-from rota.views.why.reason import Code, Reason, at, distance, named, reason
+from rota.views.why.reason import Code, Reason, distance, named, reason
 from rota.views.why.run import name_of, why_run
 from rota.views.why.standing import tenant_reasons, what_holds
 
@@ -35,11 +35,11 @@ def why_slot(facts: Facts, schedule: Schedule, tenant: str | None, slot: datetim
     if agenda is None:
         return what_holds(facts, schedule)
     if agenda.next_slot(after=slot - TICK) != slot:
-        return [_no_slot(schedule, agenda, slot)]
+        return [_no_slot(facts, schedule, agenda, slot)]
     if apart:
         return apart
     if slot > facts.now:
-        text = f"the slot is to come: {at(slot)} ({distance(slot, now=facts.now)})"
+        text = f"the slot is to come: {facts.at(slot)} ({distance(slot, now=facts.now)})"
         return [*what_holds(facts, schedule), reason(Code.SLOT_TO_COME, text, slot=slot)]
     return undecided(facts, schedule, slot) if slot > schedule.cursor else [_never_fired(facts, schedule, tenant, slot)]
 
@@ -65,13 +65,13 @@ def undecided(facts: Facts, schedule: Schedule, slot: datetime) -> list[Reason]:
         return [reason(Code.UNKNOWN_JOB, text, job=schedule.job, slot=slot)]
     if not facts.schedulers:
         last = max((worker.last_seen for worker in facts.schedulers_known), default=None)
-        since = f"none lives since {at(last)}" if last is not None else "none is known"
-        text = f"slot {at(slot)} is not fired yet, because no scheduler lives: {since}"
+        since = f"none lives since {facts.at(last)}" if last is not None else "none is known"
+        text = f"slot {facts.at(slot)} is not fired yet, because no scheduler lives: {since}"
         return [reason(Code.NO_SCHEDULER, text, "rota start, or rota tick", slot=slot, last_seen=last)]
     late = distance(slot, now=facts.now)
-    text = f"slot {at(slot)} is due ({late}), and is fired within seconds"
+    text = f"slot {facts.at(slot)} is due ({late}), and is fired within seconds"
     if facts.now - slot > ON_TIME:
-        text = f"slot {at(slot)} is due ({late}), and the schedulers have not come to it: read their log"
+        text = f"slot {facts.at(slot)} is due ({late}), and the schedulers have not come to it: read their log"
         return [reason(Code.NO_SCHEDULER, text, "rota workers", slot=slot)]
     return [reason(Code.SLOT_TO_COME, text, slot=slot)]
 
@@ -85,7 +85,7 @@ def _of_run(facts: Facts, run: Run) -> list[Reason]:
     reasons = why_run(facts, run)
     if run.state in (State.SUCCEEDED, State.FAILED, State.CANCELLED, State.SKIPPED):
         first, *others = reasons
-        return [reason(first.code, f"{name_of(run)}: {first.text}", first.fix, **first.facts), *others]
+        return [reason(first.code, f"{name_of(facts, run)}: {first.text}", first.fix, **first.facts), *others]
     return reasons
 
 
@@ -95,7 +95,7 @@ def _of_round(facts: Facts, round_: Round, tenant: str | None) -> list[Reason]:
     if tenant is not None:
         text = (
             f"round {round_.id} of this slot has no run for {tenant}: it was not among the {round_.expected or 0} "
-            f"tenants that were listed at {at(round_.created_at)}"
+            f"tenants that were listed at {facts.at(round_.created_at)}"
         )
         return [reason(Code.TENANT_NOT_LISTED_THEN, text, f"rota show {round_.id}", round=round_.id, tenant=tenant)]
     return sum_of(facts, round_)
@@ -127,7 +127,7 @@ def sum_of(facts: Facts, round_: Round) -> list[Reason]:
     """Return how it stands with a round whose tenants are listed."""
     counts = facts.app.store.round_counts([round_.id]).get(round_.id, {})
     shown = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no runs"
-    slot = f" of slot {at(round_.slot)}" if round_.slot is not None else ""
+    slot = f" of slot {facts.at(round_.slot)}" if round_.slot is not None else ""
     fix = f"rota retry {round_.id}" if _SUM[round_.state] is Code.FAILED else f"rota show {round_.id}"
     by_state = {str(state): count for state, count in counts.items()}
     return [
@@ -143,7 +143,8 @@ def _left_out(facts: Facts, schedule: Schedule, slot: datetime) -> Reason | None
     query = RoundQuery(schedule=schedule.name, states=(RoundState.SKIPPED,), slot_since=slot, limit=LOOKED_AT)
     for round_ in facts.app.store.rounds(query):
         if round_.skipped_from is not None and round_.slot is not None and round_.skipped_from <= slot <= round_.slot:
-            text = f"skipped with all slots from {at(round_.skipped_from)} to {at(round_.slot)}: {round_.reason}"
+            span = f"from {facts.at(round_.skipped_from)} to {facts.at(round_.slot)}"
+            text = f"skipped with all slots {span}: {round_.reason}"
             until = round_.slot + timedelta(seconds=1)
             fix = (
                 f"rota backfill {schedule.name} --since {round_.skipped_from:%Y-%m-%dT%H:%M:%SZ} "
@@ -156,16 +157,16 @@ def _left_out(facts: Facts, schedule: Schedule, slot: datetime) -> Reason | None
     return None
 
 
-def _no_slot(schedule: Schedule, agenda: Agenda, slot: datetime) -> Reason:
+def _no_slot(facts: Facts, schedule: Schedule, agenda: Agenda, slot: datetime) -> Reason:
     around = [one for one in (agenda.slot_before(slot), agenda.next_slot(after=slot)) if one is not None]
-    near = f"; next to it are {named(at(one) for one in around)}" if around else ""
-    return reason(Code.NO_SLOT, f"{at(slot)} is no slot of {schedule.name}{near}", slot=slot)
+    near = f"; next to it are {named(facts.at(one) for one in around)}" if around else ""
+    return reason(Code.NO_SLOT, f"{facts.at(slot)} is no slot of {schedule.name}{near}", slot=slot)
 
 
 def _never_fired(facts: Facts, schedule: Schedule, tenant: str | None, slot: datetime) -> Reason:
     """Return why a slot that was decided on has left no trace."""
     if slot <= schedule.created_at:
-        text = f"schedule {schedule.name} was made later, at {at(schedule.created_at)}"
+        text = f"schedule {schedule.name} was made later, at {facts.at(schedule.created_at)}"
         return reason(Code.BEFORE_SCHEDULE, text, _made_up(schedule, slot), created_at=schedule.created_at)
     then = _paused_then(facts, schedule, slot) or _changed_since(facts, schedule, slot)
     if then is not None:
@@ -193,7 +194,8 @@ def _paused_then(facts: Facts, schedule: Schedule, slot: datetime) -> Reason | N
         # Newest first: what was said last before the slot was so when it came.
         if turns and turns[0].action == f"{kind}.pause" and not _was_over(turns[0].detail, slot):
             entry = turns[0]
-            text = f"{kind} {name} was paused then by {entry.actor or 'somebody'} (at {at(entry.at)}): {entry.reason}"
+            who = f"{entry.actor or 'somebody'} (at {facts.at(entry.at)})"
+            text = f"{kind} {name} was paused then by {who}: {entry.reason}"
             return reason(
                 Code.PAUSED_THEN, text, _made_up(schedule, slot), kind=kind, name=name, author=entry.actor,
                 reason=entry.reason, since=entry.at,
@@ -217,7 +219,7 @@ def _changed_since(facts: Facts, schedule: Schedule, slot: datetime) -> Reason |
         return None
     first = changed[-1]
     text = (
-        f"schedule {schedule.name} was changed at {at(first.at)} by {first.actor or 'somebody'}, and an edit runs "
-        "nothing of the past"
+        f"schedule {schedule.name} was changed at {facts.at(first.at)} by {first.actor or 'somebody'}, and an edit "
+        "runs nothing of the past"
     )
     return reason(Code.CHANGED_SINCE, text, _made_up(schedule, slot), changed_at=first.at, author=first.actor)

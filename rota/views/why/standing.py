@@ -2,10 +2,11 @@
 
 from rota.core.controls import Paused
 from rota.core.dependencies import covers
-from rota.core.model import Schedule, ScheduleState
+from rota.core.model import RoundState, Schedule, ScheduleState
 from rota.errors import TenantListFailed, close_names
+from rota.queries import RoundQuery
 from rota.views.why.facts import Facts
-from rota.views.why.reason import Code, Reason, at, distance, reason
+from rota.views.why.reason import Code, Reason, distance, reason
 from rota.views.why.run import parked, paused
 
 _STANDS = {
@@ -17,7 +18,6 @@ _STANDS = {
 _FIX = {
     ScheduleState.BROKEN: "rota schedules put {name}, or rota schedules delete {name}",
     ScheduleState.ORPHANED: "rota schedules delete {name}, or put it back into the code",
-    ScheduleState.FAILED: "rota schedules run-now {name}",
 }
 _SAID = {
     ScheduleState.ORPHANED: "it left the code",
@@ -34,19 +34,28 @@ def what_holds(facts: Facts, schedule: Schedule) -> list[Reason]:
     elif schedule.state is not ScheduleState.ACTIVE:
         why = schedule.reason or _SAID.get(schedule.state, "no reason is known")
         text = f"schedule {schedule.name} is {schedule.state}: {why}"
-        fix = _FIX.get(schedule.state)
         found.append(
             reason(
-                _STANDS[schedule.state], text, fix.format(name=schedule.name) if fix else None,
+                _STANDS[schedule.state], text, _fix(facts, schedule),
                 schedule=schedule.name, state=str(schedule.state), reason=schedule.reason,
             )
         )  # fmt: skip
     return found
 
 
+def _fix(facts: Facts, schedule: Schedule) -> str | None:
+    if schedule.state is ScheduleState.FAILED:
+        # What failed runs again, and for nobody else: a round of its own would be for all.
+        query = RoundQuery(schedule=schedule.name, states=(RoundState.FAILED, RoundState.PARTIAL), limit=1)
+        failed = next(iter(facts.app.store.rounds(query)), None)
+        return f"rota retry {failed.id}" if failed is not None else f"rota schedules put {schedule.name}"
+    fix = _FIX.get(schedule.state)
+    return fix.format(name=schedule.name) if fix else None
+
+
 def _paused(facts: Facts, schedule: Schedule) -> Reason:
     until = schedule.paused_until
-    ends = f", until {at(until)} ({distance(until, now=facts.now)})" if until is not None else ""
+    ends = f", until {facts.at(until)} ({distance(until, now=facts.now)})" if until is not None else ""
     text = f"schedule {schedule.name} is paused by {schedule.paused_by or 'somebody'}: {schedule.reason}{ends}"
     return reason(
         Code.PAUSED_SCHEDULE, text, f"rota resume --schedule {schedule.name}", name=schedule.name,
