@@ -4,7 +4,8 @@ from rota.app import Rota
 from rota.context import BoundTenant, RunContext, StopSignal, Window
 from rota.core.builder import at, cron, every, next_slots
 from rota.core.campaign import Mode
-from rota.core.model import CatchUp, Job, Overlap, Progress, Retry, Round, Run, Schedule, State, Tenant
+from rota.core.model import Progress, Round, Run, Schedule, State, Tenant
+from rota.core.policy import CatchUp, Job, Overlap, Retry
 from rota.core.returns import Cancel, Fail, Result, Snooze
 from rota.handle import RunHandle
 from rota.job import JobFunction, Registry

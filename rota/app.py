@@ -11,10 +11,10 @@ from rota.campaigns import MOST, Backfill, Campaigns, Wanted
 from rota.clock import Clock, SystemClock
 from rota.context import RunContext
 from rota.core.agenda import timing_for
-from rota.core.builder import When
 from rota.core.campaign import Mode
 from rota.core.events import Event
-from rota.core.model import CatchUp, Overlap, Progress, Retry, Round, Run, Tenant
+from rota.core.model import Progress, Round, Run, Tenant
+from rota.core.policy import Retry
 from rota.core.timing import slot_before
 from rota.engine.bus import Bus
 from rota.engine.crew import Crew
@@ -22,7 +22,7 @@ from rota.enqueuing import StoreEnqueuer
 from rota.errors import ConfigurationError
 from rota.executors.invocation import Invocation, TellProgress
 from rota.footing import Footing
-from rota.job import JobDecorator, JobFunction, Registry
+from rota.job import JobFunction, Registry
 from rota.operator import Operator
 from rota.outfit import make_crew, plan_of
 from rota.own_settings import OwnSettings, every_setting
@@ -86,6 +86,8 @@ class Rota:
         )
         self._enqueuer = StoreEnqueuer(footing)
         self._registry.attach(self._enqueuer)
+        self.job = self._registry.job
+        """Register a function as a job of this application; see `Registry.job`."""
         self.schedules: Schedules = Schedules(footing)
         self.pauses: Pauses = Pauses(footing)
         self.tenant_settings: OwnSettings = OwnSettings(footing, schedules=self.schedules)
@@ -108,48 +110,6 @@ class Rota:
     def jobs(self) -> Mapping[str, JobFunction[Any, Any, Any]]:
         """The registered jobs by name."""
         return self._registry.functions
-
-    def job(
-        self,
-        *,
-        name: str | None = None,
-        schedule: When | None = None,
-        tz: str | None = None,
-        per_tenant: bool = False,
-        queue: str = "default",
-        executor: str | None = None,
-        priority: int = 0,
-        timeout: timedelta | str | None = "default",
-        retry: Retry | None = None,
-        catch_up: CatchUp | None = None,
-        overlap: Overlap = Overlap.SKIP,
-        fresh_within: timedelta | str | None = None,
-        depends_on: Sequence[str | JobFunction[Any, Any, Any]] = (),
-        jitter: timedelta | str | None = None,
-        max_parallel: int | None = None,
-        max_memory: str | int | None = None,
-        max_cpu: timedelta | str | None = None,
-    ) -> JobDecorator:
-        """Register a function as a job of this application; see `Registry.job`."""
-        return self._registry.job(
-            name=name,
-            schedule=schedule,
-            tz=tz,
-            per_tenant=per_tenant,
-            queue=queue,
-            executor=executor,
-            priority=priority,
-            timeout=timeout,
-            retry=retry,
-            catch_up=catch_up,
-            overlap=overlap,
-            fresh_within=fresh_within,
-            depends_on=depends_on,
-            jitter=jitter,
-            max_parallel=max_parallel,
-            max_memory=max_memory,
-            max_cpu=max_cpu,
-        )
 
     def include(self, registry: Registry) -> None:
         """Take in the jobs of a module that was written without an application.

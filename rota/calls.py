@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from rota.context import StopSignal
 from rota.core.lifecycle import Ending
-from rota.core.model import Job, Run, Tenant
+from rota.core.model import Run, Tenant
+from rota.core.policy import Job
 
 
 class Brief(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from rota.context import RunContext
 from rota.core.builder import When, as_timing
 from rota.core.duration import parse_duration
 from rota.core.kind import Timing
-from rota.core.model import CatchUp, Job, Overlap, Retry
+from rota.core.policy import CatchUp, Job, Overlap, Retry
 from rota.core.size import parse_size, size_text
 from rota.errors import ConfigurationError, DuplicateJob, UnsupportedJob
 from rota.handle import RunHandle

@@ -10,7 +10,8 @@ from rota.audit import entry, many
 from rota.core.agenda import agenda_of
 from rota.core.controls import AuditEntry
 from rota.core.gates import round_batch
-from rota.core.model import Overlap, Progress, Round, Schedule, Trigger
+from rota.core.model import Progress, Round, Schedule, Trigger
+from rota.core.policy import Overlap
 from rota.core.rounds import Expansion, expansion_run, tenant_run
 from rota.core.safe import remark
 from rota.engine.expansion import choose

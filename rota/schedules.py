@@ -15,7 +15,8 @@ from rota.core.controls import AuditEntry
 from rota.core.definition import Definition
 from rota.core.gates import round_batch
 from rota.core.kind import Timing
-from rota.core.model import CatchUp, Origin, Overlap, Round, Schedule, ScheduleState, Trigger
+from rota.core.model import Origin, Round, Schedule, ScheduleState, Trigger
+from rota.core.policy import CatchUp, Overlap
 from rota.core.rounds import Expansion, expansion_run, overlap_of, tenant_run
 from rota.core.safe import remark
 from rota.core.words import parse

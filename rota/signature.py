@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from rota.context import BoundTenant, RunContext, StopSignal
 from rota.core.codec import ARGUMENTS_LIMIT, Arguments, decode_arguments, encode_arguments
-from rota.core.model import Job, Tenant
+from rota.core.model import Tenant
+from rota.core.policy import Job
 from rota.errors import BadArguments, UnsupportedJob
 
 NO_ARGUMENTS = '{"args":[],"kwargs":{}}'

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from rota.app import Rota
 from rota.core.kind import Timing
-from rota.core.model import CatchUp, Overlap
+from rota.core.policy import CatchUp, Overlap
 from rota.core.timing import next_slot, with_default_zone
 from rota.core.words import describe, parse
 from rota.core.zone import TENANT

@@ -6,7 +6,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rota.core.agenda import Agenda
-from rota.core.model import CatchUp, CatchUpMode, Schedule, ScheduleState
+from rota.core.model import Schedule, ScheduleState
+from rota.core.policy import CatchUp, CatchUpMode
 
 ON_TIME = timedelta(minutes=1)
 """A slot that fires at most this late was not missed: an outside cron calls once a minute."""

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rota.core.model import CatchUp, Overlap, Schedule, ScheduleState
+from rota.core.model import Schedule, ScheduleState
+from rota.core.policy import CatchUp, Overlap
 from rota.errors import BadSchedule
 
 _MARK = "v1"

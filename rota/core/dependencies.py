@@ -8,7 +8,8 @@ from graphlib import CycleError, TopologicalSorter
 from msgspec import Struct
 
 from rota.core.agenda import agenda, is_of_tenants
-from rota.core.model import Job, Progress, Run, Schedule, ScheduleState
+from rota.core.model import Progress, Run, Schedule, ScheduleState
+from rota.core.policy import Job
 from rota.core.words import parse
 from rota.errors import BadSchedule, DependencyCycle, UnknownDependency
 

@@ -3,7 +3,8 @@
 A held run is `scheduled`, not in anybody's way and in nobody's claim. It goes on when its gate opens: `Store.admit`.
 """
 
-from rota.core.model import Job, Run, RunKind
+from rota.core.model import Run, RunKind
+from rota.core.policy import Job
 
 DEPENDS = "depends"
 """Waits until the jobs that its job depends on have succeeded (R11)."""

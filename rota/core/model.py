@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from rota.core.policy import CatchUp, Overlap, Retry
+
 NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -92,105 +94,6 @@ class Origin(StrEnum):
     ROW = "row"
 
 
-class CatchUpMode(StrEnum):
-    NONE = "none"
-    LATEST = "latest"
-    ALL = "all"
-
-
-class CatchUp(Struct, frozen=True, kw_only=True):
-    """What happens to slots that were missed while nothing ran (R8)."""
-
-    mode: CatchUpMode = CatchUpMode.LATEST
-    limit: int | None = None
-    """With `all`: at most this many slots, the newest; `None` is every one."""
-    within: timedelta | None = None
-    """With `all`: only slots at most this old."""
-
-    @classmethod
-    def none(cls) -> "CatchUp":
-        """Missed slots are recorded as skipped, and nothing runs."""
-        return cls(mode=CatchUpMode.NONE)
-
-    @classmethod
-    def latest(cls) -> "CatchUp":
-        """One run for the newest missed slot; the older ones are recorded as skipped."""
-        return cls(mode=CatchUpMode.LATEST)
-
-    @classmethod
-    def all(cls, *, limit: int | None = None, within: timedelta | None = None) -> "CatchUp":
-        """A run for every missed slot, oldest first; what lies beyond a limit is recorded as skipped."""
-        if limit is not None and limit < 1:
-            raise ValueError(f"CatchUp.all(limit={limit}): at least 1, or None for every missed slot")
-        return cls(mode=CatchUpMode.ALL, limit=limit, within=within)
-
-
-class Overlap(StrEnum):
-    """What happens to a slot of a tenant whose earlier run is not final (R10)."""
-
-    SKIP = "skip"
-    """It is recorded as skipped."""
-    QUEUE_ONE = "queue_one"
-    """It waits, if no other one waits yet; else it is skipped."""
-    QUEUE_ALL = "queue_all"
-    """It waits for its turn."""
-    ALLOW = "allow"
-    """Both run."""
-    REPLACE = "replace"
-    """The earlier ones are cancelled, and it waits until they have ended."""
-
-
-class Retry(Struct, frozen=True, kw_only=True):
-    """How often a run is attempted, and how long it waits in between.
-
-    The n-th wait is `base * factor ** (n - 1)`, at most `max_wait`. With `jitter` it is drawn evenly between zero
-    and that, so that 200 tenants which failed together do not come back together.
-    """
-
-    attempts: int = 3
-    base: timedelta = timedelta(seconds=10)
-    factor: float = 2.0
-    max_wait: timedelta = timedelta(hours=1)
-    jitter: bool = True
-
-    def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ValueError(f"Retry(attempts={self.attempts}): a run needs at least one attempt")
-        if self.base < timedelta(0) or self.max_wait < timedelta(0) or self.factor < 1:
-            raise ValueError("Retry: base and max_wait must not be negative, and factor not below 1")
-
-
-class Job(Struct, frozen=True, kw_only=True):
-    """The policy of a registered function. The function itself stays in the process that registered it."""
-
-    name: str
-    queue: str = "default"
-    executor: str = "thread"
-    per_tenant: bool = False
-    timeout: timedelta | None = timedelta(minutes=15)
-    retry: Retry = Retry()
-    priority: int = 0
-    """Higher first."""
-    catch_up: CatchUp = CatchUp()
-    overlap: Overlap = Overlap.SKIP
-    fresh_within: timedelta | None = None
-    depends_on: tuple[str, ...] = ()
-    """Jobs that must have succeeded, for the same tenant, in their newest slot up to that of a run (R11)."""
-    jitter: timedelta | None = None
-    """Its runs are due up to so much after their slot, each schedule and tenant by its own share, and never after the
-    next slot (R15)."""
-    max_parallel: int | None = None
-    """How many runs of one round are out at once; `None` is without limit."""
-    max_memory: int | None = None
-    """Bytes that a child process of this job may allocate; `None` is without limit. For the process executor."""
-    max_cpu: timedelta | None = None
-    """Processor time that a child process of this job may use. For the process executor."""
-    description: str = ""
-    """The first line of the function's docstring (R16)."""
-    place: str = ""
-    """Where the function is defined: file and line, for error messages and pages."""
-
-
 class Schedule(Struct, frozen=True, kw_only=True):
     """When a job is due. Declared in code or stored as a row; both are the same thing to every other part (R5)."""
 
@@ -267,6 +170,8 @@ class ErrorReport(Struct, frozen=True, kw_only=True):
     type: str
     message: str
     traceback: str = ""
+    fingerprint: str = ""
+    """What makes it the same error as another one: class, normalised message and place (R38)."""
 
     @property
     def first_line(self) -> str:
@@ -318,6 +223,16 @@ class Run(Struct, frozen=True, kw_only=True):
     """Its tenant's share of the queue beside other tenants."""
     overlap: Overlap = Overlap.QUEUE_ALL
     """On enqueue, when another run of its concurrency key is not final: wait, or be recorded as skipped."""
+    retry: Retry | None = None
+    """How it is retried, where its enqueuer said; `None` is as its job says."""
+    carried: str | None = None
+    """What was carried along from where it was enqueued, as JSON (R37)."""
+    limit_key: str | None = None
+    """A key of its enqueuer's own that limits may name (R35)."""
+    host: str | None = None
+    """The host of its tenant's database, for limits per host."""
+    limited_by: str | None = None
+    """The limit that it stands aside for: `scheduled`, whatever its due time, until a place is free (R35)."""
     max_attempts: int = 3
     attempt: int = 0
     """Attempts used, with the current one. Attempts that were interrupted or lost are given back."""

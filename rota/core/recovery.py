@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from rota.core.catchup import ON_TIME
-from rota.core.model import CatchUp, CatchUpMode, Run, Trigger
+from rota.core.model import Run, Trigger
+from rota.core.policy import CatchUp, CatchUpMode
 
 
 def is_kept_slot(run: Run) -> bool:

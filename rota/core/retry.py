@@ -3,7 +3,7 @@
 from datetime import timedelta
 from random import Random
 
-from rota.core.model import Retry
+from rota.core.policy import Retry
 
 
 def wait(retry: Retry, *, attempt: int, random: Random) -> timedelta:

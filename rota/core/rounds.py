@@ -11,19 +11,8 @@ from msgspec.structs import replace
 from rota.core.agenda import agenda_of, is_of_tenants
 from rota.core.catchup import ON_TIME, Due
 from rota.core.gates import catch_up_batch, first_gate, round_batch
-from rota.core.model import (
-    CatchUpMode,
-    Firing,
-    Job,
-    Overlap,
-    Round,
-    RoundState,
-    Run,
-    RunKind,
-    Schedule,
-    State,
-    Trigger,
-)
+from rota.core.model import Firing, Round, RoundState, Run, RunKind, Schedule, State, Trigger
+from rota.core.policy import CatchUpMode, Job, Overlap
 from rota.core.timing import in_zone, is_spread, next_slot
 from rota.core.words import parse
 

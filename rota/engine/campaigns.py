@@ -12,7 +12,8 @@ from rota.core.campaign import Campaign, CampaignState
 from rota.core.controls import Control, ControlKind
 from rota.core.events import CampaignEnded
 from rota.core.gates import DEPENDS, campaign_batch, split
-from rota.core.model import OPEN, Job, Schedule, Tenant
+from rota.core.model import OPEN, Schedule, Tenant
+from rota.core.policy import Job
 from rota.core.slot_plan import next_slots
 from rota.engine.bus import Bus
 from rota.engine.directory import Directory

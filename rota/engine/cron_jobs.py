@@ -13,7 +13,8 @@ from rota.core.catchup import resumed
 from rota.core.cron_jobs import INACTIVE, CronJobRow
 from rota.core.definition import Definition
 from rota.core.events import ScheduleBroken
-from rota.core.model import CatchUp, Origin, Overlap, Schedule, ScheduleState
+from rota.core.model import Origin, Schedule, ScheduleState
+from rota.core.policy import CatchUp, Overlap
 from rota.core.safe import safe_text
 from rota.engine.bus import Bus
 from rota.engine.directory import Directory

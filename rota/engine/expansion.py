@@ -12,7 +12,8 @@ from rota.core.agenda import names_slot, zone_of_tenant
 from rota.core.controls import Paused
 from rota.core.events import TenantsDropped
 from rota.core.gates import parked_gate
-from rota.core.model import Job, Round, RoundState, Run, Tenant, Trigger
+from rota.core.model import Round, RoundState, Run, Tenant, Trigger
+from rota.core.policy import Job
 from rota.core.rounds import Expansion, parked_run, paused_run, tenant_run
 from rota.core.words import parse
 from rota.engine.bus import Bus

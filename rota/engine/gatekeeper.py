@@ -9,7 +9,8 @@ import msgspec
 
 from rota.core import recovery
 from rota.core.gates import DEPENDS, job_gate, next_gate, parked_gate, split, tenant_gate
-from rota.core.model import CatchUp, Round, Run, RunKind, State
+from rota.core.model import Round, Run, RunKind, State
+from rota.core.policy import CatchUp
 from rota.core.rounds import Expansion
 from rota.engine.blockers import Blockers
 from rota.engine.standing import Standing

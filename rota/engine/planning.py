@@ -10,7 +10,8 @@ from rota.core.agenda import Agenda, agenda, agenda_of, is_of_tenants, names_slo
 from rota.core.campaign import Campaign, readable
 from rota.core.controls import ControlKind
 from rota.core.gates import campaign_batch, first_gate
-from rota.core.model import Job, Overlap, Round, RoundState, Run, Schedule, SlotState, Tenant, Trigger
+from rota.core.model import Round, RoundState, Run, Schedule, SlotState, Tenant, Trigger
+from rota.core.policy import Job, Overlap
 from rota.core.rounds import Expansion, digest, line_key, tenant_run
 from rota.core.slot_plan import Made, SlotPlan, plan_slot, stands_at
 from rota.core.words import parse

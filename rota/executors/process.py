@@ -12,7 +12,8 @@ from rota.clock import Clock
 from rota.context import StopSignal
 from rota.core.duration import duration_text
 from rota.core.lifecycle import Ending
-from rota.core.model import ErrorReport, Job, LogLine, Outcome, Run
+from rota.core.model import ErrorReport, LogLine, Outcome, Run
+from rota.core.policy import Job
 from rota.executors.attending import Attendance, Bell, Hearing
 from rota.executors.call import report
 from rota.executors.child_handle import Child

@@ -12,7 +12,7 @@ from datetime import timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rota.core.model import CatchUp, Overlap
+from rota.core.policy import CatchUp, Overlap
 from rota.errors import BadSchedule, NoEqual
 from rota.importers.apscheduler_times import OWN_ZONE, timing_of, trigger_in
 from rota.importers.found import Finding, apart

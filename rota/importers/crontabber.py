@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from rota.core.model import CatchUp
+from rota.core.policy import CatchUp
 from rota.errors import BadSchedule, NoEqual
 from rota.importers.found import PERIOD, Finding, apart, canonical, period
 from rota.importers.python import literal, source, written

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from rota.core.kind import MOST_DAYS
-from rota.core.model import CatchUp, Overlap
+from rota.core.policy import CatchUp, Overlap
 from rota.core.words import parse
 from rota.errors import NoEqual, SourceUnreadable
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from rota.core.duration import duration_text
-from rota.core.model import Retry
+from rota.core.policy import Retry
 from rota.core.safe import masked
 from rota.core.size import Size, size_text
 from rota.errors import ConfigurationError

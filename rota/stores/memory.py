@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from rota.clock import Clock, SystemClock, to_micros
+from rota.clock import Clock, SystemClock
 from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.cron_jobs import CronJobRow
 from rota.core.model import (
@@ -47,6 +47,7 @@ from rota.queries import (
     ScheduleQuery,
     Settled,
 )
+from rota.stores.memory_claim import claim, expired, held_by
 from rota.stores.memory_control import Audit, Controls
 from rota.stores.memory_gate import Gates
 from rota.stores.memory_history import finished_rounds, open_counts, round_counts, slot_states
@@ -56,12 +57,10 @@ from rota.stores.memory_progress import ProgressBook
 from rota.stores.memory_prune import Age
 from rota.stores.memory_query import is_round_meant, is_run_meant
 from rota.stores.memory_round import Rounds
-from rota.stores.memory_run import Runs, attempt_of, in_line, in_queue, without_attempt
+from rota.stores.memory_run import Runs, attempt_of, in_line, without_attempt
 from rota.stores.memory_schedule import Schedules
 from rota.stores.memory_settle import Ledger
 
-SKEW = timedelta(seconds=1)
-"""How far two clocks may differ before a live lease looks expired."""
 MIN_PREFIX = 6
 
 Answer = TypeVar("Answer", bool, int, list[str])
@@ -121,40 +120,10 @@ class MemoryStore:
 
     def claim(self, request: ClaimRequest, *, now: datetime) -> list[Run]:
         with self._lock:
-            queued = [
-                run
-                for run in self._runs.standing(State.QUEUED)
-                if run.job not in request.except_jobs and run.tenant not in request.except_tenants
+            return [
+                replace(run, last_success=self._progress.last_success(run))
+                for run in claim(self._runs, request, now=now)
             ]
-            chosen: list[Run] = []
-            for queue, places in request.queues.items():
-                free = min(places, request.limit - len(chosen))
-                chosen += heapq.nsmallest(free, (run for run in queued if run.queue == queue), key=in_queue)
-            return [self._claimed(run, request, now) for run in chosen]
-
-    def _claimed(self, run: Run, request: ClaimRequest, now: datetime) -> Run:
-        claimed = replace(
-            run,
-            state=State.RUNNING,
-            attempt=run.attempt + 1,
-            # The clock part keeps tokens rising when a failover takes the store back in time, the other part
-            # when the clock goes back.
-            token=max(run.token + 1, to_micros(now)),
-            owner=request.worker,
-            lease_until=now + request.lease,
-            claimed_at=now,
-        )
-        self._runs.write(claimed)
-        return replace(claimed, last_success=self._progress.last_success(run))
-
-    def _held(self, worker: str, held: Sequence[tuple[str, int]]) -> list[Run]:
-        """Return the runs that are running under these tokens in the hands of this worker."""
-        wanted = set(held)
-        return [
-            run
-            for run in self._runs.named(run_id for run_id, _ in held)
-            if run.state is State.RUNNING and run.owner == worker and (run.id, run.token) in wanted
-        ]
 
     def renew(
         self,
@@ -166,7 +135,7 @@ class MemoryStore:
         stamps: Mapping[str, datetime],
     ) -> Renewed:
         with self._lock:
-            runs = self._held(worker, held)
+            runs = held_by(self._runs, worker, held)
             for run in runs:
                 self._runs.write(replace(run, lease_until=now + lease))
             if worker in self._workers:
@@ -184,7 +153,7 @@ class MemoryStore:
 
     def release(self, worker: str, held: Sequence[tuple[str, int]], *, now: datetime) -> list[str]:
         with self._change():
-            runs = self._held(worker, held)
+            runs = held_by(self._runs, worker, held)
             for run in runs:
                 if run.started_at is not None:
                     self._runs.append(attempt_of(replace(run, outcome=Outcome.INTERRUPTED, ended_at=now)))
@@ -382,12 +351,7 @@ class MemoryStore:
 
     def expired(self, *, now: datetime, limit: int = 100) -> list[Run]:
         with self._lock:
-            expired = [
-                (run.lease_until, run.id)
-                for run in self._runs.standing(State.RUNNING)
-                if run.lease_until is not None and run.lease_until < now - SKEW
-            ]
-            return self._runs.named(run_id for _, run_id in heapq.nsmallest(limit, expired))
+            return expired(self._runs, now=now, limit=limit)
 
     def counts(self) -> Counts:
         with self._lock:

@@ -6,7 +6,8 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from rota.core.fairness import turns
-from rota.core.model import OPEN, Overlap, Run, State
+from rota.core.model import OPEN, Run, State
+from rota.core.policy import Overlap
 from rota.queries import InLine
 from rota.stores.memory_run import Runs, attempt_of, in_line, without_attempt
 

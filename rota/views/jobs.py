@@ -7,7 +7,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from rota.app import Rota
-from rota.core.model import Job, Progress, RoundState, ScheduleState, State
+from rota.core.model import Progress, RoundState, ScheduleState, State
+from rota.core.policy import Job
 from rota.errors import JobNotFound
 from rota.queries import RoundQuery, RunQuery
 from rota.views.schedule import Planned, planned

@@ -11,7 +11,8 @@ from rota.core import words
 from rota.core.agenda import Agenda, agenda
 from rota.core.definition import Definition
 from rota.core.kind import Timing
-from rota.core.model import CatchUp, Origin, Overlap, Schedule, ScheduleState
+from rota.core.model import Origin, Schedule, ScheduleState
+from rota.core.policy import CatchUp, Overlap
 from rota.core.timing import with_default_zone
 from rota.errors import BadSchedule
 from rota.queries import ScheduleQuery

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from rota.app import Rota
 from rota.core.agenda import agenda_of, is_of_tenants, names_slot
-from rota.core.model import Job, RoundState, Schedule, SlotState, State
+from rota.core.model import RoundState, Schedule, SlotState, State
+from rota.core.policy import Job
 from rota.errors import BadArguments, BadSchedule, JobNotFound, TenantNotFound
 from rota.queries import RoundQuery
 from rota.views.jobs import the_job

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rota.core.model import Overlap, State
+from rota.core.model import State
+from rota.core.policy import Overlap
 from tests.values import (
     HOUR,
     MINUTE,

@@ -3,7 +3,8 @@
 from msgspec.structs import replace
 
 from rota.core.lifecycle import rescue
-from rota.core.model import Outcome, Overlap, Run, State
+from rota.core.model import Outcome, Run, State
+from rota.core.policy import Overlap
 from rota.ports import Store
 from rota.queries import AuditQuery, RoundQuery, RunQuery
 from tests.contract.mill import RESCUE_AFTER, Mill

@@ -6,7 +6,8 @@ import pytest
 
 from rota import Rota, State
 from rota.core.lifecycle import rescue
-from rota.core.model import Outcome, Overlap
+from rota.core.model import Outcome
+from rota.core.policy import Overlap
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.contract.flaky import Moment, flaky

@@ -5,7 +5,8 @@ from itertools import chain
 
 from msgspec.structs import replace
 
-from rota.core.model import Overlap, State
+from rota.core.model import State
+from rota.core.policy import Overlap
 from rota.queries import AuditQuery
 from tests.contract.races import together
 from tests.values import (

@@ -3,7 +3,8 @@
 import pytest
 
 from rota.core.lifecycle import rescue
-from rota.core.model import Overlap, RunKind, State
+from rota.core.model import RunKind, State
+from rota.core.policy import Overlap
 from rota.errors import StoreUnavailable
 from rota.queries import AuditQuery, RoundQuery, RunQuery
 from tests.contract.flaky import Moment, flaky

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from rota.core.controls import ControlKind
 from rota.core.lifecycle import rescue
-from rota.core.model import OPEN, LogChunk, LogLine, Note, Outcome, Overlap, Round, RoundState, Run, RunKind, State
+from rota.core.model import OPEN, LogChunk, LogLine, Note, Outcome, Round, RoundState, Run, RunKind, State
+from rota.core.policy import Overlap
 from rota.ports import Store
 from rota.queries import AuditQuery, RoundQuery, RunQuery
 from rota.stores.memory import MemoryStore

@@ -3,7 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from rota.core.model import Overlap, RoundState, State
+from rota.core.model import RoundState, State
+from rota.core.policy import Overlap
 from rota.queries import InLine, RoundQuery
 from tests.values import (
     DAY,

@@ -3,7 +3,8 @@
 import pytest
 
 from rota.core.lifecycle import rescue
-from rota.core.model import Outcome, Overlap, State
+from rota.core.model import Outcome, State
+from rota.core.policy import Overlap
 from tests.contract.mill import RESCUE_AFTER
 from tests.values import (
     HOUR,

@@ -8,7 +8,8 @@ from itertools import chain
 from msgspec.structs import replace
 
 from rota.core.lifecycle import rescue
-from rota.core.model import Outcome, Overlap, RoundState, State
+from rota.core.model import Outcome, RoundState, State
+from rota.core.policy import Overlap
 from rota.queries import RoundQuery, RunQuery
 from tests.contract.races import together
 from tests.values import (

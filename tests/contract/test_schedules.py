@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from rota.core.model import CatchUp, Origin, Overlap, Progress, RunKind, ScheduleState, State
+from rota.core.model import Origin, Progress, RunKind, ScheduleState, State
+from rota.core.policy import CatchUp, Overlap
 from rota.queries import RoundQuery, RunQuery
 from tests.values import (
     DAY,

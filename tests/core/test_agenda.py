@@ -8,7 +8,8 @@ from rota.core import editing
 from rota.core.agenda import agenda, agenda_of, names_slot, zones_of
 from rota.core.catchup import due_slots
 from rota.core.definition import Definition, is_edited
-from rota.core.model import CatchUp, Origin, Schedule, ScheduleState, Tenant
+from rota.core.model import Origin, Schedule, ScheduleState, Tenant
+from rota.core.policy import CatchUp
 from rota.core.words import parse
 from tests.values import DAY, HOUR, MINUTE, NOON, a_schedule
 

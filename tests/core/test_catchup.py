@@ -4,7 +4,7 @@ import pytest
 
 from rota.core.agenda import agenda
 from rota.core.catchup import MOST_AT_ONCE, due_slots
-from rota.core.model import CatchUp
+from rota.core.policy import CatchUp
 from rota.core.words import parse
 
 START = datetime(2026, 6, 1, tzinfo=UTC)

@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from rota.core.dependencies import Dependency, blocker, check, is_zone_asked, needs, round_blocker
-from rota.core.model import Job, Progress, ScheduleState, State
+from rota.core.model import Progress, ScheduleState, State
+from rota.core.policy import Job
 from rota.errors import DependencyCycle, UnknownDependency
 from tests.values import DAY, HOUR, NOON, a_run, a_schedule, a_slot_run
 

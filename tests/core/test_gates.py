@@ -15,7 +15,8 @@ from rota.core.gates import (
     split,
     tenant_gate,
 )
-from rota.core.model import Job, RunKind
+from rota.core.model import RunKind
+from rota.core.policy import Job
 from tests.values import a_run, a_slot_run
 
 FREE = Job(name="report")

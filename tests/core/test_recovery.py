@@ -2,7 +2,8 @@
 
 import pytest
 
-from rota.core.model import CatchUp, Trigger
+from rota.core.model import Trigger
+from rota.core.policy import CatchUp
 from rota.core.recovery import is_kept_slot, not_made_up
 from tests.values import HOUR, MINUTE, NOON, a_run, a_slot_run
 

@@ -3,7 +3,7 @@ from random import Random
 
 import pytest
 
-from rota.core.model import Retry
+from rota.core.policy import Retry
 from rota.core.retry import wait
 
 SECOND = timedelta(seconds=1)

@@ -10,7 +10,8 @@ from rota.core.campaign import CampaignState
 from rota.core.controls import Control, ControlKind
 from rota.core.events import ScheduleFailed
 from rota.core.gates import round_batch, tenant_gate
-from rota.core.model import CatchUpMode, ScheduleState, State, Trigger
+from rota.core.model import ScheduleState, State, Trigger
+from rota.core.policy import CatchUpMode
 from rota.core.recovery import not_made_up
 from rota.queries import AuditQuery
 from rota.stores.memory import MemoryStore

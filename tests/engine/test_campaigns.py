@@ -10,7 +10,8 @@ from rota.core.campaign import Campaign, CampaignState
 from rota.core.events import CampaignEnded
 from rota.core.freshness import Freshness
 from rota.core.gates import campaign_batch
-from rota.core.model import Overlap, RoundState, Run, Trigger
+from rota.core.model import RoundState, Run, Trigger
+from rota.core.policy import Overlap
 from rota.errors import CampaignNotFound, ConfigurationError, JobNotFound, Refused, TenantNotFound
 from rota.queries import AuditQuery, RunQuery
 from rota.views.freshness import pairs

@@ -8,7 +8,8 @@ from rota import Rota, RunContext, every
 from rota.clock import EPOCH
 from rota.core.agenda import agenda_of
 from rota.core.events import ScheduleBroken, ScheduleFailed
-from rota.core.model import Origin, Retry, Schedule, ScheduleState, Tenant
+from rota.core.model import Origin, Schedule, ScheduleState, Tenant
+from rota.core.policy import Retry
 from rota.errors import TenantListFailed
 from tests.clocks import FakeClock
 from tests.engine.house import Driven, an_app, driven, hourly, noon_plus, rounds_of, runs_of

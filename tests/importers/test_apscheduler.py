@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from rota.core.model import CatchUp, Overlap
+from rota.core.policy import CatchUp, Overlap
 from rota.importers import apscheduler
 from rota.importers.apscheduler import AT_ONCE, GRACE, INSTANCES, MISSED, PAUSED
 from rota.importers.apscheduler_times import END, JITTER, MONDAY, OWN_ZONE, START

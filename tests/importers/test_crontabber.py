@@ -2,7 +2,7 @@
 
 import pytest
 
-from rota.core.model import CatchUp
+from rota.core.policy import CatchUp
 from rota.importers import crontabber
 from rota.importers.crontabber import BACKFILL, COUNTED, LAST_SUCCESS, PARSED, RETRIED
 from rota.importers.found import PERIOD

@@ -13,7 +13,8 @@ from rota.cli.root import root
 from rota.cli.session import Session
 from rota.context import RunContext
 from rota.core.builder import every
-from rota.core.model import CatchUp, Retry, Tenant
+from rota.core.model import Tenant
+from rota.core.policy import CatchUp, Retry
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.values import NOON

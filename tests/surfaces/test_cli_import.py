@@ -7,7 +7,8 @@ import pytest
 from rota.app import Rota
 from rota.cli.exits import Exit
 from rota.cli.importing import FORMATS, PER_TENANT
-from rota.core.model import CatchUpMode, Tenant
+from rota.core.model import Tenant
+from rota.core.policy import CatchUpMode
 from rota.errors import StoreUnavailable
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock

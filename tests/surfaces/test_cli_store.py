@@ -27,7 +27,7 @@ def test_a_store_without_its_schema_is_refused_until_it_is_upgraded(careful):  #
 
     assert before.exit_code == Exit.REFUSED
     assert before.stderr.endswith("try: rota db upgrade\n")
-    assert data(upgraded)["schema"] == "3"
+    assert data(upgraded)["schema"] == "4"
     assert data(after) == []
 
 

@@ -10,7 +10,8 @@ from datetime import timedelta
 import pytest
 
 from rota import Rota, RunContext, every
-from rota.core.model import CatchUp, Outcome, Run, State
+from rota.core.model import Outcome, Run, State
+from rota.core.policy import CatchUp
 from rota.errors import StoreUnavailable
 from rota.queries import RoundQuery, RunQuery
 from tests.clocks import FakeClock

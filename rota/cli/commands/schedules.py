@@ -13,7 +13,8 @@ from rota.cli.selection import chosen, excluded
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import parse_duration
-from rota.core.model import CatchUp, CatchUpMode, Overlap, Schedule, ScheduleState
+from rota.core.model import Schedule, ScheduleState
+from rota.core.policy import CatchUp, CatchUpMode, Overlap
 from rota.core.safe import safe_text
 from rota.views.pauses import paused_since
 from rota.views.schedule import Planned, planned, schedule_shown

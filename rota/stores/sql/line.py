@@ -5,7 +5,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from rota.core.model import Overlap, Run, State
+from rota.core.model import Run, State
+from rota.core.policy import Overlap
 from rota.stores.sql import keys, stopping
 from rota.stores.sql.database import Link
 

@@ -18,6 +18,7 @@ FEW = 50
 """Names that stand in a claim one by one."""
 
 RUN_COLUMNS = columns(RUN, "r")
+OWNER = RUN.index("owner")
 
 # Served by the primary key and the index `dedupe`.
 KNOWN_IDS = "SELECT r.id FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.id = s.id"
@@ -258,8 +259,8 @@ def _in_queue(row: Sequence[Any]) -> tuple[int, float, str]:
 def _taken(row: Sequence[Any], worker: str, lease_until: int, micros: int) -> tuple[Any, ...]:
     """Return a row as TAKEN leaves it, for engines that do not tell."""
     return (
-        *row[:7], "running", *row[8:24], row[24] + 1, row[25], max(row[26] + 1, micros), *row[27:31], worker,
-        lease_until, micros, *row[34:],
+        *row[:7], "running", *row[8:24], row[24] + 1, row[25], max(row[26] + 1, micros), *row[27:OWNER], worker,
+        lease_until, micros, *row[OWNER + 3 :],
     )  # fmt: skip
 
 

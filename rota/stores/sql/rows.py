@@ -13,7 +13,6 @@ from rota.core.model import (
     LogChunk,
     LogLine,
     Outcome,
-    Overlap,
     Progress,
     Round,
     RoundState,
@@ -23,6 +22,7 @@ from rota.core.model import (
     Trigger,
     WorkerRecord,
 )
+from rota.core.policy import Overlap, Retry
 
 Row = Sequence[Any]
 
@@ -33,7 +33,7 @@ ACCEPTED = (
     "id", "job", "queue", "kind", "tenant", "user_id", "args", "state", "reason", "priority", "turn", "due_at",
     "expires_at", "created_at", "triggered_by", "actor", "schedule", "slot", "since", "round_id", "dedupe_key",
     "concurrency_key", "overlap", "max_attempts", "attempt", "lost_count", "token", "cancel_requested", "held_by",
-    "batch", "weight",
+    "batch", "weight", "retry", "carried", "limit_key", "host", "limited_by",
 )  # fmt: skip
 CLAIMED = (
     "owner", "lease_until", "claimed_at", "started_at", "ended_at", "outcome", "error", "result", "done", "total",
@@ -56,16 +56,22 @@ WORKER = (
 
 WAITING = "waiting"
 HELD = "held"
-OPEN = "('scheduled', 'waiting', 'held', 'queued', 'running')"
+LIMITED = "limited"
+OPEN = "('scheduled', 'waiting', 'held', 'limited', 'queued', 'running')"
 """The states of runs that are not final, as they stand in a statement."""
 
 # A dictionary looked up by text is five times faster than calling the enumeration.
-STATES = {str(state): state for state in State} | {WAITING: State.SCHEDULED, HELD: State.SCHEDULED}
+STATES = {str(state): state for state in State} | {
+    WAITING: State.SCHEDULED,
+    HELD: State.SCHEDULED,
+    LIMITED: State.SCHEDULED,
+}
 KINDS = {str(kind): kind for kind in RunKind}
 TRIGGERS = {str(trigger): trigger for trigger in Trigger}
 OVERLAPS = {str(overlap): overlap for overlap in Overlap}
 OUTCOMES: dict[str | None, Outcome | None] = {None: None} | {str(outcome): outcome for outcome in Outcome}
 
+_retry_decoder = msgspec.json.Decoder(Retry)
 _error_decoder = msgspec.json.Decoder(ErrorReport)
 _lines_decoder = msgspec.json.Decoder(list[tuple[int, str, str, str]])
 _counts_decoder = msgspec.json.Decoder(dict[str, int])
@@ -119,6 +125,7 @@ def run_of(row: Row, last_success: datetime | None = None) -> Run:
         run_id, job, queue, kind, tenant, user_id, args, state, reason, priority, turn, due_at,
         expires_at, created_at, trigger, actor, schedule, slot, since, round_id, dedupe_key,
         concurrency_key, overlap, max_attempts, attempt, lost_count, token, cancel_requested, held_by, batch, weight,
+        retry, carried, limit_key, host, limited_by,
         owner, lease_until, claimed_at, started_at, ended_at, outcome, error, result, done, total,
     ) = row  # fmt: skip
     due = EPOCH + timedelta(microseconds=due_at)
@@ -149,6 +156,11 @@ def run_of(row: Row, last_success: datetime | None = None) -> Run:
         held_by=held_by,
         batch=batch,
         weight=weight,
+        retry=None if retry is None else _retry_decoder.decode(retry),
+        carried=carried,
+        limit_key=limit_key,
+        host=host,
+        limited_by=limited_by,
         overlap=OVERLAPS[overlap],
         max_attempts=max_attempts,
         attempt=attempt,
@@ -204,6 +216,11 @@ def accepted(run: Run, state: str, turn: float) -> tuple[Any, ...]:
         run.held_by,
         run.batch,
         run.weight,
+        None if run.retry is None else to_json(run.retry),
+        run.carried,
+        run.limit_key,
+        run.host,
+        run.limited_by,
     )
 
 

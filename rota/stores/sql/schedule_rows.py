@@ -8,7 +8,8 @@ import msgspec
 
 from rota.clock import EPOCH
 from rota.core.definition import UNREADABLE
-from rota.core.model import CatchUp, CatchUpMode, Origin, Overlap, Schedule, ScheduleState
+from rota.core.model import Origin, Schedule, ScheduleState
+from rota.core.policy import CatchUp, CatchUpMode, Overlap
 from rota.stores.sql.rows import MICROSECOND, Row, at, clean, since_epoch, to_json
 
 T = TypeVar("T")

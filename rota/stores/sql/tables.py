@@ -2,9 +2,10 @@
 
 Instants are microseconds since the epoch, ids 32 hexadecimal digits. Keys compare byte by byte on every engine, so
 that an order or a duplicate is the same everywhere. `priority` is stored negated: one ascending index then serves
-the claim on engines without descending ones. The states `waiting` and `held` exist only here: they are `scheduled`
-with `waits_for`, and due but kept by a gate, told apart by states of their own so that every index can tell them apart
-too. The columns of schedules have defaults, so that people can write one with plain SQL.
+the claim on engines without descending ones. The states `waiting`, `held` and `limited` exist only here: they are
+`scheduled` with `waits_for`, due but kept by a gate, and due but kept by a limit, told apart by states of their own so
+that every index can tell them apart too. The columns of schedules have defaults, so that people can write one with
+plain SQL.
 """
 
 from typing import Any
@@ -34,6 +35,7 @@ KEY = 700
 
 TABLES = (
     "runs", "attempts", "logs", "rounds", "schedules", "cron_jobs", "progress", "workers", "controls", "audit", "meta",
+    "uniques", "errors", "error_tenants", "rates",
 )  # fmt: skip
 
 NOTHING = text("('')")
@@ -75,6 +77,7 @@ def build(prefix: str = "rota_", *, schema: str | None = None, collation: str | 
     _schedules(metadata, prefix)
     _cron_jobs(metadata, prefix)
     _people(metadata, prefix)
+    _queue(metadata, prefix)
     Table(
         f"{prefix}workers",
         metadata,
@@ -147,6 +150,11 @@ def _runs(metadata: MetaData, prefix: str) -> None:
         Column("held_by", name()),
         Column("batch", name()),
         Column("weight", Double, nullable=False, server_default=text("1")),
+        Column("retry", long_text()),
+        Column("carried", long_text()),
+        Column("limit_key", name()),
+        Column("host", name()),
+        Column("limited_by", name()),
         # Heartbeats and progress change no indexed column; with room on the page they touch no index at all (HOT).
         postgresql_with={"fillfactor": 50},
         **metadata.info,
@@ -171,6 +179,7 @@ def _index_runs(table: Table) -> None:
     _index(table, "job", ["job", "id"])
     # On engines without conditions: all runs, but one without a gate never moves in it.
     _index(table, "held", ["held_by", "due_at", "id"], where="state = 'held'")
+    _index(table, "limited", ["limited_by", "queue", "priority", "turn", "id"], where="state = 'limited'")
     _index(table, "batch", ["batch", "state", "held_by"], where="batch IS NOT NULL")
 
 
@@ -332,6 +341,56 @@ def _people(metadata: MetaData, prefix: str) -> None:
     )
     _index(audit, "target", ["target", "id"])
     _index(audit, "old", ["at"])
+
+
+def _queue(metadata: MetaData, prefix: str) -> None:
+    """Add what goes with runs that are asked for: who is unique, what went wrong, how fast limits are used."""
+    uniques = Table(
+        f"{prefix}uniques",
+        metadata,
+        Column("name", name(KEY), primary_key=True),
+        Column("run_id", ident(), nullable=False),
+        # How long the run keeps the name: while it is `waiting`, while it is `open`, or until an instant.
+        Column("scope", word(), nullable=False),
+        Column("kept_until", BigInteger),
+        Column("created_at", BigInteger, nullable=False),
+        **metadata.info,
+    )
+    _index(uniques, "old", ["created_at"])
+    errors = Table(
+        f"{prefix}errors",
+        metadata,
+        Column("job", name(), primary_key=True),
+        Column("fingerprint", ident(), primary_key=True),
+        Column("type", name(), nullable=False),
+        Column("message", long_text(), nullable=False),
+        Column("place", name(KEY), nullable=False),
+        Column("first_at", BigInteger, nullable=False),
+        Column("last_at", BigInteger, nullable=False),
+        Column("last_run_id", ident(), nullable=False),
+        Column("number", BigInteger, nullable=False),
+        **metadata.info,
+    )
+    _index(errors, "seen", ["last_at"])
+    Table(
+        f"{prefix}error_tenants",
+        metadata,
+        Column("job", name(), primary_key=True),
+        Column("fingerprint", ident(), primary_key=True),
+        Column("tenant", name(), primary_key=True),
+        Column("last_at", BigInteger, nullable=False),
+        Column("number", BigInteger, nullable=False),
+        **metadata.info,
+    )
+    Table(
+        f"{prefix}rates",
+        metadata,
+        Column("name", name(KEY), primary_key=True),
+        # Starts that were counted together; several claims of one instant share a row.
+        Column("at", BigInteger, primary_key=True, autoincrement=False),
+        Column("number", Integer, nullable=False),
+        **metadata.info,
+    )
 
 
 def _index(

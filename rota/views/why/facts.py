@@ -11,7 +11,8 @@ from rota.core.agenda import zone_of_tenant
 from rota.core.campaign import Campaign
 from rota.core.controls import Circuit, ControlKind, Pause, Paused
 from rota.core.dependencies import Blocker
-from rota.core.model import OPEN, Job, Round, RoundState, Run, RunKind, Schedule, State, Tenant, WorkerRecord
+from rota.core.model import OPEN, Round, RoundState, Run, RunKind, Schedule, State, Tenant, WorkerRecord
+from rota.core.policy import Job
 from rota.core.rounds import Expansion
 from rota.engine.blockers import Blockers
 from rota.errors import TenantListFailed

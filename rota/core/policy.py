@@ -1,0 +1,108 @@
+"""What is said of a job beforehand: how it is retried, caught up, kept from overlapping, and its whole policy.
+
+Values never change; a change is a new value.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class CatchUpMode(StrEnum):
+    NONE = "none"
+    LATEST = "latest"
+    ALL = "all"
+
+
+class CatchUp(Struct, frozen=True, kw_only=True):
+    """What happens to slots that were missed while nothing ran (R8)."""
+
+    mode: CatchUpMode = CatchUpMode.LATEST
+    limit: int | None = None
+    """With `all`: at most this many slots, the newest; `None` is every one."""
+    within: timedelta | None = None
+    """With `all`: only slots at most this old."""
+
+    @classmethod
+    def none(cls) -> "CatchUp":
+        """Missed slots are recorded as skipped, and nothing runs."""
+        return cls(mode=CatchUpMode.NONE)
+
+    @classmethod
+    def latest(cls) -> "CatchUp":
+        """One run for the newest missed slot; the older ones are recorded as skipped."""
+        return cls(mode=CatchUpMode.LATEST)
+
+    @classmethod
+    def all(cls, *, limit: int | None = None, within: timedelta | None = None) -> "CatchUp":
+        """A run for every missed slot, oldest first; what lies beyond a limit is recorded as skipped."""
+        if limit is not None and limit < 1:
+            raise ValueError(f"CatchUp.all(limit={limit}): at least 1, or None for every missed slot")
+        return cls(mode=CatchUpMode.ALL, limit=limit, within=within)
+
+
+class Overlap(StrEnum):
+    """What happens to a slot of a tenant whose earlier run is not final (R10)."""
+
+    SKIP = "skip"
+    """It is recorded as skipped."""
+    QUEUE_ONE = "queue_one"
+    """It waits, if no other one waits yet; else it is skipped."""
+    QUEUE_ALL = "queue_all"
+    """It waits for its turn."""
+    ALLOW = "allow"
+    """Both run."""
+    REPLACE = "replace"
+    """The earlier ones are cancelled, and it waits until they have ended."""
+
+
+class Retry(Struct, frozen=True, kw_only=True):
+    """How often a run is attempted, and how long it waits in between.
+
+    The n-th wait is `base * factor ** (n - 1)`, at most `max_wait`. With `jitter` it is drawn evenly between zero
+    and that, so that 200 tenants which failed together do not come back together.
+    """
+
+    attempts: int = 3
+    base: timedelta = timedelta(seconds=10)
+    factor: float = 2.0
+    max_wait: timedelta = timedelta(hours=1)
+    jitter: bool = True
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ValueError(f"Retry(attempts={self.attempts}): a run needs at least one attempt")
+        if self.base < timedelta(0) or self.max_wait < timedelta(0) or self.factor < 1:
+            raise ValueError("Retry: base and max_wait must not be negative, and factor not below 1")
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """The policy of a registered function. The function itself stays in the process that registered it."""
+
+    name: str
+    queue: str = "default"
+    executor: str = "thread"
+    per_tenant: bool = False
+    timeout: timedelta | None = timedelta(minutes=15)
+    retry: Retry = Retry()
+    priority: int = 0
+    """Higher first."""
+    catch_up: CatchUp = CatchUp()
+    overlap: Overlap = Overlap.SKIP
+    fresh_within: timedelta | None = None
+    depends_on: tuple[str, ...] = ()
+    """Jobs that must have succeeded, for the same tenant, in their newest slot up to that of a run (R11)."""
+    jitter: timedelta | None = None
+    """Its runs are due up to so much after their slot, each schedule and tenant by its own share, and never after the
+    next slot (R15)."""
+    max_parallel: int | None = None
+    """How many runs of one round are out at once; `None` is without limit."""
+    max_memory: int | None = None
+    """Bytes that a child process of this job may allocate; `None` is without limit. For the process executor."""
+    max_cpu: timedelta | None = None
+    """Processor time that a child process of this job may use. For the process executor."""
+    description: str = ""
+    """The first line of the function's docstring (R16)."""
+    place: str = ""
+    """Where the function is defined: file and line, for error messages and pages."""
