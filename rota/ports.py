@@ -148,7 +148,7 @@ class Store(Protocol):
         audit: AuditEntry | None = None,
     ) -> list[str]:
         """Open ended runs again, with all their attempts anew, and return the ids that were ended and are open now.
-        Each has this gate to pass and is of this batch from now on.
+        Each has this gate to pass and is of this batch from now on; only what is part of a flow stays so.
 
         An operator's action. The attempt on the run's row is appended to the attempts; the round opens again. Each
         is due at its slot, or at `now` without one, so that runs that share a concurrency key stand in line by slot;

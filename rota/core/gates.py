@@ -4,10 +4,15 @@ A held run is `scheduled`, not in anybody's way and in nobody's claim. It goes o
 """
 
 from rota.core.model import Run, RunKind
+from rota.core.part import Role
 from rota.core.policy import Job
 
 DEPENDS = "depends"
 """Waits until the jobs that its job depends on have succeeded (R11)."""
+
+FLOW = "flow"
+"""Waits for what comes before it in its flow: the step before, or the members of the batch (R32). One gate for all:
+thousands of chains are thousands of names otherwise, each of them looked up in every pass."""
 
 BEFORE = frozenset({"canary", "job", "tenant", "parked"})
 """Kinds of gates that come before every batch."""
@@ -49,6 +54,16 @@ def campaign_batch(campaign: str) -> str:
     return f"campaign/{campaign}"
 
 
+def flow_batch(flow: str) -> str:
+    """Return the batch of the runs of a flow."""
+    return f"flow/{flow}"
+
+
+def flow_of(run: Run) -> str | None:
+    """Return the id of the flow that a run is part of."""
+    return split(run.batch or "")[1] if run.part is not None else None
+
+
 def split(gate: str) -> tuple[str, str]:
     """Return the kind of a gate and the name of what holds it: ("tenant", "acme")."""
     kind, _, name = gate.partition("/")
@@ -86,6 +101,8 @@ def next_gate(run: Run, job: Job) -> str | None:
 
 
 def _path(run: Run, job: Job) -> list[str]:
+    if run.part is not None:
+        return [FLOW] if follows(run) else []
     waits = [DEPENDS] if depends(run, job) else []
     batch = [run.batch] if run.batch is not None else []
     # Dependencies first: a place is for who can begin.
@@ -99,3 +116,9 @@ def _is_campaign(batch: str) -> bool:
 def depends(run: Run, job: Job) -> bool:
     """Whether a run waits for the jobs that its job depends on: those of a slot do, what people start does not."""
     return bool(job.depends_on) and run.slot is not None and run.kind is RunKind.JOB
+
+
+def follows(run: Run) -> bool:
+    """Whether something of its flow comes before a run."""
+    part = run.part
+    return part is not None and (part.after is not None or part.role in (Role.ON_SUCCESS, Role.ON_COMPLETE))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from rota.core.part import Part
 from rota.core.policy import CatchUp, Overlap, Retry
 
 NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
@@ -218,7 +219,10 @@ class Run(Struct, frozen=True, kw_only=True):
     """The gate that it has to pass, see `gates`. Once it is due and first of its key it is held there: `scheduled`, no
     matter its due time, until `admit`. It holds its concurrency key meanwhile."""
     batch: str | None = None
-    """With what runs it shares a number of places: a campaign, a round, a schedule's missed slots."""
+    """With what runs it belongs together: a campaign, a round, a schedule's missed slots, which share a number of
+    places; or a flow."""
+    part: Part | None = None
+    """What it is within the flow that is its batch; `None` is of no flow."""
     weight: float = 1.0
     """Its tenant's share of the queue beside other tenants."""
     overlap: Overlap = Overlap.QUEUE_ALL

@@ -97,7 +97,7 @@ class Line:
                 concurrency_key=key,
                 waits_for=key,
                 held_by=held_by,
-                batch=batch,
+                batch=batch if run.part is None else run.batch,
                 due_at=(run.slot or now) if line is None else line.due_at,
                 attempt=0,
                 lost_count=0,

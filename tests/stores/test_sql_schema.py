@@ -188,7 +188,7 @@ def older(empty: SqlStore, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], S
     return opened_with
 
 
-NEW = ("done", "total", "held_by", "batch", "weight", "retry", "carried", "limit_key", "host", "limited_by")
+NEW = ("done", "total", "held_by", "batch", "weight", "retry", "carried", "limit_key", "host", "limited_by", "part")
 OLD_RUN = tuple(column for column in rows.ACCEPTED if column not in NEW)
 OLD_SCHEDULE = schedule_rows.SCHEDULE[:18]
 """The columns that code for schema 2 names, and no others."""

@@ -12,7 +12,7 @@ from rota.stores.sql.rows import ATTEMPT, clean
 
 ENDED = """
 SELECT r.id, r.queue, r.tenant, r.concurrency_key, r.round_id,
-    r.token, r.owner, r.claimed_at, r.started_at, r.ended_at, r.outcome, r.error, r.slot, r.weight
+    r.token, r.owner, r.claimed_at, r.started_at, r.ended_at, r.outcome, r.error, r.slot, r.weight, r.part, r.batch
 FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.id = s.id
 WHERE r.state IN ('succeeded', 'failed', 'cancelled', 'skipped') ORDER BY r.id{lock}
 """
@@ -62,7 +62,7 @@ def requeue(
                 clean(reason),
                 due[row[0]],
                 held_by,
-                batch,
+                batch if row[14] is None else row[15],
                 keys[row[0]],
             )
             for row in rows

@@ -22,6 +22,7 @@ from rota.core.model import (
     Trigger,
     WorkerRecord,
 )
+from rota.core.part import Part
 from rota.core.policy import Overlap, Retry
 
 Row = Sequence[Any]
@@ -33,7 +34,7 @@ ACCEPTED = (
     "id", "job", "queue", "kind", "tenant", "user_id", "args", "state", "reason", "priority", "turn", "due_at",
     "expires_at", "created_at", "triggered_by", "actor", "schedule", "slot", "since", "round_id", "dedupe_key",
     "concurrency_key", "overlap", "max_attempts", "attempt", "lost_count", "token", "cancel_requested", "held_by",
-    "batch", "weight", "retry", "carried", "limit_key", "host", "limited_by",
+    "batch", "weight", "retry", "carried", "limit_key", "host", "limited_by", "part",
 )  # fmt: skip
 CLAIMED = (
     "owner", "lease_until", "claimed_at", "started_at", "ended_at", "outcome", "error", "result", "done", "total",
@@ -71,6 +72,7 @@ TRIGGERS = {str(trigger): trigger for trigger in Trigger}
 OVERLAPS = {str(overlap): overlap for overlap in Overlap}
 OUTCOMES: dict[str | None, Outcome | None] = {None: None} | {str(outcome): outcome for outcome in Outcome}
 
+_part_decoder = msgspec.json.Decoder(Part)
 _retry_decoder = msgspec.json.Decoder(Retry)
 _error_decoder = msgspec.json.Decoder(ErrorReport)
 _lines_decoder = msgspec.json.Decoder(list[tuple[int, str, str, str]])
@@ -125,7 +127,7 @@ def run_of(row: Row, last_success: datetime | None = None) -> Run:
         run_id, job, queue, kind, tenant, user_id, args, state, reason, priority, turn, due_at,
         expires_at, created_at, trigger, actor, schedule, slot, since, round_id, dedupe_key,
         concurrency_key, overlap, max_attempts, attempt, lost_count, token, cancel_requested, held_by, batch, weight,
-        retry, carried, limit_key, host, limited_by,
+        retry, carried, limit_key, host, limited_by, part,
         owner, lease_until, claimed_at, started_at, ended_at, outcome, error, result, done, total,
     ) = row  # fmt: skip
     due = EPOCH + timedelta(microseconds=due_at)
@@ -161,6 +163,7 @@ def run_of(row: Row, last_success: datetime | None = None) -> Run:
         limit_key=limit_key,
         host=host,
         limited_by=limited_by,
+        part=None if part is None else _part_decoder.decode(part),
         overlap=OVERLAPS[overlap],
         max_attempts=max_attempts,
         attempt=attempt,
@@ -221,6 +224,7 @@ def accepted(run: Run, state: str, turn: float) -> tuple[Any, ...]:
         run.limit_key,
         run.host,
         run.limited_by,
+        None if run.part is None else to_json(run.part),
     )
 
 

@@ -155,6 +155,7 @@ def _runs(metadata: MetaData, prefix: str) -> None:
         Column("limit_key", name()),
         Column("host", name()),
         Column("limited_by", name()),
+        Column("part", long_text()),
         # Heartbeats and progress change no indexed column; with room on the page they touch no index at all (HOT).
         postgresql_with={"fillfactor": 50},
         **metadata.info,

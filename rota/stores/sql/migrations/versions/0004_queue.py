@@ -1,4 +1,4 @@
-"""What goes with runs that are asked for: their own retries, what they carry, limits, unique names, errors.
+"""What goes with runs that are asked for: their own retries, what they carry, limits, flows, unique names, errors.
 
 Code for schema 3 goes on beside it: every new column may be empty, and nothing that it names is gone.
 """
@@ -25,6 +25,7 @@ def upgrade() -> None:
         Column("limit_key", name()),
         Column("host", name()),
         Column("limited_by", name()),
+        Column("part", long_text()),
     )
     _table(
         "uniques",

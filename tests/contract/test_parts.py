@@ -1,0 +1,62 @@
+"""Runs that are parts of a flow: what a store keeps of them, and what it leaves alone."""
+
+from rota.core.gates import FLOW
+from rota.core.model import State
+from rota.core.part import Part, Role
+from rota.queries import RunQuery
+from tests.values import NOON, a_run, claim, new_id
+
+BATCH = "flow/7"
+
+
+def a_step(number: int = 2, **fields):
+    part = Part(role=Role.STEP, number=number, of=4, after=new_id())
+    return a_run(**{"held_by": FLOW, "batch": BATCH, "part": part} | fields)
+
+
+def test_a_part_and_what_is_carried_come_back_as_they_were_given(store):  # R32, R37
+    run = a_step(carried='{"version":1,"values":{"locale":"é"}}')
+
+    store.enqueue([run], now=NOON)
+
+    stored = store.run(run.id).run
+    assert (stored.part, stored.batch, stored.carried) == (run.part, BATCH, run.carried)
+
+
+def test_a_part_that_takes_nothing_comes_back_so(store):  # R32
+    part = Part(role=Role.ON_COMPLETE, of=3, takes=False)
+    run = a_step(part=part)
+
+    store.enqueue([run], now=NOON)
+
+    assert store.run(run.id).run.part == part
+
+
+def test_a_claim_hands_out_part_and_carried(store):  # R32, R37
+    run = a_step(held_by=None, carried='{"version":1,"values":{}}')
+    store.enqueue([run], now=NOON)
+
+    [claimed] = claim(store)
+
+    assert (claimed.part, claimed.carried) == (run.part, run.carried)
+
+
+def test_a_step_that_is_opened_again_stays_in_its_flow_and_has_the_gate_that_is_named(store):  # R32
+    run = a_step(state=State.FAILED, ended_at=NOON, held_by=None)
+    store.enqueue([run], now=NOON)
+
+    store.requeue([run.id], now=NOON, reason="ann", held_by=FLOW)
+
+    again = store.run(run.id).run
+    assert (again.state, again.held_by, again.batch, again.part) == (State.SCHEDULED, FLOW, BATCH, run.part)
+
+
+def test_a_step_that_is_opened_again_by_somebody_who_knows_nothing_of_flows_stays_in_its_own(store):  # R32
+    step = a_step(state=State.FAILED, ended_at=NOON, held_by=None)
+    other = a_run(state=State.FAILED, ended_at=NOON, batch="round/1")
+    store.enqueue([step, other], now=NOON)
+
+    store.requeue([step.id, other.id], now=NOON, reason="ann", batch="campaign/1")
+
+    assert [run.id for run in store.runs(RunQuery(batch=BATCH))] == [step.id]
+    assert [run.id for run in store.runs(RunQuery(batch="campaign/1"))] == [other.id]
