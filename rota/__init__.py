@@ -7,6 +7,7 @@ from rota.core.campaign import Mode
 from rota.core.model import Progress, Round, Run, Schedule, State, Tenant
 from rota.core.policy import CatchUp, Job, Overlap, Retry
 from rota.core.returns import Cancel, Fail, Result, Snooze
+from rota.errors import RetryLater
 from rota.handle import RunHandle
 from rota.job import JobFunction, Registry
 from rota.version import __version__
@@ -24,6 +25,7 @@ __all__ = [
     "Registry",
     "Result",
     "Retry",
+    "RetryLater",
     "Rota",
     "Round",
     "Run",

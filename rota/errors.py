@@ -37,10 +37,12 @@ RotaError
 ├── RunFailed                           the result of a run was awaited, and it ended otherwise
 ├── WaitTimedOut (TimeoutError)         a run did not end within the time given
 ├── BrokenFrame (ValueError)            a child process said what nobody says
+├── RetryLater                          raised by a job: try again, after this pause
 └── Stopped                             raised inside a job by ctx.check() when it should stop
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from difflib import get_close_matches
 
 
@@ -340,6 +342,17 @@ class WaitTimedOut(RotaError, TimeoutError):
 
 class BrokenFrame(RotaError, ValueError):
     """Between a worker and a child process went what is too long, not JSON, or nothing that is said there."""
+
+
+class RetryLater(RotaError):
+    """Raised by a job: the attempt failed, and the next one, if there is one left, should come after `delay`.
+
+    Tried again whatever the job's policy says of exceptions. `Snooze` is for what uses up no attempt.
+    """
+
+    def __init__(self, delay: timedelta | float, reason: str = "asked to be tried again later") -> None:
+        super().__init__(reason)
+        self.retry_after = delay if isinstance(delay, timedelta) else timedelta(seconds=delay)
 
 
 class Stopped(RotaError):

@@ -6,11 +6,19 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
+from rota.core.exceptions import class_names
 from rota.core.model import ErrorReport, Outcome, Round, RoundState, Run, Settlement, State
+from rota.core.policy import Retry
 
 MAX_LOST = 3
 """A run whose attempts were lost this often is poison and fails (R30): an out-of-memory job must not come back for
 ever. Three, as Sidekiq Pro counts."""
+
+RETRY_LATER = "rota.errors.RetryLater"
+"""What a job raises that asks for another attempt."""
+
+TIME_OUT = class_names(TimeoutError())
+"""What an attempt that was over its time limit failed by, for a policy that asks."""
 
 LOST_WAIT = timedelta(seconds=10)
 """What a run waits after its second lost attempt; the first is repeated at once."""
@@ -26,6 +34,8 @@ class Ending(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     retry: bool = True
     """Whether a failure may be tried again; a job can say that it is final."""
+    classes: tuple[str, ...] = ()
+    """The names of the classes of the exception that ended it, its own first; for a policy that asks for them."""
     delay: timedelta | None = None
     """For a snooze: how long. For a failure: the wait the job itself asked for. For an interruption: how long its code
     may still be running."""
@@ -35,10 +45,11 @@ class Ending(Struct, frozen=True, kw_only=True):
     that ended it, None for all that says nothing of that (R25)."""
 
 
-def settle(run: Run, ending: Ending, *, now: datetime, wait: timedelta) -> Settlement:
+def settle(run: Run, ending: Ending, *, now: datetime, wait: timedelta, retry: Retry | None = None) -> Settlement:
     """Decide what an ended attempt makes of its run. Stores apply the answer, never choose it.
 
-    `wait` is the pause before the next attempt, if there is one.
+    `wait` is the pause before the next attempt, if there is one and the job asked for no other; `retry` says after
+    which exceptions there is, `None` after each.
     """
     match ending.outcome:
         case Outcome.SUCCEEDED:
@@ -63,10 +74,20 @@ def settle(run: Run, ending: Ending, *, now: datetime, wait: timedelta) -> Settl
             return _lost(run, ending, now=now)
         case _ if run.cancel_requested:
             return _settlement(run, ending, State.CANCELLED, now=now)
-        case _ if ending.retry and run.attempt < run.max_attempts:
-            return _settlement(run, ending, State.SCHEDULED, now=now, due_at=now + (ending.delay or wait))
+        case _ if run.attempt < run.max_attempts and _is_retried(ending, retry):
+            due_at = now + (wait if ending.delay is None else ending.delay)
+            return _settlement(run, ending, State.SCHEDULED, now=now, due_at=due_at)
         case _:
             return _settlement(run, ending, State.FAILED, now=now)
+
+
+def _is_retried(ending: Ending, retry: Retry | None) -> bool:
+    if not ending.retry:
+        return False
+    # Whatever a job raises once its time is over, for a policy it is the time-out that ended it.
+    classes = TIME_OUT if ending.outcome is Outcome.TIMED_OUT else ending.classes
+    # Who raises RetryLater asks for another attempt, whatever the policy says of other exceptions.
+    return retry is None or RETRY_LATER in classes or retry.covers(classes)
 
 
 def rescue(run: Run, *, now: datetime, reason: str | None = None) -> Settlement:

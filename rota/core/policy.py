@@ -3,10 +3,26 @@
 Values never change; a change is a new value.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from rota.core.duration import parse_duration
+from rota.core.exceptions import named
+
+if TYPE_CHECKING:
+    Exceptions = type[BaseException] | str | Sequence[type[BaseException] | str]
+    """Classes of exceptions, or their dotted names."""
+else:
+    # What is kept of them, in memory too: see `Retry.__post_init__`.
+    Exceptions = tuple[str, ...]
+
+Duration = timedelta | str
+"""A length of time, or a text such as "30s"."""
 
 
 class CatchUpMode(StrEnum):
@@ -58,7 +74,7 @@ class Overlap(StrEnum):
 
 
 class Retry(Struct, frozen=True, kw_only=True):
-    """How often a run is attempted, and how long it waits in between.
+    """How often a run is attempted, how long it waits in between, and after which failures (R32).
 
     The n-th wait is `base * factor ** (n - 1)`, at most `max_wait`. With `jitter` it is drawn evenly between zero
     and that, so that 200 tenants which failed together do not come back together.
@@ -69,12 +85,85 @@ class Retry(Struct, frozen=True, kw_only=True):
     factor: float = 2.0
     max_wait: timedelta = timedelta(hours=1)
     jitter: bool = True
+    waits: tuple[timedelta, ...] = ()
+    """The waits one by one, in place of `base` and `factor`; the last one counts for all further ones."""
+    on: Exceptions = ()
+    """Only failures by these exceptions, or by classes made from them, are tried again; none named is every one.
+    Classes or dotted names; kept as names."""
+    not_on: Exceptions = ()
+    """Failures by these exceptions are final; counts before `on`."""
 
     def __post_init__(self) -> None:
+        # A class would not reach a child process, nor the store with a run that has a policy of its own.
+        force_setattr(self, "on", named(self.on))
+        force_setattr(self, "not_on", named(self.not_on))
         if self.attempts < 1:
             raise ValueError(f"Retry(attempts={self.attempts}): a run needs at least one attempt")
-        if self.base < timedelta(0) or self.max_wait < timedelta(0) or self.factor < 1:
-            raise ValueError("Retry: base and max_wait must not be negative, and factor not below 1")
+        if min(self.base, self.max_wait, *self.waits) < timedelta(0) or self.factor < 1:
+            raise ValueError("Retry: no wait may be negative, and factor not below 1")
+
+    @classmethod
+    def fixed(
+        cls,
+        delay: Duration,
+        *,
+        attempts: int = 3,
+        jitter: bool = False,
+        on: Exceptions = (),
+        not_on: Exceptions = (),
+    ) -> "Retry":
+        """The same wait each time: `Retry.fixed("30s")`."""
+        return cls(attempts=attempts, waits=(_length(delay),), jitter=jitter, on=on, not_on=not_on)
+
+    @classmethod
+    def exponential(
+        cls,
+        base: Duration = timedelta(seconds=10),
+        *,
+        factor: float = 2.0,
+        max_wait: Duration = timedelta(hours=1),
+        attempts: int = 3,
+        jitter: bool = True,
+        on: Exceptions = (),
+        not_on: Exceptions = (),
+    ) -> "Retry":
+        """Each wait `factor` times the one before, the first `base`, none over `max_wait`."""
+        base, max_wait = _length(base), _length(max_wait)
+        return cls(attempts=attempts, base=base, factor=factor, max_wait=max_wait, jitter=jitter, on=on, not_on=not_on)
+
+    @classmethod
+    def delays(
+        cls,
+        delays: Sequence[Duration],
+        *,
+        attempts: int | None = None,
+        jitter: bool = False,
+        on: Exceptions = (),
+        not_on: Exceptions = (),
+    ) -> "Retry":
+        """These waits one by one: `Retry.delays(["10s", "1m", "1h"])` is four attempts.
+
+        With more `attempts` than that the last wait is repeated.
+        """
+        waits = tuple(_length(delay) for delay in delays)
+        return cls(
+            attempts=len(waits) + 1 if attempts is None else attempts, waits=waits, jitter=jitter, on=on, not_on=not_on
+        )
+
+    def covers(self, classes: Sequence[str]) -> bool:
+        """Whether a failure by an exception of these classes (names, its own first) is tried again.
+
+        One that is no exception, such as the death of a child process, always is.
+        """
+        if not classes:
+            return True
+        if not set(named(self.not_on)).isdisjoint(classes):
+            return False
+        return not self.on or not set(named(self.on)).isdisjoint(classes)
+
+
+def _length(delay: Duration) -> timedelta:
+    return parse_duration(delay) if isinstance(delay, str) else delay
 
 
 class Job(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from rota.core import lifecycle, retry
 from rota.core.lifecycle import Ending
-from rota.core.model import ErrorReport, Outcome, Run, Settlement
+from rota.core.model import ErrorReport, Outcome, Run, RunKind, Settlement
+from rota.core.policy import Retry
 from rota.engine.attempt import LiveAttempt
 from rota.signature import Registered
 
@@ -40,7 +41,9 @@ class Verdict:
             ending = replace(ending, reason=None)
         # Most runs succeed, and then nobody asks how long they would have waited.
         wait = NOTHING if ending.outcome is Outcome.SUCCEEDED else self._pause(run)
-        return lifecycle.settle(run, ending, now=now, wait=wait)
+        # The list of tenants is no work of the job's: what its policy says of exceptions does not concern that.
+        policy = self._policy(run) if run.kind is RunKind.JOB else None
+        return lifecycle.settle(run, ending, now=now, wait=wait, retry=policy)
 
     def at_parting(self, attempt: LiveAttempt, now: datetime) -> Settlement:
         """Return what becomes of a run whose code may go on until this process is gone."""
@@ -61,4 +64,8 @@ class Verdict:
         return lifecycle.settle(run, ending, now=now, wait=wait)
 
     def _pause(self, run: Run) -> timedelta:
-        return retry.wait(self._jobs[run.job].job.retry, attempt=max(run.attempt, 1), random=self._random)
+        return retry.wait(self._policy(run), attempt=max(run.attempt, 1), random=self._random)
+
+    def _policy(self, run: Run) -> Retry:
+        """Return how a run is retried: as its enqueuer said, else as its job says."""
+        return run.retry or self._jobs[run.job].job.retry

@@ -7,12 +7,15 @@ from types import TracebackType
 
 from rota.context import StopSignal, current_contact
 from rota.core.codec import encode_result
+from rota.core.exceptions import class_names
 from rota.core.lifecycle import Ending
 from rota.core.model import ErrorReport, Outcome
+from rota.core.retry import LONGEST_WAIT, asked_wait
 from rota.core.returns import Cancel, Fail, Result, Snooze
 from rota.errors import BadArguments, ResultNotStorable, Stopped, TenantGone, TenantUnavailable
 
-LONGEST_SNOOZE = timedelta(days=3650)
+UNSUCCESSFUL = "Unsuccessful"
+"""How an error is called that was returned and is no exception; a policy may name it."""
 
 MOST_MESSAGE = 8_000
 MOST_TRACEBACK = 32_000
@@ -41,8 +44,14 @@ def ending_of_error(error: BaseException, *, stop: StopSignal, started_at: datet
             return Ending(outcome=Outcome.FAILED, started_at=started_at, error=report(error), retry=False)
         case _ if not stop.is_set():
             # A job that catches it, and goes on or raises something else, has its own mind about its database.
-            reached = False if isinstance(error, TenantUnavailable) else None
-            return Ending(outcome=Outcome.FAILED, started_at=started_at, error=report(error), reached=reached)
+            return Ending(
+                outcome=Outcome.FAILED,
+                started_at=started_at,
+                error=report(error),
+                classes=class_names(error),
+                delay=_asked_wait(error),
+                reached=False if isinstance(error, TenantUnavailable) else None,
+            )
         case _:
             # Whatever a job raises once it was told to stop is its way to stop: a cancelled run is not tried again.
             return Ending(outcome=stop.outcome, started_at=started_at, error=report(error), reason=stop.reason)
@@ -70,7 +79,13 @@ def ending_of(returned: object, *, stop: StopSignal, started_at: datetime) -> En
             return Ending(outcome=Outcome.CANCELLED, started_at=started_at, reason=reason)
         case Fail():
             error = ErrorReport(type="Fail", message=_cut(str(returned.reason), MOST_MESSAGE))
-            return Ending(outcome=Outcome.FAILED, started_at=started_at, error=error, retry=bool(returned.retry))
+            return Ending(
+                outcome=Outcome.FAILED,
+                started_at=started_at,
+                error=error,
+                classes=(error.type,),
+                retry=bool(returned.retry),
+            )
         case _ if isinstance(getattr(returned, "success", None), bool):
             numbers = {
                 name: value
@@ -109,9 +124,9 @@ def _message(error: BaseException) -> str:
 
 
 def _snoozed(delay: object, started_at: datetime) -> Ending:
-    if isinstance(delay, timedelta) and timedelta(0) <= delay <= LONGEST_SNOOZE:
+    if isinstance(delay, timedelta) and timedelta(0) <= delay <= LONGEST_WAIT:
         return Ending(outcome=Outcome.SNOOZED, started_at=started_at, delay=delay)
-    message = f"Snooze({delay!r}): expected a timedelta from 0 to {LONGEST_SNOOZE.days} days"
+    message = f"Snooze({delay!r}): expected a timedelta from 0 to {LONGEST_WAIT.days} days"
     error = ErrorReport(type="Snooze", message=_cut(message, MOST_MESSAGE))
     return Ending(outcome=Outcome.FAILED, started_at=started_at, error=error, retry=False)
 
@@ -125,24 +140,36 @@ def _said(stop: StopSignal, *, success: bool, error: object, value: object, star
     except ResultNotStorable:
         # The job's own error says more, and it may be tried again.
         result = None
+    classes: tuple[str, ...] = (UNSUCCESSFUL,)
     if isinstance(error, BaseException):
-        said = report(error)
+        said, classes = report(error), class_names(error)
     else:
         text = str(error or "the job says that it did not succeed")
-        said = ErrorReport(type="Unsuccessful", message=_cut(text, MOST_MESSAGE))
+        said = ErrorReport(type=UNSUCCESSFUL, message=_cut(text, MOST_MESSAGE))
     if stop.is_set():
         # Its answer to being told to stop, as the functions of a `stop_event` give it: no failure of its own.
         return Ending(outcome=stop.outcome, started_at=started_at, error=said, result=result, reason=stop.reason)
-    return Ending(outcome=Outcome.FAILED, started_at=started_at, error=said, result=result)
+    delay = _asked_wait(error) if isinstance(error, BaseException) else None
+    return Ending(
+        outcome=Outcome.FAILED, started_at=started_at, error=said, classes=classes, delay=delay, result=result
+    )
 
 
 def _stopped(stop: StopSignal, reason: str, started_at: datetime) -> Ending:
     if not stop.is_set():
         # It raised Stopped by itself: nobody asked, so it is a failure like any other.
         error: ErrorReport | None = ErrorReport(type="Stopped", message=reason)
-        return Ending(outcome=Outcome.FAILED, started_at=started_at, error=error)
+        return Ending(outcome=Outcome.FAILED, started_at=started_at, error=error, classes=class_names(Stopped(reason)))
     error = ErrorReport(type="Stopped", message=stop.reason) if stop.outcome is Outcome.TIMED_OUT else None
     return Ending(outcome=stop.outcome, started_at=started_at, error=error, reason=stop.reason)
+
+
+def _asked_wait(error: BaseException) -> timedelta | None:
+    try:
+        return asked_wait(error)
+    # An exception is the job's own code: it may fail at anything that is asked of it.
+    except BaseException:  # noqa: BLE001
+        return None
 
 
 def _reached() -> bool | None:

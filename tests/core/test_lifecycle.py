@@ -4,8 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from rota.core.exceptions import class_names
 from rota.core.lifecycle import LOST_WAIT, MAX_LOST, Ending, rescue, round_state, settle
 from rota.core.model import ErrorReport, Outcome, RoundState, State
+from rota.core.policy import Retry
+from rota.errors import RetryLater
 from tests.values import LEASE, MINUTE, NOON, SECOND, a_round, a_run
 
 WAIT = timedelta(seconds=40)
@@ -16,6 +19,11 @@ def running(**fields):
     """Return a run in a worker's hands."""
     defaults = {"state": State.RUNNING, "attempt": 1, "token": 7, "owner": "w1", "lease_until": NOON + LEASE}
     return a_run(**defaults | fields)
+
+
+def failing(error, **fields):
+    """Return the ending of an attempt that raised this."""
+    return Ending(**{"outcome": Outcome.FAILED, "classes": class_names(error)} | fields)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +68,35 @@ def test_a_job_may_say_itself_how_long_to_wait(outcome):
     settlement = settle(running(max_attempts=3), Ending(outcome=outcome, delay=MINUTE), now=NOON, wait=WAIT)
 
     assert (settlement.state, settlement.due_at) == (State.SCHEDULED, NOON + MINUTE)
+
+
+def test_a_wait_of_nothing_is_a_wait_too():  # R32
+    settlement = settle(running(), Ending(outcome=Outcome.FAILED, delay=timedelta(0)), now=NOON, wait=WAIT)
+
+    assert settlement.due_at == NOON
+
+
+@pytest.mark.parametrize(
+    ("ending", "retry", "state"),
+    [
+        (failing(ValueError()), Retry(on=ValueError), State.SCHEDULED),
+        (failing(ValueError()), Retry(on=KeyError), State.FAILED),
+        (failing(ValueError()), Retry(not_on=ValueError), State.FAILED),
+        (failing(ValueError()), None, State.SCHEDULED),
+        # The death of a child is no exception, and its job's code cannot be blamed for it by name.
+        (Ending(outcome=Outcome.FAILED), Retry(on=KeyError), State.SCHEDULED),
+        # Who raises it asks for another try.
+        (failing(RetryLater(30)), Retry(on=KeyError, not_on=Exception), State.SCHEDULED),
+        (failing(RetryLater(30), retry=False), Retry(), State.FAILED),
+        (Ending(outcome=Outcome.TIMED_OUT), Retry(on=TimeoutError), State.SCHEDULED),
+        (Ending(outcome=Outcome.TIMED_OUT), Retry(not_on="TimeoutError"), State.FAILED),
+        (Ending(outcome=Outcome.TIMED_OUT, classes=class_names(KeyError())), Retry(on=KeyError), State.FAILED),
+        (Ending(outcome=Outcome.LOST), Retry(on=KeyError), State.QUEUED),
+        (Ending(outcome=Outcome.SNOOZED), Retry(on=KeyError), State.SCHEDULED),
+    ],
+)
+def test_a_policy_says_after_which_exceptions_there_is_another_attempt(ending, retry, state):  # R32
+    assert settle(running(), ending, now=NOON, wait=WAIT, retry=retry).state is state
 
 
 @pytest.mark.parametrize("outcome", [*FAILURES, Outcome.CANCELLED, Outcome.LOST])

@@ -7,6 +7,7 @@ import pytest
 
 from rota import Rota, State
 from rota.core.model import Outcome, Run
+from rota.core.policy import Retry
 from rota.errors import StoreUnavailable
 from rota.queries import ClaimRequest
 from rota.stores.memory import MemoryStore
@@ -195,3 +196,22 @@ def test_a_pass_does_not_wait_for_runs_that_only_another_worker_knows():  # R36
 
     assert app.clock.monotonic() - began < 30
     assert ran == [1]
+
+
+def test_a_run_with_a_policy_of_its_own_is_retried_by_that_and_not_by_its_jobs():  # R32
+    clock = FakeClock()
+    app = an_app(clock=clock)
+
+    @app.job(retry=Retry(attempts=9, not_on=ValueError))
+    def fails() -> None:
+        raise ValueError
+
+    policies = [None, Retry.fixed("90s"), Retry.fixed("30s", not_on="builtins.ValueError")]
+    runs = [a_run(job="fails", retry=policy, due_at=clock.now(), created_at=clock.now()) for policy in policies]
+    app.store.enqueue(runs, now=clock.now())
+
+    Driven(app, clock).settle_down()
+
+    plain, own, final = (app.store.run(run.id).run for run in runs)
+    assert (plain.state, final.state) == (State.FAILED, State.FAILED)
+    assert (own.state, own.due_at) == (State.SCHEDULED, clock.now() + 90 * SECOND)

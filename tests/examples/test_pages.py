@@ -21,7 +21,11 @@ PAGES = [
     if shown(path).startswith(("README.md", "docs/guide/", "docs/operate/")) and BLOCK.search(path.read_text("utf-8"))
 ]
 
-OTHERWISE = {"wait_for_file": {State.SCHEDULED}, "import_file": {State.SUCCEEDED, State.FAILED, State.CANCELLED}}
+OTHERWISE = {
+    "wait_for_file": {State.SCHEDULED},
+    "import_file": {State.SUCCEEDED, State.FAILED, State.CANCELLED},
+    "invite": {State.FAILED},
+}
 """What the pages say of jobs that do not simply succeed."""
 
 

@@ -17,7 +17,7 @@ import warnings
 from datetime import timedelta
 from pathlib import Path
 
-from rota import Result, Rota, RunContext
+from rota import Fail, Result, RetryLater, Rota, RunContext, Snooze
 
 app = Rota("memory://", tenants=["acme", "globex"])
 canary = contextvars.ContextVar("canary", default="unset")
@@ -127,6 +127,37 @@ def raises(what: str):
             raise ValueError("x" * 50_000_000)
         case "surrogate":
             raise ValueError("name \udcff")
+
+
+class TooMany(ConnectionError):
+    retry_after = 120
+
+
+class Trap(ValueError):
+    @property
+    def retry_after(self):
+        raise SystemExit(3)
+
+
+@app.job()
+def struggles(what: str):
+    match what:
+        case "a built-in":
+            raise ConnectionResetError
+        case "asks":
+            raise TooMany
+        case "asks with a result":
+            return Result(success=False, error=TooMany())
+        case "later":
+            raise RetryLater(timedelta(minutes=3), "the mail server is busy")
+        case "says no":
+            return Result(success=False, error="half of it")
+        case "gives up":
+            return Fail("no use")
+        case "snoozes":
+            return Snooze(timedelta(minutes=4))
+        case "a trap":
+            raise Trap
 
 
 @app.job()
