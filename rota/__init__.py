@@ -10,6 +10,7 @@ from rota.core.returns import Cancel, Fail, Result, Snooze
 from rota.errors import RetryLater
 from rota.handle import RunHandle
 from rota.job import JobFunction, Registry
+from rota.job_context import JobContext
 from rota.version import __version__
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "CatchUp",
     "Fail",
     "Job",
+    "JobContext",
     "JobFunction",
     "Mode",
     "Overlap",

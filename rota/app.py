@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rota.campaigns import MOST, Backfill, Campaigns, Wanted
+from rota.carrying import Carriers, Enter, Get
 from rota.clock import Clock, SystemClock
 from rota.context import RunContext
 from rota.core.agenda import timing_for
@@ -23,6 +24,7 @@ from rota.errors import ConfigurationError
 from rota.executors.invocation import Invocation, TellProgress
 from rota.footing import Footing
 from rota.job import JobFunction, Registry
+from rota.job_context import carry_job_context
 from rota.operator import Operator
 from rota.outfit import make_crew, plan_of
 from rota.own_settings import OwnSettings, every_setting
@@ -74,6 +76,7 @@ class Rota:
         )
         self._one_opens_store = threading.Lock()
         self._arounds: list[Callable[[RunContext], AbstractContextManager[object]]] = []
+        self._carriers = Carriers()
         self._crew: Crew | None = None
         self._registry = Registry(timeout=self.settings.worker.timeout, retry=_retry(self.settings))
         footing = Footing(
@@ -82,6 +85,7 @@ class Rota:
             directory=self._tenancy.directory,
             list_tenants=self.list_tenants,
             clock=self.clock,
+            carriers=self._carriers,
             settings=lambda: self.settings,
         )
         self._enqueuer = StoreEnqueuer(footing)
@@ -126,6 +130,28 @@ class Rota:
         """Wrap every run in a context manager; the first one given is the outermost."""
         self._arounds.append(wrapper)
         return wrapper
+
+    def carry(self, name: str, *, get: Get, enter: Enter | None = None) -> None:
+        """Carry a value from wherever a run is enqueued into the run (R37).
+
+        `get()` is asked at each enqueue and returns what has a JSON form, or None for nothing. Around the run
+        `enter(value)` is called, in a context of its own; what it returns is entered if it is a context manager, and
+        left however the attempt ends. `ctx.carried[name]` is the value. Runs of schedules carry nothing.
+
+        Raises:
+            ConfigurationError: the name is taken, or one of the functions could never work.
+        """
+        self._carriers.add(name, get, enter)
+
+    def carry_job_context(self, *, attributes: Sequence[str] = ()) -> None:
+        """Carry the job context of a request, or of the run that enqueues, into each run: `JobContext.current()`.
+
+        `attributes` are the names that it may hold besides tenant and user (R37).
+
+        Raises:
+            ConfigurationError: a name looks like that of a secret, or it is carried already.
+        """
+        carry_job_context(self._carriers, attributes)
 
     def on(self, kind: type[Heard]) -> Callable[[Callable[[Heard], object]], Callable[[Heard], object]]:
         """Call a function at each event of this kind, in the thread where it happens."""
@@ -380,6 +406,7 @@ class Rota:
             tell_progress=tell_progress,
             first_time=_first_time,
             arounds=tuple(self._arounds),
+            carriers=self._carriers,
         )
 
     def _slot_before(self, run: Run) -> datetime | None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rota.clock import Clock
+from rota.core.carried import unpack
 from rota.core.model import Outcome, Run, Tenant
 from rota.errors import NoTenant, Stopped
 
@@ -214,6 +215,15 @@ class RunContext:
         if self._tenant is None:
             raise NoTenant(f"run {self.run.id} of job {self.run.job!r} has no tenant; is the job per_tenant?")
         return self._tenant
+
+    @property
+    def carried(self) -> Mapping[str, Any]:
+        """What was carried from where this run was enqueued, by name; empty for the runs of schedules (R37).
+
+        Raises:
+            CarriedUnreadable: it is broken, or of a version that is not known here.
+        """
+        return unpack(self.run.carried)
 
     @property
     def last_success(self) -> datetime | None:

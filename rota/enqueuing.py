@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from rota.core.codec import ARGUMENTS_LIMIT
 from rota.core.model import Run, Tenant, Trigger
-from rota.errors import NoTenant, StoreUnavailable, TenantNotFound
+from rota.errors import BadArguments, NoTenant, StoreUnavailable, TenantNotFound
 from rota.footing import Footing
 from rota.handle import RunHandle
 from rota.job import JobFunction
@@ -22,6 +23,7 @@ class StoreEnqueuer:
         self._directory = footing.directory
         self._list_tenants = footing.list_tenants
         self._clock = footing.clock
+        self._carriers = footing.carriers
 
     def enqueue_calls(
         self, job: JobFunction[Any, Any, Any], calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]
@@ -30,6 +32,7 @@ class StoreEnqueuer:
         # Not the policy of `job`: what `using` returned may be older than the settings.
         options, policy, now = job.options, self._jobs.get(job.name, job).job, self._clock.now()
         tenant = self._tenant(job, now)
+        carried = self._carriers.pack()
         due_at = options.at or (now + options.delay if options.delay else now)
         runs = [
             Run(
@@ -38,7 +41,8 @@ class StoreEnqueuer:
                 queue=options.queue or policy.queue,
                 tenant=options.tenant,
                 user_id=options.user_id,
-                args=job.registered.signature.encode(args, kwargs),
+                args=_fitting(job.registered.signature.encode(args, kwargs), carried, job=policy.name),
+                carried=carried,
                 priority=policy.priority if options.priority is None else options.priority,
                 due_at=due_at,
                 created_at=now,
@@ -68,3 +72,16 @@ class StoreEnqueuer:
         if tenant is None:
             raise TenantNotFound(name, known=[known.id for known in self._list_tenants()])
         return tenant
+
+
+def _fitting(args: str, carried: str | None, *, job: str) -> str:
+    """Return the arguments, once it is sure that there is room for them beside what is carried (R37)."""
+    if carried is None:
+        return args
+    sizes = len(args.encode()), len(carried.encode())
+    if sum(sizes) > ARGUMENTS_LIMIT:
+        raise BadArguments(
+            f"job {job!r}: its arguments are {sizes[0]:,} bytes of JSON and what is carried {sizes[1]:,}, the limit "
+            f"for both is {ARGUMENTS_LIMIT:,}: carry an id, not what it stands for"
+        )
+    return args

@@ -32,6 +32,9 @@ RotaError
 ├── StoreUnavailable                    the store could not be reached; nothing was written: exit 4
 ├── TenantUnavailable                   a tenant's database cannot be opened
 ├── TenantListFailed                    the source failed, or listed nobody
+├── CarriedUnreadable (ValueError)       what a run carries is broken, or of another version
+├── NoJobContext (LookupError)          there is no request and no run that a job context could come from
+├── ContextMismatch                     a job context of one tenant, and work for another one
 ├── NoTenant                            a job asked for its tenant and has none
 │   └── TenantGone                      the tenant was deleted after its run was queued
 ├── RunFailed                           the result of a run was awaited, and it ended otherwise
@@ -312,6 +315,30 @@ class TenantUnavailable(RotaError):
 
 class TenantListFailed(RotaError):
     """The tenant source failed, or listed nobody without being allowed to (R20)."""
+
+
+class CarriedUnreadable(RotaError, ValueError):
+    """What was carried into a run, or a serialized job context, cannot be read. Never names a value."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what} cannot be read: {reason}")
+        self.reason = reason
+
+
+class NoJobContext(RotaError, LookupError):
+    """A job context was asked for where there is none."""
+
+
+class ContextMismatch(RotaError):
+    """A job context is of one tenant, and what it came with is for another."""
+
+    def __init__(self, *, context: str, wanted: str, where: str) -> None:
+        super().__init__(
+            f"the job context is of tenant {context!r}, and {where} is for {wanted!r}: work for one tenant never "
+            "carries the context of another; leave it with JobContext(tenant=...).entered(), or without one"
+        )
+        self.context = context
+        self.wanted = wanted
 
 
 class NoTenant(RotaError, LookupError):

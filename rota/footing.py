@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from rota.carrying import Carriers
 from rota.clock import Clock
 from rota.core.model import Tenant
 from rota.engine.directory import Directory
@@ -25,6 +26,8 @@ class Footing(Struct, frozen=True, kw_only=True):
     directory: Directory
     list_tenants: Callable[[], Sequence[Tenant]]
     clock: Clock
+    carriers: Carriers
+    """What is carried along with each enqueue."""
     settings: Callable[[], Settings]
 
     def zone(self) -> str:

@@ -12,7 +12,7 @@ from rota.core.lifecycle import Ending
 from rota.core.model import ErrorReport, Outcome
 from rota.core.retry import LONGEST_WAIT, asked_wait
 from rota.core.returns import Cancel, Fail, Result, Snooze
-from rota.errors import BadArguments, ResultNotStorable, Stopped, TenantGone, TenantUnavailable
+from rota.errors import BadArguments, ContextMismatch, ResultNotStorable, Stopped, TenantGone, TenantUnavailable
 
 UNSUCCESSFUL = "Unsuccessful"
 """How an error is called that was returned and is no exception; a policy may name it."""
@@ -39,7 +39,7 @@ def ending_of_error(error: BaseException, *, stop: StopSignal, started_at: datet
             return _stopped(stop, _message(error), started_at)
         case TenantGone():
             return Ending(outcome=Outcome.CANCELLED, started_at=started_at, reason=_message(error))
-        case ResultNotStorable() | BadArguments():
+        case ResultNotStorable() | BadArguments() | ContextMismatch():
             # Another attempt would do the work again and end the same way.
             return Ending(outcome=Outcome.FAILED, started_at=started_at, error=report(error), retry=False)
         case _ if not stop.is_set():

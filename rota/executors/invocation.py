@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rota.calls import Brief
+from rota.carrying import Carriers
 from rota.clock import Clock
 from rota.context import BoundTenant, Contact, RunContext, StopSignal, current_contact, current_run
 from rota.core.model import Run, Tenant
@@ -29,18 +30,20 @@ class Invocation:
         tell_progress: TellProgress,
         first_time: "FirstTime",
         arounds: Sequence[Around] = (),
+        carriers: Carriers | None = None,
     ) -> None:
         self._clock = clock
         self._borrow = borrow
         self._tell_progress = tell_progress
         self._first_time = first_time
         self._arounds = arounds
+        self._carriers = carriers or Carriers()
 
     def call(self, registered: Registered, brief: Brief, stop: StopSignal) -> object:
         """Call the function in this thread and return what it returned; raises what it raised."""
         run = brief.run
         current_run.set(run)
-        if run.tenant is None and not registered.signature.gifts and not self._arounds:
+        if run.tenant is None and run.carried is None and not registered.signature.gifts and not self._arounds:
             # Nothing to fill in: the shortest way, for the many small jobs.
             arguments = registered.signature.decode(run.args)
             return registered.function(*arguments.args, **arguments.kwargs)
@@ -73,6 +76,9 @@ class Invocation:
         with ExitStack() as held:
             if tenant is not None:
                 held.callback(tenant.close)
+            if run.carried is not None:
+                # Outermost: what wraps a run finds the world as it was where the run was enqueued.
+                self._carriers.enter(run.carried, held)
             for around in self._arounds:
                 held.enter_context(around(context))
             arguments = registered.signature.decode(run.args)
