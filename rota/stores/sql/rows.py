@@ -124,11 +124,10 @@ def error_text(error: ErrorReport | None) -> str | None:
 def run_of(row: Row, last_success: datetime | None = None) -> Run:
     """Return the run of a row with the columns RUN."""
     (
-        run_id, job, queue, kind, tenant, user_id, args, state, reason, priority, turn, due_at, expires_at,
-        created_at, trigger, actor, schedule, slot, since, round_id, dedupe_key, concurrency_key, overlap,
-        max_attempts, attempt, lost_count, token, cancel_requested, held_by, batch, weight, retry, carried, limit_key,
-        host, limited_by, part, owner, lease_until, claimed_at, started_at, ended_at, outcome, error, result, done,
-        total,
+        run_id, job, queue, kind, tenant, user_id, args, state, reason, priority, turn, due_at, expires_at, created_at,
+        trigger, actor, schedule, slot, since, round_id, dedupe_key, concurrency_key, overlap, max_attempts, attempt,
+        lost_count, token, cancel_requested, held_by, batch, weight, retry, carried, limit_key, host, limited_by, part,
+        owner, lease_until, claimed_at, started_at, ended_at, outcome, error, result, done, total,
     ) = row  # fmt: skip
     due = EPOCH + timedelta(microseconds=due_at)
     return Run(
