@@ -111,6 +111,20 @@ def test_runs_that_are_settled_are_looked_up_one_by_one(postgres_database: str) 
         assert not any(word in line for word in ("Hash", "Bitmap", "Seq Scan", "Merge") for line in found), found
 
 
+def test_postgresql_guesses_well_how_many_runs_there_are_before_it_counts(postgres_database: str) -> None:
+    # It takes the size of the table and what its columns may hold: names of any length, or it takes a row for wider
+    # than a page, a table of thousands for one of one row, and reads all of it for each run that is claimed.
+    from tests.stores.conftest import opened
+
+    with closing(opened(postgres_database)) as store:
+        store.setup()
+        store.enqueue([a_run() for _ in range(2000)], now=NOON)
+
+        [[told]] = store._database.read(lambda link: link.all("EXPLAIN (FORMAT JSON) SELECT 1 FROM {runs}"))
+
+    assert 400 < told[0]["Plan"]["Plan Rows"] < 10_000, told
+
+
 def test_expired_leases_are_looked_for_among_running_runs_only(filled: SqlStore) -> None:
     found = plan(filled, history.EXPIRED, 1, 100)
 

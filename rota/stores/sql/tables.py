@@ -57,6 +57,15 @@ def name(length: int = NAME) -> TypeEngine[str]:
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
+def label(length: int = NAME) -> TypeEngine[str]:
+    """A name given by a person, in a table of many rows.
+
+    Without a length on PostgreSQL: until it has counted the rows of a table, it guesses their number from its size and
+    from what its columns may hold. See decision 10.
+    """
+    return String(length).with_variant(Text(collation="C"), "postgresql")
+
+
 def long_text() -> TypeEngine[str]:
     """Text up to 16 MB; plain TEXT ends at 64 KB on MySQL."""
     return Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
@@ -109,11 +118,11 @@ def _runs(metadata: MetaData, prefix: str) -> None:
         f"{prefix}runs",
         metadata,
         Column("id", ident(), primary_key=True),
-        Column("job", name(), nullable=False),
-        Column("queue", name(), nullable=False),
+        Column("job", label(), nullable=False),
+        Column("queue", label(), nullable=False),
         Column("kind", word(), nullable=False),
-        Column("tenant", name()),
-        Column("user_id", name()),
+        Column("tenant", label()),
+        Column("user_id", label()),
         Column("args", long_text(), nullable=False),
         Column("state", word(), nullable=False),
         Column("reason", long_text()),
@@ -123,21 +132,21 @@ def _runs(metadata: MetaData, prefix: str) -> None:
         Column("expires_at", BigInteger),
         Column("created_at", BigInteger, nullable=False),
         Column("triggered_by", word(), nullable=False),
-        Column("actor", name()),
-        Column("schedule", name()),
+        Column("actor", label()),
+        Column("schedule", label()),
         Column("slot", BigInteger),
         Column("since", BigInteger),
         Column("round_id", ident()),
-        Column("dedupe_key", name(KEY)),
-        Column("concurrency_key", name(KEY)),
-        Column("running_key", name(KEY)),
+        Column("dedupe_key", label(KEY)),
+        Column("concurrency_key", label(KEY)),
+        Column("running_key", label(KEY)),
         Column("overlap", word(), nullable=False),
         Column("max_attempts", Integer, nullable=False),
         Column("attempt", Integer, nullable=False),
         Column("lost_count", Integer, nullable=False),
         Column("token", BigInteger, nullable=False),
         Column("cancel_requested", SmallInteger, nullable=False),
-        Column("owner", name()),
+        Column("owner", label()),
         Column("lease_until", BigInteger),
         Column("claimed_at", BigInteger),
         Column("started_at", BigInteger),
@@ -147,14 +156,14 @@ def _runs(metadata: MetaData, prefix: str) -> None:
         Column("result", long_text()),
         Column("done", BigInteger),
         Column("total", BigInteger),
-        Column("held_by", name()),
-        Column("batch", name()),
+        Column("held_by", label()),
+        Column("batch", label()),
         Column("weight", Double, nullable=False, server_default=text("1")),
         Column("retry", long_text()),
         Column("carried", long_text()),
-        Column("limit_key", name()),
-        Column("host", name()),
-        Column("limited_by", name()),
+        Column("limit_key", label()),
+        Column("host", label()),
+        Column("limited_by", label()),
         Column("part", long_text()),
         # Heartbeats and progress change no indexed column; with room on the page they touch no index at all (HOT).
         postgresql_with={"fillfactor": 50},
