@@ -110,7 +110,8 @@ class Store(Protocol):
     ) -> Renewed:
         """Move the leases of these (run id, token) pairs to `now + lease`, where they are still held by `worker`.
 
-        Also stamps the worker as seen, with the times its loops last came round. Repeating it is harmless.
+        Also stamps the worker as seen, with the times its loops last came round. Atomic per pair, not as a whole.
+        Repeating it is harmless.
         """
 
     def settle(self, settlements: Sequence[Settlement], *, now: datetime, claim: ClaimRequest | None = None) -> Settled:

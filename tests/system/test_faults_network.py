@@ -133,14 +133,14 @@ def test_after_a_restart_of_the_server_every_loop_is_at_work_within_five_seconds
 
 def test_answers_that_take_a_quarter_of_the_lease_take_nobodys_run(server_ground):  # B6
     ground = server_ground
-    [run] = ground.enqueue(beats=40)
+    [run] = ground.enqueue(beats=110)
     with between(ground) as (line, url), ExitStack() as held:
-        slow = ground.site("first", url=url, lease="4s", heartbeat="1s", margin="1s")
+        slow = ground.site("first", url=url, lease="5s", heartbeat="1s", margin="1s")
         held.enter_context(slow.started())
         worker_pid(slow, run)
-        held.enter_context(ground.site("second", lease="4s", heartbeat="1s", margin="1s").started())
-        # A renewal is a few round trips: together they take a quarter of the lease.
-        line.delay(0.1)
+        held.enter_context(ground.site("second", lease="5s", heartbeat="1s", margin="1s").started())
+        # A renewal is two or three round trips, each there and back: together they take a quarter of the lease.
+        line.delay(0.2)
         ground.wait_for_success(run)
 
     assert len(events(slow, "start")) == 1

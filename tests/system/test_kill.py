@@ -80,13 +80,14 @@ def test_rota_start_killed_at_random_moments_ends_with_one_success_per_airline_a
 
 
 def start_and_kill(environment, ledger, *, random):
-    """Start `rota start` and kill it, each time after some more runs have succeeded; then let one finish."""
-    wanted = 0
+    """Start `rota start` and kill it while it is at some run, each time after some more have succeeded; then let one
+    finish."""
+    # Two at a time, so that the work outlasts the kills also where one look at the ledger takes long.
+    slow = environment | {"ROTA_WORKER__PROCESSES": "1", "ROTA_WORKER__CONCURRENCY": "2"}
     for _ in range(KILLS):
-        # At most a third of the work before the last kill: each of them hits it in the midst.
-        wanted += random.randint(1, DAYS * len(CARRIERS) // (3 * KILLS))
-        with started(environment) as process:
-            wait_until(lambda: done(ledger) >= wanted, what=f"{wanted} successes")  # noqa: B023  # used at once
+        wanted = done(ledger) + random.randint(1, DAYS * len(CARRIERS) // (3 * KILLS))
+        with started(slow) as process:
+            wait_until(lambda: done(ledger) >= wanted and at_work(ledger), what=f"{wanted} successes")  # noqa: B023
             kill_tree(process)
     with started(environment) as process:
         wait_until(lambda: done(ledger) == DAYS * len(CARRIERS), what="the end of the work")
@@ -101,6 +102,10 @@ def started(environment):
         yield process
     finally:
         kill_tree(process)
+
+
+def at_work(ledger):
+    return bool(ledger.runs(RunQuery(states=(State.RUNNING,), limit=1)))
 
 
 def done(ledger):

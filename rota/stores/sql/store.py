@@ -122,11 +122,11 @@ class SqlStore:
         stamps: Mapping[str, datetime],
     ) -> Renewed:
         def work(link: Link) -> Renewed:
-            kept, stop = workers.renew(link, worker, held, until=now + lease)
+            kept, stop, micros = workers.renew(link, worker, held, until=now + lease)
             workers.seen(link, worker, now=now, stamps=stamps)
-            return Renewed(held=kept, stop=stop, now=_now(link))
+            return Renewed(held=kept, stop=stop, now=_now(link) if micros is None else from_micros(micros))
 
-        return self._database.write(work, pulse=True)
+        return self._database.pulse(work)
 
     def settle(self, settlements: Sequence[Settlement], *, now: datetime, claim: ClaimRequest | None = None) -> Settled:
         def work(link: Link) -> Settled:

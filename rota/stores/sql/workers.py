@@ -11,9 +11,8 @@ from rota.stores.sql.rows import WORKER, columns, stamps_text, worker_of, worker
 FENCE = "r.id = s.row_id AND r.token = s.held AND r.state = 'running' AND r.owner = s.worker"
 FIELDS = "row_id:id, held:int, worker:text, until:int"
 HELD = (
-    "SELECT r.id, r.cancel_requested FROM {rows(row_id:id, held:int, worker:text, until:int)} AS s JOIN {runs} AS r ON "
-    + FENCE
-    + " ORDER BY r.id{lock}"
+    "SELECT r.id, r.cancel_requested, {now} FROM {rows(row_id:id, held:int, worker:text, until:int)} AS s "
+    "JOIN {runs} AS r ON " + FENCE
 )
 
 
@@ -36,21 +35,22 @@ def every(link: Link) -> list[WorkerRecord]:
 
 def renew(
     link: Link, worker: str, held: Sequence[tuple[str, int]], *, until: datetime
-) -> tuple[frozenset[str], frozenset[str]]:
-    """Move the leases that are still held; return the ids of those, and of those that somebody asked to cancel."""
+) -> tuple[frozenset[str], frozenset[str], int | None]:
+    """Move the leases that are still held; return the ids of those, and of those that somebody asked to cancel, and
+    the store's time if any is held: it comes along without a round trip of its own."""
     if not held:
-        return frozenset(), frozenset()
+        return frozenset(), frozenset(), None
     # In one order, as every statement that locks several runs: two of them must not meet head on.
     rows = [(run_id, token, worker, to_micros(until)) for run_id, token in sorted(set(held))]
     if link.dialect.returns_updated:
-        found = link.updated(
-            "runs", FIELDS, rows, sets="lease_until = s.until", where=FENCE, returning="id, cancel_requested"
-        )
+        told = f"id, cancel_requested, {link.dialect.fixed['now']}"
+        found = link.updated("runs", FIELDS, rows, sets="lease_until = s.until", where=FENCE, returning=told)
     else:
+        link.update("runs", FIELDS, rows, sets="lease_until = s.until", where=FENCE)
+        # After it, and needs no transaction with it: tokens only grow, so who holds a run now held it then.
         found = link.rows(HELD, rows)
-        if found:
-            link.update("runs", FIELDS, rows, sets="lease_until = s.until", where=FENCE)
-    return frozenset(row[0] for row in found), frozenset(row[0] for row in found if row[1])
+    kept = frozenset(row[0] for row in found)
+    return kept, frozenset(row[0] for row in found if row[1]), int(found[0][2]) if found else None
 
 
 def seen(link: Link, worker: str, *, now: datetime, stamps: Mapping[str, datetime]) -> None:
