@@ -276,10 +276,22 @@ class Rota:
         return self._operator.cancel(ids, reason=reason, actor=actor)
 
     def retry(
-        self, ids: Sequence[str], *, reason: str = "retried by an operator", actor: str | None = None
+        self,
+        ids: Sequence[str],
+        *,
+        canary: str | None = None,
+        reason: str = "retried by an operator",
+        actor: str | None = None,
     ) -> list[str]:
-        """Open ended runs again, with all their attempts anew; return the ids of those that had ended."""
-        return self._operator.retry(ids, reason=reason, actor=actor)
+        """Open ended runs again, with all their attempts anew; return the ids of those that had ended.
+
+        `canary`: the run of this tenant goes first; the others only if it succeeds, else they are cancelled (R24).
+
+        Raises:
+            TenantNotFound: none of these runs is of the canary; nothing was opened.
+            BadArguments: several of them are.
+        """
+        return self._operator.retry(ids, canary=canary, reason=reason, actor=actor)
 
     def backfill(
         self,
@@ -295,6 +307,7 @@ class Rota:
         parallel: int | None = None,
         rate: float | None = None,
         stop_after: int | None = None,
+        canary: str | None = None,
         reason: str | None = None,
         dry_run: bool = False,
         actor: str | None = None,
@@ -305,7 +318,8 @@ class Rota:
 
         `missing`: slots that never ran; `failed`: those that failed, and missing ones; `all`: every one again.
         `as_one`: one run per tenant for the whole range. `parallel`: how many runs are out at once; `rate`: how many
-        begin per minute; `stop_after`: it stops when so many have failed; `most`: a larger one is refused.
+        begin per minute; `stop_after`: it stops when so many have failed; `canary`: this tenant goes first, the
+        others only when its runs have succeeded (R24); `most`: a larger one is refused.
 
         Raises:
             JobNotFound, ScheduleNotFound, TenantNotFound, TenantListFailed: nothing was started.
@@ -323,6 +337,7 @@ class Rota:
             parallel=parallel,
             rate=rate,
             stop_after=stop_after,
+            canary=canary,
             reason=reason,
         )
         return self.campaigns.start(name, wanted, dry_run=dry_run, actor=actor, most=most)

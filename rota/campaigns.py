@@ -51,6 +51,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     parallel: int | None = None
     rate: float | None = None
     stop_after: int | None = None
+    canary: str | None = None
     reason: str | None = None
 
 
@@ -107,6 +108,8 @@ class Campaigns:
             **asdict(wanted),
         )
         planner = self._planner(campaign, schedule)
+        if wanted.canary is not None and wanted.canary not in planner.ids:
+            raise TenantNotFound(wanted.canary, known=[tenant for tenant in planner.ids if tenant is not None])
         counted = max(MOST, most or 0)
         if most is not None and not dry_run:
             _check_size(name, planner, campaign, counted=counted, most=most)
@@ -132,6 +135,7 @@ class Campaigns:
             until=campaign.until,
             mode=str(campaign.mode),
             total=campaign.total,
+            canary=campaign.canary,
         )
         control = decide.control_of(campaign, known=None, now=campaign.created_at)
         # The id is new: whoever has written it is an earlier try of this very call, whose answer was lost.

@@ -25,6 +25,7 @@ RotaError
 ├── Refused                             exit 5
 │   ├── SchemaMismatch                  the schema is older than the code, or too new for it
 │   ├── SlotPassed                      a one-time schedule for a time that is over
+│   ├── SlotRanAlready                  a one-time schedule for a time that is over, and at which it has run
 │   ├── ScheduleInCode                  a schedule that only a change of the code can take away
 │   ├── ImportRefused                   a list with lines that cannot be created; nothing was
 │   ├── UnsafeStore                     the store cannot keep what Rota promises here
@@ -281,6 +282,18 @@ class SlotPassed(Refused):
         )
         self.name = name
         self.slot = slot
+
+
+class SlotRanAlready(Refused):
+    """A one-time schedule was asked to run again for a time at which it has run: a slot runs once, for ever (G4)."""
+
+    def __init__(self, name: str, *, slot: str, round_id: str) -> None:
+        super().__init__(
+            f"schedule {name!r} ran for {slot} already: rota retry {round_id} runs that again, another time runs anew"
+        )
+        self.name = name
+        self.slot = slot
+        self.round_id = round_id
 
 
 class ScheduleInCode(Refused):

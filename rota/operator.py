@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rota.audit import entry, many
 from rota.core.agenda import agenda_of
 from rota.core.controls import AuditEntry
-from rota.core.gates import round_batch
+from rota.core.gates import canary_run_gate, round_batch
 from rota.core.model import Progress, Round, Schedule, Trigger
 from rota.core.policy import Overlap
 from rota.core.rounds import Expansion, expansion_run, tenant_run
@@ -148,10 +148,33 @@ class Operator:
         audit = entry(self._clock, actor=actor, action="run.cancel", target=many(list(ids)), reason=reason)
         return self._store().cancel(ids, now=self._clock.now(), reason=remark(reason), audit=audit)
 
-    def retry(self, ids: Sequence[str], *, reason: str, actor: str | None) -> list[str]:
+    def retry(self, ids: Sequence[str], *, canary: str | None, reason: str, actor: str | None) -> list[str]:
         """Open ended runs again; see `Rota.retry`."""
-        audit = entry(self._clock, actor=actor, action="run.retry", target=many(list(ids)), reason=reason)
-        return self._store().requeue(ids, now=self._clock.now(), reason=remark(reason), audit=audit)
+        audit = entry(
+            self._clock, actor=actor, action="run.retry", target=many(list(ids)), reason=reason, canary=canary
+        )  # fmt: skip
+        store, now, said = self._store(), self._clock.now(), remark(reason)
+        if canary is None:
+            return store.requeue(ids, now=now, reason=said, audit=audit)
+        first = self._canary_of(ids, canary)
+        others = [run_id for run_id in dict.fromkeys(ids) if run_id != first]
+        # The others before their canary: a death in between leaves them held, and a repeated call lets them go on. The
+        # other order would leave them closed.
+        held = store.requeue(others, now=now, reason=said, held_by=canary_run_gate(first), audit=audit)
+        return [*store.requeue([first], now=now, reason=said, audit=None if held else audit), *held]
+
+    def _canary_of(self, ids: Sequence[str], tenant: str) -> str:
+        """Return which of these runs goes first."""
+        runs = [history.run for history in map(self._store().run, ids) if history is not None]
+        found = [run.id for run in runs if run.tenant == tenant and run.state.is_final]
+        match found:
+            case [only]:
+                return only
+            case []:
+                known = sorted({run.tenant for run in runs if run.tenant is not None})
+                raise TenantNotFound(tenant, known=known)
+            case _:
+                raise BadArguments(f"canary {tenant!r} has {len(found)} of these runs: which one goes first?")
 
     def _chosen(self, function: JobFunction[Any, Any, Any], expansion: Expansion) -> list[str | None]:
         if function.job.per_tenant:

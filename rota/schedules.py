@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from rota import audit
+from rota.core import editing
 from rota.core.agenda import agenda_of
 from rota.core.builder import When, as_timing
 from rota.core.catchup import resumed
@@ -21,16 +22,17 @@ from rota.core.rounds import Expansion, expansion_run, overlap_of, tenant_run
 from rota.core.safe import remark
 from rota.core.words import parse
 from rota.declared import Declared
-from rota.drafts import Drafts, check_name, parsed_jitter
+from rota.drafts import Draft, Drafts, check_name, parsed_jitter
 from rota.errors import (
     ConfigurationError,
     JobNotFound,
     Refused,
     ScheduleInCode,
     ScheduleNotFound,
+    SlotRanAlready,
 )
 from rota.footing import Footing
-from rota.queries import ScheduleQuery
+from rota.queries import RoundQuery, ScheduleQuery
 
 
 class Schedules:
@@ -96,6 +98,7 @@ class Schedules:
             JobNotFound, TenantNotFound: no job or tenant has this name.
             BadArguments: `args` and `kwargs` do not fit the job, or the name is none.
             SlotPassed: the one time is over.
+            SlotRanAlready: it is over, and the schedule has run for it; `force` does not change that.
         """
         check_name(name)
         if job not in self._jobs:
@@ -294,8 +297,8 @@ class Schedules:
         while True:
             known = self.declared.ensure(name)
             changed = draft.new(now) if known is None else draft.on(known, now)
-            if not force and (known is None or known.timing != definition.timing):
-                draft.refuse_passed(now)
+            if known is None or known.timing != definition.timing:
+                self._refuse_ran(draft, now) if force else draft.refuse_passed(now)
             verb = "put" if known is None or known.origin is Origin.ROW else "override"
             entry = self._entry(verb, name, actor, reason, **said)
             if self._store().put_schedule(
@@ -305,6 +308,15 @@ class Schedules:
                 audit=entry,
             ):
                 return changed
+
+    def _refuse_ran(self, draft: Draft, now: datetime) -> None:
+        """Raise SlotRanAlready if it is for one time that is over, and ran then under this name."""
+        slot = editing.passed(draft.due, now=now)
+        if slot is None:
+            return
+        query = RoundQuery(schedule=draft.name, slot_since=slot, slot_until=slot + timedelta.resolution, limit=1)
+        for round_ in self._store().rounds(query):
+            raise SlotRanAlready(draft.name, slot=slot.isoformat(), round_id=round_.id)
 
     def _change(self, name: str, change: Callable[[Schedule], Schedule], entry: AuditEntry) -> Schedule:
         while True:

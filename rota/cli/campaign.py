@@ -172,6 +172,8 @@ def how(campaign: Campaign) -> str:
         words.append(f"{campaign.parallel} at once")
     if campaign.rate is not None:
         words.append(f"{campaign.rate:g} a minute")
+    if campaign.canary is not None:
+        words.append(safe_text(f"canary {campaign.canary}"))
     if campaign.stop_after is not None:
         words.append(f"stops after {_count(campaign.stop_after, 'failure')}")
     return ", ".join(words)

@@ -91,6 +91,9 @@ class Campaign(Setting, frozen=True, kw_only=True):
     """How many of its runs begin per minute; `None` is without limit."""
     stop_after: int | None = None
     """It stops when so many of its runs have failed for good."""
+    canary: str | None = None
+    """The runs of this tenant go first, the others after all of them have succeeded; `None` once somebody has resumed
+    it in spite of a canary that did not (R24)."""
     reach: Reach | None = None
     """None where nothing can have been pruned."""
     state: CampaignState = CampaignState.PLANNING
@@ -180,6 +183,11 @@ def stopped(campaign: Campaign, counts: Mapping[State, int]) -> Campaign:
     return replace(campaign, state=CampaignState.STOPPED, why=why)
 
 
+def without_canary(campaign: Campaign, state: State, why: str) -> Campaign:
+    """Return a campaign whose canary did not succeed: it lets no more go on until somebody resumes it (R24)."""
+    return replace(campaign, state=CampaignState.STOPPED, why=f"canary {campaign.canary} {state}: {why}")
+
+
 def ended(campaign: Campaign, counts: Mapping[State, int], *, now: datetime) -> Campaign:
     """Return a campaign whose runs are all final: done, or cancelled as it was."""
     state = campaign.state if campaign.state.is_over else CampaignState.DONE
@@ -206,6 +214,7 @@ def resumed(campaign: Campaign, counts: Mapping[State, int], *, now: datetime) -
         campaign,
         state=CampaignState.RUNNING if campaign.is_planned else CampaignState.PLANNING,
         forgiven=counts.get(State.FAILED, 0),
+        canary=None if campaign.state is CampaignState.STOPPED else campaign.canary,
         # A pace does not catch up on the time of a pause.
         paced_at=None if campaign.paced_at is None else now,
         paused_by=None,

@@ -14,7 +14,7 @@ FLOW = "flow"
 """Waits for what comes before it in its flow: the step before, or the members of the batch (R32). One gate for all:
 thousands of chains are thousands of names otherwise, each of them looked up in every pass."""
 
-BEFORE = frozenset({"canary", "job", "tenant", "parked"})
+BEFORE = frozenset({"canary", "canary-run", "job", "tenant", "parked"})
 """Kinds of gates that come before every batch."""
 
 
@@ -37,6 +37,11 @@ def parked_gate(tenant: str) -> str:
 def canary_gate(round_id: str) -> str:
     """Return what holds a round until the run of its first tenant has succeeded (R24)."""
     return f"canary/{round_id}"
+
+
+def canary_run_gate(run_id: str) -> str:
+    """Return what holds the runs of a retry until this one, which goes first, has succeeded (R24)."""
+    return f"canary-run/{run_id}"
 
 
 def round_batch(round_id: str) -> str:

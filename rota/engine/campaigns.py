@@ -12,7 +12,7 @@ from rota.core.campaign import Campaign, CampaignState
 from rota.core.controls import Control, ControlKind
 from rota.core.events import CampaignEnded
 from rota.core.gates import DEPENDS, campaign_batch, split
-from rota.core.model import OPEN, Schedule, Tenant
+from rota.core.model import OPEN, Run, Schedule, State, Tenant
 from rota.core.policy import Job
 from rota.core.slot_plan import next_slots
 from rota.engine.bus import Bus
@@ -108,6 +108,12 @@ class Campaigns:
         if planned:
             # The control is a newer one now, which the next pass reads.
             return True
+        if campaign.canary is not None:
+            if (lost := self._lost_canary(campaign)) is not None:
+                why = lost.error.first_line if lost.error else lost.reason or "no reason is known"
+                return self._end(control, decide.without_canary(campaign, lost.state, why), now)
+            if self._canary_runs(campaign, tuple(OPEN)):
+                return self._admit(control, campaign, registered.job, now, of_canary=True)
         admitted = self._admit(control, campaign, registered.job, now)
         if admitted or not campaign.is_planned or self._has_open(batch):
             return admitted
@@ -151,23 +157,48 @@ class Campaigns:
         last = slots[-1] if slots else campaign.planned
         return replace(campaign, planned=last, is_planned=True, state=CampaignState.RUNNING)
 
-    def _admit(self, control: Control, campaign: Campaign, job: Job, now: datetime) -> bool:
+    def _lost_canary(self, campaign: Campaign) -> Run | None:
+        """Return a run of its canary that did not succeed and will not, or None."""
+        return next(iter(self._canary_runs(campaign, (State.FAILED, State.CANCELLED))), None)
+
+    def _canary_runs(self, campaign: Campaign, states: tuple[State, ...]) -> list[Run]:
+        """Return a run of the tenant that goes first in one of these states, if there is any (R24)."""
+        tenants = () if campaign.canary is None else (campaign.canary,)
+        query = RunQuery(batch=campaign_batch(campaign.id), tenants=tenants, states=states, limit=1)
+        return self._store.runs(query)
+
+    def _admit(self, control: Control, campaign: Campaign, job: Job, now: datetime, *, of_canary: bool = False) -> bool:
         batch = campaign_batch(campaign.id)
         limit, wanted = ADMITTED, decide.allowance(campaign, now=now)
+        only = self._held_canary(campaign) if of_canary else None
         if wanted is not None:
-            limit = min(wanted, ADMITTED, len(self._store.held(batch, limit=min(wanted, ADMITTED)) if wanted else ()))
+            most = min(wanted, ADMITTED)
+            held = only if only is not None else self._store.held(batch, limit=most) if most else ()
+            limit = min(most, len(held))
             if limit == 0:
                 return False
             if not self._write(control, decide.spent(campaign, limit, now=now), now):
                 return False
-        ids = self._let_go(campaign, job, limit, now)
+        ids = self._let_go(campaign, job, limit, now, only=only)
         if wanted is not None and len(ids) < limit:
             self._give_back(campaign.id, limit - len(ids), now)
         return bool(ids)
 
-    def _let_go(self, campaign: Campaign, job: Job, limit: int, now: datetime) -> list[str]:
-        to = DEPENDS if job.depends_on else None
-        return self._store.admit(campaign_batch(campaign.id), now=now, limit=limit, places=campaign.parallel, to=to)
+    def _held_canary(self, campaign: Campaign) -> list[str]:
+        """Return which runs of its canary are held for it: the first of its line, the others wait behind that one."""
+        batch, after = campaign_batch(campaign.id), None
+        while page := self._store.held(batch, after=after, limit=ADMITTED):
+            found = [run.id for run in page if run.tenant == campaign.canary]
+            if found:
+                return found
+            after = (page[-1].due_at, page[-1].id)
+        return []
+
+    def _let_go(
+        self, campaign: Campaign, job: Job, limit: int, now: datetime, *, only: Sequence[str] | None = None
+    ) -> list[str]:
+        gate, to = campaign_batch(campaign.id), DEPENDS if job.depends_on else None
+        return self._store.admit(gate, now=now, limit=limit, ids=only, places=campaign.parallel, to=to)
 
     def _give_back(self, name: str, count: int, now: datetime) -> None:
         """Give back to a pace what found no place. Lost if somebody is faster: it is slower by so much, once."""

@@ -116,7 +116,10 @@ class Gatekeeper:
             case "parked", name if name not in self.standing.held_tenants:
                 return self._open_parked(gate, name, now)
             case "canary", round_id:
-                return self._open_canary(gate, round_id, now)
+                return self._open_canary(gate, self._canary(round_id), now)
+            case "canary-run", run_id:
+                history = self._store.run(run_id)
+                return self._open_canary(gate, history.run if history else None, now)
             case "round", round_id:
                 return self._open_round(gate, round_id, now)
             case "catch-up", _:
@@ -201,9 +204,8 @@ class Gatekeeper:
 
     # --- rounds ---
 
-    def _open_canary(self, gate: str, round_id: str, now: datetime) -> int:
-        """Let the round go on after its canary has succeeded; cancel the rest of it when that has failed (R24)."""
-        canary = self._canary(round_id)
+    def _open_canary(self, gate: str, canary: Run | None, now: datetime) -> int:
+        """Let the others go on after the canary has succeeded; cancel them when it has not (R24)."""
         if canary is None or not canary.state.is_final:
             return 0
         held = self._held(gate)

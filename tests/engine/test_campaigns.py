@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rota import CatchUp, Retry, Rota, RunContext, State, every
+from rota import CatchUp, Rota, RunContext, State, every
 from rota.core.campaign import Campaign, CampaignState
 from rota.core.events import CampaignEnded
 from rota.core.freshness import Freshness
@@ -15,47 +15,9 @@ from rota.core.policy import Overlap
 from rota.errors import CampaignNotFound, ConfigurationError, JobNotFound, Refused, TenantNotFound
 from rota.queries import AuditQuery, RunQuery
 from rota.views.freshness import pairs
+from tests.engine.campaigns import ONCE, TENANTS, failing, idle, last, move, now_is, out, started
 from tests.engine.house import Driven, driven, hourly, noon_plus, rounds_of, runs_of
-from tests.values import DAY, HOUR, NOON, SECOND, claim, given_up, settle_all, succeeded
-
-ONCE = Retry(attempts=1)
-TENANTS = ["acme", "globex", "initech"]
-
-
-def last(hours: int) -> dict[str, datetime]:
-    """Return the range of so many slots before noon."""
-    return {"since": noon_plus(hours=-hours), "until": NOON}
-
-
-def started(app: Rota, *, hours: int = 4, **fields: Any) -> Campaign:
-    asked = app.backfill("report", **last(hours), **fields)
-    assert asked.campaign is not None
-    return asked.campaign
-
-
-def now_is(app: Rota, campaign: Campaign) -> Campaign:
-    return app.campaigns.get(campaign.id)
-
-
-def out(app: Rota, campaign: Campaign) -> list[Run]:
-    """Return what is queued or running."""
-    query = RunQuery(batch=campaign_batch(campaign.id), states=(State.QUEUED, State.RUNNING), limit=10_000)
-    return app.store.runs(query)
-
-
-def idle(**policy: Any) -> Driven:
-    """Return a process with an hourly job whose worker does nothing: tests claim and settle."""
-    return driven(tenants=TENANTS)(hourly([], retry=ONCE, **policy))
-
-
-def move(process: Driven, times: int = 3) -> None:
-    for _ in range(times):
-        process.crew.services["campaigns"].tick(process.clock.now())
-
-
-def failing(process: Driven) -> None:
-    settle_all(process.app.store, *[given_up(run) for run in claim(process.app.store)])
-
+from tests.values import DAY, HOUR, NOON, SECOND, claim, settle_all, succeeded
 
 # --- what it does ---
 

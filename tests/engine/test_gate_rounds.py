@@ -9,6 +9,7 @@ from rota import CatchUp, Rota, RunContext, State, every
 from rota.core.gates import canary_gate, catch_up_batch, round_batch
 from rota.core.model import RoundState, RunKind, Tenant
 from rota.core.rounds import Expansion, jittered
+from rota.errors import BadArguments, TenantNotFound
 from rota.queries import RunQuery
 from tests.engine.gates import ONCE, start
 from tests.engine.house import Driven, driven, hourly, noon_plus, rounds_of, runs_of, states_by_tenant
@@ -75,6 +76,67 @@ def test_when_the_canary_fails_the_rest_is_cancelled_with_its_error():  # R24
     assert runs["globex"].reason == "canary acme failed: ValueError: no such table: orders"
     [round_] = rounds_of(process.app)
     assert round_.state is RoundState.FAILED
+
+
+def retried_with_canary(*failing: str, seen: list[str]) -> Driven:
+    """Return a process with a round of which all failed, retried with one of them first; only some fail again."""
+    ill = set(TEN)
+
+    def declare(app: Rota) -> None:
+        @app.job(per_tenant=True, retry=ONCE)
+        def report(ctx: RunContext) -> None:
+            seen.append(ctx.tenant.id)
+            if ctx.tenant.id in ill:
+                raise ValueError("no such table: orders")
+
+    process = driven(tenants=TEN)(declare)
+    start(process, "report")
+    process.settle_down()
+    seen.clear()
+    ill.clear()
+    ill.update(failing)
+    process.app.retry([run.id for run in runs_of(process.app)], canary="t4")
+    return process
+
+
+def test_the_canary_of_a_retry_goes_first_and_the_others_after_it_has_succeeded():  # R24
+    seen: list[str] = []
+    process = retried_with_canary(seen=seen)
+    process.crew.worker.tick(process.clock.now())
+    assert seen == ["t4"]
+
+    process.settle_down()
+
+    assert sorted(seen) == TEN
+    assert [round_.state for round_ in rounds_of(process.app)] == [RoundState.SUCCEEDED]
+
+
+def test_when_the_canary_of_a_retry_fails_the_others_are_cancelled_and_can_be_retried():  # R24
+    seen: list[str] = []
+    process = retried_with_canary("t4", seen=seen)
+
+    process.settle_down()
+
+    assert seen == ["t4"]
+    reasons = {run.reason for run in runs_of(process.app) if run.tenant != "t4"}
+    assert reasons == {"canary t4 failed: ValueError: no such table: orders"}
+    process.app.retry([run.id for run in runs_of(process.app) if run.state is State.CANCELLED])
+    process.settle_down()
+    assert sorted(seen) == TEN
+
+
+@pytest.mark.parametrize(("canary", "error"), [("hooli", TenantNotFound), ("t4", BadArguments)])
+def test_a_canary_that_is_not_one_of_the_runs_opens_none_of_them(canary, error):  # R24, R64
+    seen: list[str] = []
+    process = driven(tenants=TEN)(failing_for(*TEN, seen=seen))
+    for _ in range(2):
+        start(process, "report")
+        process.settle_down()
+
+    with pytest.raises(error, match=canary):
+        process.app.retry([run.id for run in runs_of(process.app)], canary=canary)
+
+    assert {run.state for run in runs_of(process.app)} == {State.FAILED}
 
 
 def test_a_canary_that_the_round_is_not_for_fails_the_round_by_its_name():  # R24

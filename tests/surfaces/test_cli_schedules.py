@@ -3,7 +3,8 @@
 import pytest
 
 from rota.core.model import ScheduleState
-from rota.queries import AuditQuery
+from rota.queries import AuditQuery, RoundQuery
+from tests.engine.house import Driven
 from tests.surfaces.conftest import data, error
 from tests.values import HOUR, NOON
 
@@ -85,6 +86,21 @@ def test_a_time_that_is_over_runs_now_when_forced(noon_app, noon_rota):
     put = noon_rota("schedules", "put", "x", "report", "at 2026-06-01T09:00", "--force", "--json")
 
     assert data(put)["next_at"] == "2026-06-01T09:00:00Z"
+
+
+def test_a_time_at_which_it_ran_already_is_refused_also_when_forced(noon_app, noon_rota):  # R7, R64; G4
+    put = ("schedules", "put", "x", "report", "at 2026-06-01T09:00", "--force")
+    assert noon_rota(*put).exit_code == 0
+    Driven(noon_app, noon_app.clock).settle_down()
+    [round_] = [one for one in noon_app.store.rounds(RoundQuery()) if one.schedule == "x"]
+    # Whatever became of the row in the meantime: the slot stays taken.
+    noon_app.schedules.delete("x")
+
+    again = noon_rota(*put)
+
+    assert again.exit_code == 5
+    assert f"rota retry {round_.id}" in again.stderr
+    assert [one.name for one in noon_app.schedules.list() if one.name == "x"] == []
 
 
 def test_a_run_now_is_a_round_by_hand(noon_app, noon_rota):  # R12

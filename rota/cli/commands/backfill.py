@@ -69,6 +69,7 @@ STOP_AFTER = click.option("--stop-after", type=click.IntRange(min=1), help="Stop
 @PARALLEL
 @RATE
 @STOP_AFTER
+@click.option("--canary", metavar="ID", help="This tenant first; the others only if all its runs succeed.")
 @click.option("--reason", help="Kept with it and in the audit.")
 @click.option("--dry-run", is_flag=True, help="Only say what would run.")
 @click.option("--detach", is_flag=True, help="Do not wait for it.")
@@ -87,6 +88,7 @@ def backfill(
     parallel: int | None,
     rate: float | None,
     stop_after: int | None,
+    canary: str | None,
     reason: str | None,
     dry_run: bool,
     detach: bool,
@@ -109,6 +111,7 @@ def backfill(
         parallel=parallel,
         rate=rate,
         stop_after=stop_after,
+        canary=canary,
         reason=reason,
     )
     preview = app.campaigns.start(job, wanted, dry_run=True).preview

@@ -36,6 +36,7 @@ UNASKED = 100
     type=click.Choice(sorted(str(state) for state in FINAL)),
     help="Only those that ended so. Default: of a round, failed and cancelled.",
 )
+@click.option("--canary", metavar="ID", help="This tenant first; the others only if it succeeds.")
 @click.option("--reason", default="retried by an operator", show_default=True, help="Kept with the runs.")
 @click.option("--dry-run", is_flag=True, help="Only say what would run again.")
 @click.option("--follow", "is_followed", is_flag=True, help="Wait for it, with a bar.")
@@ -47,6 +48,7 @@ def retry(
     tenants: tuple[str, ...],
     exclude: tuple[str, ...],
     states: tuple[str, ...],
+    canary: str | None,
     reason: str,
     dry_run: bool,
     is_followed: bool,
@@ -72,7 +74,7 @@ def retry(
         return
     if len(found) > UNASKED:
         session.confirm(f"Run {counted(len(found), 'run')} again?")
-    again = app.retry([run.id for run in found], reason=reason, actor=actor())
+    again = app.retry([run.id for run in found], canary=canary, reason=reason, actor=actor())
     rounds = list(dict.fromkeys(run.round_id for run in found if run.round_id))
     if is_followed and rounds:
         follow(session, app, rounds, job=found[0].job, schema="rota.retry.follow/1")

@@ -203,6 +203,11 @@ class Facts:
             return None
         return next(iter(self.app.store.runs(RunQuery(round_id=round_id, tenants=(name,), limit=1))), None)
 
+    def is_any_open(self, batch: str, tenant: str) -> bool:
+        """Whether a run of this batch and tenant is not over."""
+        query = RunQuery(batch=batch, tenants=(tenant,), states=tuple(OPEN), limit=1)
+        return bool(self.app.store.runs(query))
+
     def run_of_slot(self, schedule: str, tenant: str | None, slot: datetime) -> Run | None:
         """Return the run of a slot: the newest, of one that was made up as well."""
         tenants = () if tenant is None else (tenant,)

@@ -18,13 +18,16 @@ def at_gate(facts: Facts, run: Run) -> list[Reason]:
         case "depends", _:
             found = blocked(facts, run)
         case "canary", round_id:
-            found = _behind_canary(facts, round_id)
+            found = _behind_canary(facts.canary(round_id), round_id)
+        case "canary-run", run_id:
+            history = facts.app.store.run(run_id)
+            found = _behind_canary(history.run if history else None, run.round_id or run.id)
         case "round", round_id:
             found = _in_round(facts, gate, round_id)
         case "catch-up", schedule:
             found = _in_catch_up(facts, run, gate, schedule)
         case "campaign", name:
-            found = _in_campaign(facts, gate, name)
+            found = _in_campaign(facts, run, gate, name)
         case "job" | "tenant" | "parked", _:
             found = []
         case _:
@@ -119,8 +122,7 @@ def _unmet(facts: Facts, one: Blocker) -> str:
     return f"{one.job} has not succeeded{tenant} in its slot {facts.at(one.slot)} ({one.why})"
 
 
-def _behind_canary(facts: Facts, round_id: str) -> list[Reason]:
-    canary = facts.canary(round_id)
+def _behind_canary(canary: Run | None, round_id: str) -> list[Reason]:
     if canary is None:
         text = "the canary of its round has no run yet: its tenants are being listed"
         return [reason(Code.CANARY, text, f"rota explain {round_id}", round=round_id)]
@@ -157,7 +159,7 @@ def _in_catch_up(facts: Facts, run: Run, gate: str, schedule: str) -> list[Reaso
     return [reason(Code.CATCH_UP_PLACES, text, schedule=schedule, places=places, taken=out)]
 
 
-def _in_campaign(facts: Facts, gate: str, name: str) -> list[Reason]:
+def _in_campaign(facts: Facts, run: Run, gate: str, name: str) -> list[Reason]:
     campaign = facts.campaign(name)
     if campaign is None:
         return []
@@ -169,10 +171,13 @@ def _in_campaign(facts: Facts, gate: str, name: str) -> list[Reason]:
             text = f"backfill {name} is stopped: {campaign.why}"
             return [_of(Code.BACKFILL_STOPPED, campaign, text, f"rota backfills resume {name}")]
         case _:
-            return _in_active_campaign(facts, gate, campaign)
+            return _in_active_campaign(facts, run, gate, campaign)
 
 
-def _in_active_campaign(facts: Facts, gate: str, campaign: Campaign) -> list[Reason]:
+def _in_active_campaign(facts: Facts, run: Run, gate: str, campaign: Campaign) -> list[Reason]:
+    if campaign.canary is not None and run.tenant != campaign.canary and facts.is_any_open(gate, campaign.canary):
+        text = f"canary {campaign.canary} of backfill {campaign.id} goes first, and has not ended"
+        return [_of(Code.CANARY, campaign, text, f"rota runs --tenant {campaign.canary}")]
     out = facts.out(gate)
     if campaign.parallel is not None and out >= campaign.parallel:
         text = f"backfill {campaign.id} runs {campaign.parallel} at a time, and {out} are out"
