@@ -33,7 +33,7 @@ from tests.system.scheduling import (
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
-SHORT = {"lease": "1s", "heartbeat": "300ms", "margin": "500ms"}
+SHORT = {"lease": "2s", "heartbeat": "600ms", "margin": "1s"}
 
 
 @pytest.fixture(params=KINDS)
