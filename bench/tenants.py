@@ -2,7 +2,7 @@
 
 python -m bench.tenants [sqlite | postgres | mariadb] [--hanging 10] [--places 64]
 
-Each that hangs holds one place until its time is over: beside ten of them, the others keep within 1.2x of a healthy pass
+Each that hangs holds a place until its time is over: beside ten, the others keep within 1.2x of a healthy pass
 from about 60 places on.
 """
 
