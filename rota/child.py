@@ -23,6 +23,7 @@ from rota.context import StopSignal
 from rota.core.lifecycle import Ending
 from rota.core.model import ErrorReport, Outcome, Run
 from rota.core.size import size_text
+from rota.core.unique import UniqueRun
 from rota.errors import AppNotFound, RotaError, Stopped, StoreUnavailable
 from rota.executors.call import ending_of_error, execute, report
 from rota.executors.frames import (
@@ -234,10 +235,10 @@ class Workplace:
     def _tell_progress(self, done: int, total: int | None) -> None:
         self._say(Progressed(done=done, total=total))
 
-    def _enqueue(self, runs: Sequence[Run]) -> list[str]:
+    def _enqueue(self, runs: Sequence[Run], unique: Sequence[UniqueRun]) -> list[str]:
         with self._one_asks:
             self._asked += 1
-            self._say(Asked(number=self._asked, runs=list(runs)))
+            self._say(Asked(number=self._asked, runs=list(runs), unique=list(unique)))
             # An earlier answer may still come: who asked for it was stopped while it waited.
             while (answer := self._answers.get()).number != self._asked:
                 pass

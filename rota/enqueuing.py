@@ -1,15 +1,22 @@
 """Asking for runs: `.enqueue` and what comes with it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from rota.core.codec import ARGUMENTS_LIMIT
 from rota.core.model import Run, Tenant, Trigger
+from rota.core.unique import Conflict, UniqueRun, arguments_key, unique_name
 from rota.errors import BadArguments, NoTenant, StoreUnavailable, TenantNotFound
 from rota.footing import Footing
 from rota.handle import RunHandle
 from rota.job import JobFunction
+from rota.options import KeyOf, checked_key
+
+Answer = TypeVar("Answer")
+
+Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
+BY_ARGUMENTS = "args"
 
 
 class StoreEnqueuer:
@@ -25,39 +32,59 @@ class StoreEnqueuer:
         self._clock = footing.clock
         self._carriers = footing.carriers
 
-    def enqueue_calls(
-        self, job: JobFunction[Any, Any, Any], calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]
-    ) -> list[RunHandle]:
+    def enqueue_calls(self, job: JobFunction[Any, Any, Any], calls: Iterable[Arguments]) -> list[RunHandle]:
         """Queue one run per call, all or none, in one round trip. What `.enqueue` and `.enqueue_many` do."""
+        now = self._clock.now()
+        runs = self._runs(job, list(calls), now=now)
+        ids = self._accepted(job, runs, now=now)
+        return [RunHandle(run_id, self._store, self._clock) for run_id in ids]
+
+    def _accepted(
+        self, job: JobFunction[Any, Any, Any], runs: Sequence[tuple[Run, Arguments]], *, now: datetime
+    ) -> list[str]:
+        """Queue runs and return for each the id of the run that stands for it."""
+        if job.options.unique is None:
+            plain = [run for run, _ in runs]
+            _twice(lambda: self._store().enqueue(plain, now=now))
+            return [run.id for run in plain]
+        wanted = [_unique(job, job.options.unique, run, call, now=now) for run, call in runs]
+        return _twice(lambda: self._store().enqueue_unique(wanted, now=now))
+
+    def _runs(
+        self, job: JobFunction[Any, Any, Any], calls: Sequence[Arguments], *, now: datetime
+    ) -> list[tuple[Run, Arguments]]:
+        """Return a run for each call, checked."""
         # Not the policy of `job`: what `using` returned may be older than the settings.
-        options, policy, now = job.options, self._jobs.get(job.name, job).job, self._clock.now()
+        options, policy = job.options, self._jobs.get(job.name, job).job
         tenant = self._tenant(job, now)
         carried = self._carriers.pack()
-        due_at = options.at or (now + options.delay if options.delay else now)
-        runs = [
-            Run(
-                id=self._clock.new_id(),
-                job=policy.name,
-                queue=options.queue or policy.queue,
-                tenant=options.tenant,
-                user_id=options.user_id,
-                args=_fitting(job.registered.signature.encode(args, kwargs), carried, job=policy.name),
-                carried=carried,
-                priority=policy.priority if options.priority is None else options.priority,
-                due_at=due_at,
-                created_at=now,
-                trigger=Trigger.ENQUEUE,
-                weight=tenant.weight if tenant is not None else 1.0,
-                max_attempts=policy.retry.attempts,
+        due_at, expires_at = options.due_at(now), options.expires_at(now)
+        retry = options.retry or policy.retry
+        encode = job.registered.signature.encode
+        return [
+            (
+                Run(
+                    id=self._clock.new_id(),
+                    job=policy.name,
+                    queue=options.queue or policy.queue,
+                    tenant=options.tenant,
+                    user_id=options.user_id,
+                    args=_fitting(encode(args, kwargs), carried, job=policy.name),
+                    carried=carried,
+                    priority=policy.priority if options.priority is None else options.priority,
+                    due_at=due_at,
+                    expires_at=expires_at,
+                    created_at=now,
+                    trigger=Trigger.ENQUEUE,
+                    weight=tenant.weight if tenant is not None else 1.0,
+                    retry=options.retry,
+                    limit_key=None if options.key is None else _key(options.key, (args, kwargs), job=policy.name),
+                    max_attempts=retry.attempts,
+                ),
+                (args, kwargs),
             )
             for args, kwargs in calls
         ]
-        try:
-            self._store().enqueue(runs, now=now)
-        except StoreUnavailable:
-            # Perhaps only the answer was lost: the ids make a second try safe, and the caller could not make it (A2).
-            self._store().enqueue(runs, now=now)
-        return [RunHandle(run.id, self._store, self._clock) for run in runs]
 
     def _tenant(self, job: JobFunction[Any, Any, Any], now: datetime) -> Tenant | None:
         """Return the tenant that the runs are for, as far as it is known here."""
@@ -85,3 +112,36 @@ def _fitting(args: str, carried: str | None, *, job: str) -> str:
             f"for both is {ARGUMENTS_LIMIT:,}: carry an id, not what it stands for"
         )
     return args
+
+
+def _unique(job: JobFunction[Any, Any, Any], by: str | KeyOf, run: Run, call: Arguments, *, now: datetime) -> UniqueRun:
+    options = job.options
+    key = arguments_key(run.args) if by == BY_ARGUMENTS else "key:" + _key(by, call, job=job.name)
+    return UniqueRun(
+        run=run,
+        name=unique_name(run.job, run.tenant, key),
+        scope=options.scope,
+        kept_until=options.kept_until(now),
+        conflict=options.on_conflict or Conflict.EXISTING,
+    )
+
+
+def _key(by: str | KeyOf, call: Arguments, *, job: str) -> str:
+    """Return the key of a call: as it was said, or made of its arguments."""
+    if isinstance(by, str):
+        return by
+    args, kwargs = call
+    key = by(*args, **kwargs)
+    if not isinstance(key, str):
+        raise BadArguments(
+            f"job {job!r}: its key must be a text, and is {type(key).__name__}: make it one with str(...)"
+        )
+    return checked_key(key, job=job)
+
+
+def _twice(work: Callable[[], Answer]) -> Answer:
+    try:
+        return work()
+    except StoreUnavailable:
+        # Perhaps only the answer was lost: the ids make a second try safe, and the caller could not make it (A2).
+        return work()

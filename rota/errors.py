@@ -29,6 +29,7 @@ RotaError
 │   ├── ScheduleInCode                  a schedule that only a change of the code can take away
 │   ├── ImportRefused                   a list with lines that cannot be created; nothing was
 │   ├── UnsafeStore                     the store cannot keep what Rota promises here
+│   ├── NotUnique                       another run has the name that this one was to have alone
 │   └── StoreIsBlackHole                a result was asked of a store that discards
 ├── StoreUnavailable                    the store could not be reached; nothing was written: exit 4
 ├── TenantUnavailable                   a tenant's database cannot be opened
@@ -312,6 +313,21 @@ class ImportRefused(Refused):
 
 class UnsafeStore(Refused):
     """The store, as it is set up, cannot keep what Rota promises (R70)."""
+
+
+class NotUnique(Refused):
+    """A run that is to be the only one of its name met another one; nothing was queued."""
+
+    def __init__(self, job: str, *, name: str, run_id: str | None) -> None:
+        """`run_id`: the run that has the name; None where another one of the same call is to have it."""
+        holder = "another one of the same call wants it" if run_id is None else f"run {run_id} has it"
+        super().__init__(
+            f"job {job!r}: the name {name} is taken: {holder}; wait for it, or enqueue with on_conflict='existing' or "
+            "'replace'"
+        )
+        self.job = job
+        self.name = name
+        self.run_id = run_id
 
 
 class StoreIsBlackHole(Refused):

@@ -1,10 +1,9 @@
 """Functions as jobs: the decorator, what it makes of a function, and how a run of it is asked for."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+from datetime import timedelta
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from rota.context import RunContext
@@ -15,6 +14,7 @@ from rota.core.policy import CatchUp, Job, Overlap, Retry
 from rota.core.size import parse_size, size_text
 from rota.errors import ConfigurationError, DuplicateJob, UnsupportedJob
 from rota.handle import RunHandle
+from rota.options import JobTerms, Options, Terms, merged
 from rota.shape import PROCESS, Shape, shape_of
 from rota.signature import Registered, Signature
 
@@ -24,17 +24,6 @@ Returned = TypeVar("Returned", covariant=True)
 
 LEAST_MEMORY = 64 << 20
 """What a Python interpreter with an application's modules needs before a job does anything."""
-
-
-class Options(Struct, frozen=True, kw_only=True):
-    """What one enqueue says beyond the job's policy."""
-
-    tenant: str | None = None
-    user_id: str | None = None
-    queue: str | None = None
-    priority: int | None = None
-    delay: timedelta | None = None
-    at: datetime | None = None
 
 
 class Enqueuer(Protocol):
@@ -109,33 +98,15 @@ class JobFunction(Generic[Called, Asked, Returned]):
 
         return await asyncio.to_thread(self.enqueue, *args, **kwargs)
 
-    def using(
-        self,
-        *,
-        tenant: str | None = None,
-        user_id: str | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        delay: timedelta | None = None,
-        at: datetime | None = None,
-    ) -> "JobFunction[Called, Asked, Returned]":
-        """Return the same job with other terms for what is enqueued through it.
+    def using(self, **terms: Unpack[Terms]) -> "JobFunction[Called, Asked, Returned]":
+        """Return the same job with other terms for what is enqueued through it: see `rota.options.Terms`.
 
-        `delay` counts from the enqueue; `at` is an aware instant; at most one of them.
+        `delay` counts from the enqueue, `at` is an aware instant: one of them. `None` says nothing.
+
+        Raises:
+            ConfigurationError: a term makes no sense.
         """
-        if delay is not None and at is not None:
-            raise ConfigurationError(f"job {self.name!r}: using(delay=..., at=...) takes one of the two")
-        if at is not None and at.tzinfo is None:
-            raise ConfigurationError(f"job {self.name!r}: using(at=...) needs an aware datetime, with its zone")
-        at = None if at is None else at.astimezone(UTC)
-        said = {
-            name: value
-            for name, value in {
-                "tenant": tenant, "user_id": user_id, "queue": queue, "priority": priority, "delay": delay, "at": at
-            }.items()
-            if value is not None
-        }  # fmt: skip
-        options = replace(self.options, **said)
+        options = merged(self.options, terms, job=self.name)
         return JobFunction(
             self.registered, target=self.target, timing=self.timing, registry=self._registry, options=options
         )
@@ -254,14 +225,15 @@ class Registry:
         max_parallel: int | None = None,
         max_memory: str | int | None = None,
         max_cpu: timedelta | str | None = None,
+        **terms: Unpack[JobTerms],
     ) -> JobDecorator:
         """Register a function as a job, or a class with a `run` method, of which each run gets a fresh instance.
 
         `executor` is "thread", "process" or "asyncio"; without a word an `async def` runs on the event loop and
         anything else in a thread. `max_memory` ("512MB") and `max_cpu` limit the child process of a process job. A run
         of a slot waits for the jobs in `depends_on`, and up to `jitter`; `max_parallel` runs of a round are out at
-        once. Durations are timedeltas or texts such as "10m". Without a word the time limit is that of the settings,
-        15 minutes; `timeout=None` must be said to have none.
+        once. `terms` are those of what is enqueued, see `rota.options.JobTerms`. Durations are timedeltas or texts such
+        as "10m". Without a word the time limit is that of the settings, 15 minutes; `timeout=None` is without.
 
         Raises:
             BadSchedule: the schedule is not understood, or never comes.
@@ -290,17 +262,29 @@ class Registry:
             )
             job = _gated(job, depends_on=depends_on, jitter=jitter, max_parallel=max_parallel)
             said = {"timeout": timeout != "default", "retry": retry is not None}
-            timing = None if schedule is None else as_timing(schedule, tz=tz)
-            return self._register(job, shape, timing=timing, said=said)
+            return self._register(job, shape, schedule=schedule, tz=tz, terms=terms, said=said)
 
         return register
 
     def _register(
-        self, job: Job, shape: Shape, *, timing: Timing | None, said: Mapping[str, bool]
+        self,
+        job: Job,
+        shape: Shape,
+        *,
+        schedule: When | None,
+        tz: str | None,
+        terms: JobTerms,
+        said: Mapping[str, bool],
     ) -> JobFunction[Any, Any, Any]:
         _refuse_limits_without_a_child(job)
+        timing = None if schedule is None else as_timing(schedule, tz=tz)
+        options = merged(Options(), terms, job=job.name)
+        # What the job itself says of these is kept in its policy; only whether it makes sense is asked here.
+        merged(options, {"queue": job.queue, "priority": job.priority}, job=job.name)
         registered = Registered(job=job, function=shape.function, signature=Signature(shape.function, name=job.name))
-        made: JobFunction[Any, Any, Any] = JobFunction(registered, target=shape.target, timing=timing, registry=self)
+        made: JobFunction[Any, Any, Any] = JobFunction(
+            registered, target=shape.target, timing=timing, registry=self, options=options
+        )
         self.add(made)
         self._unsaid[job.name] = frozenset(name for name, is_said in said.items() if not is_said)
         return made

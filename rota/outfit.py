@@ -1,6 +1,6 @@
 """How one process works: which executors it has, and what its attempts are given."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from rota.calls import Children, Executor
@@ -149,14 +149,19 @@ def _coroutines(bench: Bench, *, clock: Clock, inline: bool) -> Coroutines | Non
 
 def _children(premises: Premises, app: object, *, store_url: str, voice: Voice, kill_grace: timedelta) -> Children:
     # Weight by choice: an application without process jobs never loads this.
+    from rota.executors.frames import Asked
     from rota.executors.process import ProcessChildren
 
-    def enqueue(runs: Sequence[Run]) -> list[str]:
+    def enqueue(asked: Asked) -> list[str]:
+        now = premises.clock.now()
         # The child knows no tenant but its own: what it names is looked up here.
+        runs = [*asked.runs, *(one.run for one in asked.unique)]
         for tenant in {run.tenant for run in runs if run.tenant is not None}:
-            if premises.directory.find(tenant, now=premises.clock.now()) is None:
+            if premises.directory.find(tenant, now=now) is None:
                 raise TenantNotFound(tenant, known=())
-        return premises.store.enqueue(runs, now=premises.clock.now())
+        if asked.unique:
+            return premises.store.enqueue_unique(asked.unique, now=now)
+        return premises.store.enqueue(asked.runs, now=now)
 
     worker = premises.settings.worker
     return ProcessChildren(

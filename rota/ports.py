@@ -24,6 +24,7 @@ from rota.core.model import (
     Tenant,
     WorkerRecord,
 )
+from rota.core.unique import UniqueRun
 from rota.queries import (
     EVERY_SCHEDULE,
     NO_LINES,
@@ -73,6 +74,18 @@ class Store(Protocol):
         already. One with `replace` waits too, and the open ones of its key are cancelled as by `cancel`. A run with
         `held_by` that would be queued is held instead, see `gates`. A run given as `skipped` or another final state
         is stored as it is.
+        """
+
+    def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
+        """Accept runs of which at most one has a name at a time; return for each the id of the run that stands for it:
+        its own, or that of the run that has its name, see `unique.judge`.
+
+        Who has a name is judged by how the run that was given it last stands now; with any number of callers at once
+        one of them gets it. Accepted runs are placed as by `enqueue`, those that they replace are cancelled as by
+        `cancel`. Runs with a dedupe key are not meant. All or none; a repeated call finds its own runs by their ids.
+
+        Raises:
+            NotUnique: one that may not conflict does; nothing was written.
         """
 
     def promote(self, *, now: datetime, limit: int = 1000) -> int:

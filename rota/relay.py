@@ -2,27 +2,34 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from rota.clock import Clock
 from rota.core.model import Run
+from rota.core.unique import UniqueRun
 from rota.errors import ConfigurationError
 from rota.executors.frames import encoded
+
+Piece = TypeVar("Piece", Run, UniqueRun)
 
 MOST = 1 << 20
 """Bytes of runs that are sent in one piece."""
 
 
 class RelayStore:
-    """A Store whose `enqueue` goes to the worker; its other verbs are refused."""
+    """A Store of which what enqueues goes to the worker; its other verbs are refused."""
 
-    def __init__(self, ask: Callable[[Sequence[Run]], list[str]], *, clock: Clock) -> None:
+    def __init__(self, ask: Callable[[Sequence[Run], Sequence[UniqueRun]], list[str]], *, clock: Clock) -> None:
         self._ask = ask
         self._clock = clock
 
     def enqueue(self, runs: Sequence[Run], *, now: datetime) -> list[str]:
         """Have the worker enqueue; of more than 1 MB in pieces, each all or none."""
-        return [new for piece in _pieces(runs) for new in self._ask(piece)]
+        return [new for piece in _pieces(runs) for new in self._ask(piece, ())]
+
+    def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
+        """Have the worker enqueue; of more than 1 MB in pieces, each all or none."""
+        return [run_id for piece in _pieces(wanted) for run_id in self._ask((), piece)]
 
     def now(self) -> datetime:
         return self._clock.now()
@@ -45,8 +52,8 @@ class RelayStore:
     setup = check = facts = old_snapshots = wait = _refuse
 
 
-def _pieces(runs: Sequence[Run]) -> Iterator[list[Run]]:
-    piece: list[Run] = []
+def _pieces(runs: Sequence[Piece]) -> Iterator[list[Piece]]:
+    piece: list[Piece] = []
     size = 0
     for run in runs:
         length = len(encoded(run))

@@ -5,7 +5,7 @@ import selectors
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -48,7 +48,7 @@ class Hearing(Struct, frozen=True, kw_only=True):
 
     line: Callable[[Run, LogLine], None]
     progress: Callable[[Run, int, int | None], None]
-    enqueue: Callable[[Sequence[Run]], list[str]]
+    enqueue: Callable[[Asked], list[str]]
 
 
 class Bell:
@@ -275,7 +275,7 @@ class Attendance:
 
     def _answered(self, asked: Asked) -> Answer:
         try:
-            return Answer(number=asked.number, ids=self._hearing.enqueue(asked.runs))
+            return Answer(number=asked.number, ids=self._hearing.enqueue(asked))
         # Around a part of the job: what its enqueue raises is the job's, there in the child.
         except Exception as error:  # noqa: BLE001
             return Answer(number=asked.number, error=report(error))

@@ -13,6 +13,7 @@ from msgspec import Struct
 from rota.calls import Brief
 from rota.core.lifecycle import Ending
 from rota.core.model import ErrorReport, Outcome, Run
+from rota.core.unique import UniqueRun
 from rota.errors import BrokenFrame
 
 MOST = 8 << 20
@@ -141,7 +142,8 @@ class Asked(Struct, frozen=True, kw_only=True, tag="asked"):
     """From the child: enqueue these."""
 
     number: int
-    runs: list[Run]
+    runs: list[Run] = []
+    unique: list[UniqueRun] = []
 
 
 FromChild = Taken | Ended | Logged | Progressed | Asked

@@ -17,7 +17,7 @@ from rota.core.policy import Job
 from rota.executors.attending import Attendance, Bell, Hearing
 from rota.executors.call import report
 from rota.executors.child_handle import Child
-from rota.executors.frames import Setup, Start
+from rota.executors.frames import Asked, Setup, Start
 from rota.executors.kernel import IS_SUPPORTED, resident
 from rota.executors.spawning import Spawning
 
@@ -39,7 +39,7 @@ class ProcessChildren:
         clock: Clock,
         hear_line: Callable[[Run, LogLine], None],
         hear_progress: Callable[[Run, int, int | None], None],
-        enqueue: Callable[[Sequence[Run]], list[str]],
+        enqueue: Callable[[Asked], list[str]],
         settings: Mapping[str, str] | None = None,
         environment: Sequence[str] = ("*",),
         withheld: Collection[str] = (),

@@ -23,6 +23,7 @@ from rota.core.model import (
     State,
     WorkerRecord,
 )
+from rota.core.unique import UniqueRun
 from rota.errors import StoreIsBlackHole
 from rota.queries import (
     EVERY_SCHEDULE,
@@ -55,6 +56,10 @@ class BlackHole:
 
     def enqueue(self, runs: Sequence[Run], *, now: datetime) -> list[str]:
         return [run.id for run in runs]
+
+    def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
+        # Nobody ever has a name: every run is accepted, and gone.
+        return [one.run.id for one in wanted]
 
     def promote(self, *, now: datetime, limit: int = 1000) -> int:
         return 0

@@ -31,6 +31,7 @@ from rota.core.model import (
     State,
     WorkerRecord,
 )
+from rota.core.unique import UniqueRun
 from rota.errors import RunNotFound
 from rota.queries import (
     EVERY_SCHEDULE,
@@ -60,6 +61,7 @@ from rota.stores.memory_round import Rounds
 from rota.stores.memory_run import Runs, attempt_of, in_line, without_attempt
 from rota.stores.memory_schedule import Schedules
 from rota.stores.memory_settle import Ledger
+from rota.stores.memory_unique import Uniques
 
 MIN_PREFIX = 6
 
@@ -77,6 +79,7 @@ class MemoryStore:
         self._closed = False
         self._runs = Runs()
         self._line = Line(self._runs)
+        self._uniques = Uniques(self._runs, self._line)
         self._gates = Gates(self._runs, self._line)
         self._rounds = Rounds()
         self._logs = Logs()
@@ -107,6 +110,10 @@ class MemoryStore:
     def enqueue(self, runs: Sequence[Run], *, now: datetime) -> list[str]:
         with self._change():
             return self._line.accept(runs, now=now)
+
+    def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
+        with self._change():
+            return self._uniques.enqueue(wanted, now=now)
 
     def promote(self, *, now: datetime, limit: int = 1000) -> int:
         with self._change():
@@ -375,6 +382,7 @@ class MemoryStore:
             for round_ in age.empty_rounds(self._rounds, self._runs):
                 self._rounds.delete(round_)
             self._logs.delete(run.id for run in old)
+            self._uniques.prune(succeeded_before)
             if audit_before is not None:
                 self._audit.prune(audit_before, limit=limit)
             return Pruned(runs=len(old), chunks=self._logs.prune(logs_before, limit=limit))

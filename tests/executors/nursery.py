@@ -43,7 +43,8 @@ class Nursery:
         }
         self.children = ProcessChildren(**self.options)
 
-    def enqueue(self, runs):
+    def enqueue(self, asked):
+        runs = asked.runs or [one.run for one in asked.unique]
         self.enqueued += runs
         return [run.id for run in runs]
 

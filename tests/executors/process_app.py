@@ -335,6 +335,11 @@ def asks(tenant: str):
 
 
 @app.job()
+def asks_once(tenant: str):
+    return pid.using(tenant=tenant, unique="one of them").enqueue().id
+
+
+@app.job()
 def reads_the_store():
     app.store.runs(None)
 

@@ -178,6 +178,12 @@ def test_what_a_job_enqueues_goes_through_the_worker(home):  # T55
     assert [(run.id, run.job, run.tenant) for run in home.enqueued] == [(accepted, "pid", "acme")]
 
 
+def test_what_a_job_enqueues_by_a_key_goes_through_the_worker(home):  # R32
+    accepted = home.result("asks_once", "acme")
+
+    assert [(run.id, run.job, run.tenant) for run in home.enqueued] == [(accepted, "pid", "acme")]
+
+
 def test_an_enqueue_that_the_store_refuses_is_raised_in_the_job():
     def away(runs):
         raise StoreUnavailable("the store is away")

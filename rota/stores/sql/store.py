@@ -21,6 +21,7 @@ from rota.core.model import (
     State,
     WorkerRecord,
 )
+from rota.core.unique import UniqueRun
 from rota.errors import StoreUnavailable
 from rota.queries import (
     EVERY_SCHEDULE,
@@ -52,6 +53,7 @@ from rota.stores.sql import (
     schedules,
     schema,
     settling,
+    uniques,
     workers,
 )
 from rota.stores.sql.audit import meant, prune, told
@@ -96,6 +98,14 @@ class SqlStore:
             return []
         ids = self._raced(lambda careful: lambda link: queue.enqueue(link, runs, now=now, careful=careful))
         if ids:
+            self._waking.ring()
+        return ids
+
+    def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
+        if not wanted:
+            return []
+        ids = self._raced(lambda careful: lambda link: uniques.enqueue(link, wanted, now=now, careful=careful))
+        if not {one.run.id for one in wanted}.isdisjoint(ids):
             self._waking.ring()
         return ids
 
@@ -311,6 +321,9 @@ class SqlStore:
         old = self._database.read(lambda link: pruning.old_runs(link, **ages, limit=limit))
         dropped = self._write(lambda link: pruning.drop_runs(link, old)) if old else 0
         self._write(lambda link: pruning.drop_rounds(link, **ages))
+        names = self._database.read(lambda link: uniques.forgotten(link, before=succeeded_before, limit=limit))
+        if names:
+            self._write(lambda link: uniques.forget(link, names))
         forgotten = self._write(lambda link: logs.drop_old(link, logs_before, limit=limit))
         if audit_before is not None:
             self._write(lambda link: prune(link, audit_before, limit=limit))
