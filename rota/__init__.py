@@ -9,6 +9,7 @@ from rota.core.policy import CatchUp, Job, Overlap, Retry
 from rota.core.returns import Cancel, Fail, Result, Snooze
 from rota.errors import RetryLater
 from rota.handle import RunHandle
+from rota.inline import Inline
 from rota.job import JobFunction, Registry
 from rota.job_context import JobContext
 from rota.version import __version__
@@ -18,6 +19,7 @@ __all__ = [
     "Cancel",
     "CatchUp",
     "Fail",
+    "Inline",
     "Job",
     "JobContext",
     "JobFunction",

@@ -1,15 +1,15 @@
 """The application: jobs, tenants and a store, wired together. The only place that knows all rooms."""
 
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rota.campaigns import MOST, Backfill, Campaigns, Wanted
 from rota.carrying import Carriers, Enter, Get
-from rota.clock import Clock, SystemClock
+from rota.clock import Clock, ReplaceableClock, SystemClock
 from rota.context import RunContext
 from rota.core.agenda import timing_for
 from rota.core.campaign import Mode
@@ -23,8 +23,10 @@ from rota.enqueuing import StoreEnqueuer
 from rota.errors import ConfigurationError
 from rota.executors.invocation import Invocation, TellProgress
 from rota.footing import Footing
+from rota.inline import Inline, InlineMode
 from rota.job import JobFunction, Registry
 from rota.job_context import carry_job_context
+from rota.keeping import Keeping
 from rota.operator import Operator
 from rota.outfit import make_crew, plan_of
 from rota.own_settings import OwnSettings, every_setting
@@ -33,9 +35,9 @@ from rota.pausing import Pauses
 from rota.place import named_object
 from rota.ports import Store
 from rota.premises import Premises
+from rota.rehearsal import Rehearsal
 from rota.schedules import Schedules, timing_of
-from rota.settings import Migrate, Settings
-from rota.stores import open_store
+from rota.settings import Settings
 from rota.tenancy import Tenancy, Tenants
 
 if TYPE_CHECKING:
@@ -60,21 +62,22 @@ class Rota:
         tenants: Tenants | None = None,
         settings: Settings | None = None,
         clock: Clock | None = None,
+        inline: bool | Inline = False,
     ) -> None:
+        """`inline`, for tests: what is enqueued is executed before `.enqueue` returns, and kept in memory whatever
+        `store` names; only the black hole stays one (R33)."""
         self.settings: Settings = settings or Settings()
-        self.clock: Clock = clock or SystemClock()
+        self._time = ReplaceableClock(SystemClock())
+        self.clock: Clock = clock or self._time
         self.bus: Bus = Bus()
-        self._url = store if isinstance(store, str) else None
-        self._given = None if isinstance(store, str) else store
-        self._store = self._given
+        self._keeping = Keeping(store, settings=lambda: self.settings, clock=self.clock)
         self._tenancy = Tenancy(
             tenants,
             clock=self.clock,
             settings=lambda: self.settings,
             # Where no store is open yet nobody opens one to list tenants: zones follow within a minute.
-            own=lambda: {} if self._store is None else every_setting(self._store),
+            own=lambda: {} if self._keeping.opened is None else every_setting(self._keeping.opened),
         )
-        self._one_opens_store = threading.Lock()
         self._arounds: list[Callable[[RunContext], AbstractContextManager[object]]] = []
         self._carriers = Carriers()
         self._crew: Crew | None = None
@@ -90,6 +93,8 @@ class Rota:
         )
         self._enqueuer = StoreEnqueuer(footing)
         self._registry.attach(self._enqueuer)
+        if inline:
+            self._go_inline(Inline.PROPAGATE if inline is True else Inline(inline))
         self.job = self._registry.job
         """Register a function as a job of this application; see `Registry.job`."""
         self.schedules: Schedules = Schedules(footing)
@@ -171,50 +176,54 @@ class Rota:
         Raises:
             StoreUnavailable, SchemaMismatch, UnsafeStore: it cannot be worked with; the message says why.
         """
-        if self._store is None:
-            # Threads of a web application ask at once: of two memory stores one would be forgotten with its runs.
-            with self._one_opens_store:
-                if self._store is None:
-                    store = self.open_store()
-                    self._prepare(store)
-                    self._store = store
-        return self._store
+        return self._keeping.store()
 
     @property
     def store_url(self) -> str:
         """The URL that the store is opened with; a setting that was set wins."""
-        if self._url is None or self.settings.origin("store.url") != "default":
-            return self.settings.store.url
-        return self._url
+        return self._keeping.url
 
     def use_store(self, store: Store) -> None:
         """Take a store that is open, before the first use: in a child process, the way to its worker.
 
         Who holds the store behind it checks the tenants of what is enqueued: the source is not asked here.
         """
-        self._store, self._enqueuer.checks_tenants = store, False
+        self._keeping.opened, self._enqueuer.checks_tenants = store, False
 
     def open_store(self) -> Store:
         """Return the store as it is, unchecked: for `db upgrade` and `doctor`."""
-        if self._given is not None:
-            return self._given
-        given = self.settings.store
-        return open_store(
-            self.store_url, table_prefix=given.table_prefix, schema=given.schema or None,
-            pool_size=given.pool_size,
-        )  # fmt: skip
+        return self._keeping.open()
 
-    def _prepare(self, store: Store) -> None:
-        match self.settings.migrate(self.store_url):
-            case Migrate.AUTO:
-                store.setup()
-                store.check()
-            case Migrate.CHECK:
-                store.check()
-            case Migrate.OFF:
-                pass
-        # From here on the store's clock is ours: what is fired or enqueued must not depend on this host's (D1, D4).
-        self.clock.anchor(store.now())
+    def _go_inline(self, mode: Inline) -> None:
+        crew = partial(self.crew, schedules=False, inline=True)
+        inline = InlineMode(mode, store=lambda: self.store, clock=self.clock, crew=crew)
+        self._keeping.is_inline, self._enqueuer.then = True, inline.run
+        self._arounds.append(inline.around)
+
+    @contextmanager
+    def rehearsing(self, rehearsal: Rehearsal) -> Iterator[None]:
+        """For the time of the block keep runs in another store and go by another clock: what `rota.testing` does.
+
+        Raises:
+            ConfigurationError: it works in the background, or was made with a clock of its own.
+        """
+        if self._crew is not None:
+            raise ConfigurationError("this application works in the background: rota.stop() before it is rehearsed")
+        if self.clock not in (self._time, rehearsal.clock):
+            raise ConfigurationError("this application has a clock of its own: give that one to the rehearsal")
+        before = self._arounds, self._enqueuer.then, self._time.clock, self._tenancy.reach
+        with self._keeping.replaced(rehearsal.store):
+            self._arounds, self._enqueuer.then = [rehearsal.outermost, *self._arounds, rehearsal.innermost], None
+            if rehearsal.inline is not None:
+                self._go_inline(rehearsal.inline)
+            self._time.use(rehearsal.clock)
+            self._tenancy.rehearse(rehearsal.reach)
+            try:
+                yield
+            finally:
+                self._arounds, self._enqueuer.then, clock, reach = before
+                self._time.use(clock)
+                self._tenancy.rehearse(reach)
 
     def list_tenants(self) -> list[Tenant]:
         """Return all tenants, asked of the source just now; an application without tenants has none.
@@ -398,7 +407,7 @@ class Rota:
             slot_before=self._slot_before,
             confirm=self.schedules.declared.confirm,
             app=self,
-            store_url="" if self._given is not None else self.store_url,
+            store_url=self._keeping.secret,
             inline=inline,
         )
 
@@ -473,8 +482,8 @@ class Rota:
     def close(self) -> None:
         """Stop working and let go of the store. Tenants' databases are let go by each run at its end."""
         self.stop()
-        if self._store is not None:
-            self._store.close()
+        if self._keeping.opened is not None:
+            self._keeping.opened.close()
 
 
 def _first_time(connection: "Connection", run_id: str, name: str) -> bool:

@@ -25,6 +25,8 @@ class StoreEnqueuer:
     def __init__(self, footing: Footing) -> None:
         self.checks_tenants: bool = True
         """Off where whoever holds the store checks them: in a child process."""
+        self.then: Callable[[Sequence[str]], object] | None = None
+        """Called with the ids of new runs that the store has accepted: inline mode executes them."""
         self._store = footing.store
         self._jobs = footing.jobs
         self._directory = footing.directory
@@ -37,6 +39,9 @@ class StoreEnqueuer:
         now = self._clock.now()
         runs = self._runs(job, list(calls), now=now)
         ids = self._accepted(job, runs, now=now)
+        if self.then is not None:
+            made = {run.id for run, _ in runs}
+            self.then([run_id for run_id in ids if run_id in made])
         return [RunHandle(run_id, self._store, self._clock) for run_id in ids]
 
     def _accepted(

@@ -41,6 +41,7 @@ RotaError
 │   └── TenantGone                      the tenant was deleted after its run was queued
 ├── RunFailed                           the result of a run was awaited, and it ended otherwise
 ├── WaitTimedOut (TimeoutError)         a run did not end within the time given
+├── NeverAtRest                         work that is done by hand feeds itself without end
 ├── BrokenFrame (ValueError)            a child process said what nobody says
 ├── RetryLater                          raised by a job: try again, after this pause
 └── Stopped                             raised inside a job by ctx.check() when it should stop
@@ -394,6 +395,17 @@ class RunFailed(RotaError):
 
 class WaitTimedOut(RotaError, TimeoutError):
     """A run did not end within the time given. The run goes on."""
+
+
+class NeverAtRest(RotaError):
+    """Work that is done by hand, inline or in a test, has no end: it enqueues, snoozes or retries itself."""
+
+    def __init__(self, left: Sequence[str], *, claims: int) -> None:
+        super().__init__(
+            f"after {claims:,} claims there is still work: {', '.join(left)}. Does a job enqueue or snooze itself at "
+            "once? Give it a delay, and let the time pass"
+        )
+        self.left = tuple(left)
 
 
 class BrokenFrame(RotaError, ValueError):

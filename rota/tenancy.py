@@ -34,6 +34,8 @@ class Tenancy:
     ) -> None:
         """`own`: what operators set for single tenants."""
         self.directory: Directory = Directory(self._listed, settings=own)
+        self.reach: Callable[[Tenant], object] = _goes_through
+        """Called before a tenant's database is opened or tried: a test raises here what a broken network would."""
         self._source = None if tenants is None else as_source(tenants)
         self._clock = clock
         self._settings = settings
@@ -43,6 +45,11 @@ class Tenancy:
     def use(self, tenants: object) -> None:
         """Take another source, before the first use."""
         self._source = as_source(tenants)
+
+    def rehearse(self, reach: Callable[[Tenant], object]) -> None:
+        """Take other circumstances: who cannot be reached, and what time it is."""
+        self.reach = reach
+        self.directory.forget()
 
     def list(self) -> Sequence[Tenant]:
         """Return all tenants, asked of the source just now; see `Rota.list_tenants`."""
@@ -54,6 +61,7 @@ class Tenancy:
     @contextmanager
     def borrow(self, tenant: Tenant) -> "Iterator[Engine]":
         """Give the engine of a tenant's database for as long as the block lasts."""
+        self.reach(tenant)
         with self.engines().borrow(tenant) as engine:
             yield engine
 
@@ -63,6 +71,7 @@ class Tenancy:
         Raises:
             NoTenant, TenantUnavailable, MissingExtra: it cannot be reached; the message says why.
         """
+        self.reach(tenant)
         self.engines().probe(tenant)
 
     def engines(self) -> "TenantEngines":
@@ -75,3 +84,7 @@ class Tenancy:
 
                 self._engines = TenantEngines(max_open=self._settings().tenants.max_open_engines)
             return self._engines
+
+
+def _goes_through(tenant: Tenant) -> None:
+    """Keep nobody from a tenant's database."""

@@ -4,6 +4,7 @@ It lives and dies with its process. What a verb promises stands in `rota.ports.S
 """
 
 import heapq
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -63,6 +64,8 @@ from rota.stores.memory_schedule import Schedules
 from rota.stores.memory_settle import Ledger
 from rota.stores.memory_unique import Uniques
 
+log: logging.Logger = logging.getLogger(__name__)
+
 MIN_PREFIX = 6
 
 Answer = TypeVar("Answer", bool, int, list[str])
@@ -89,6 +92,7 @@ class MemoryStore:
         self._controls = Controls()
         self._audit = Audit()
         self._workers: dict[str, WorkerRecord] = {}
+        self._is_idle_said = False
 
     @contextmanager
     def _change(self) -> Iterator[None]:
@@ -109,11 +113,24 @@ class MemoryStore:
 
     def enqueue(self, runs: Sequence[Run], *, now: datetime) -> list[str]:
         with self._change():
+            self._warn_of_idleness(runs)
             return self._line.accept(runs, now=now)
 
     def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
         with self._change():
+            self._warn_of_idleness([one.run for one in wanted])
             return self._uniques.enqueue(wanted, now=now)
+
+    def _warn_of_idleness(self, runs: Sequence[Run]) -> None:
+        """Say once that nobody will work off what is kept here: no other process sees it (R33)."""
+        if not runs or self._workers or self._is_idle_said:
+            return
+        self._is_idle_said = True
+        log.warning(
+            "a run of job %r waits in memory, and no worker runs in this process: call rota.start_background() here, "
+            "or use a store that other processes see, such as sqlite:///rota.db",
+            runs[0].job,
+        )
 
     def promote(self, *, now: datetime, limit: int = 1000) -> int:
         with self._change():

@@ -129,3 +129,13 @@ def test_each_slot_is_fired_once_by_any_number_of_processes(number, postgres_ser
     assert len(slots) == len(set(slots)) >= 4
     assert "duplicate" not in site.logs().lower()
     store.close()
+
+
+def test_a_memory_store_that_an_application_would_feed_is_refused_with_the_way_out(tmp_path):  # R33
+    site = Site(tmp_path, url="memory://", jobs=SLOW)
+
+    done = site.rota("start", check=False)
+
+    assert done.returncode == 2
+    assert "no schedule starts 'slow'" in done.stderr
+    assert "rota.start_background()" in done.stderr

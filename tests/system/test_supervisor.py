@@ -366,8 +366,8 @@ def test_a_line_that_is_wrong_is_refused_before_anything_starts(url, tmp_path, w
     assert "Traceback" not in done.stderr
 
 
-def test_a_memory_store_has_one_process_and_that_is_said(tmp_path):
-    site = Site(tmp_path, url="memory://", jobs=SLOW)
+def test_a_memory_store_has_one_process_and_that_is_said(tmp_path):  # R33
+    site = Site(tmp_path, url="memory://", jobs="")
     with site.started("--processes", "3") as process:
         wait_until(lambda: "1 process, since a memory store is seen by one only" in site.logs(), what="the word")
         assert len(children_of(process.pid)) == 1

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,10 @@ from rota.cli.logs import start_logging
 from rota.cli.session import Session, pass_session
 from rota.clock import SystemClock
 from rota.engine.supervisor import Supervisor
+from rota.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from rota.app import Rota
 
 ROLES = ("scheduler", "worker")
 
@@ -90,6 +95,8 @@ def _work(session: Session, roles: Sequence[str], place: int, descriptor: int) -
     served: Mapping[str, int] = settings.queues
 
     def make() -> Crew:
+        if isinstance(app.store, MemoryStore):
+            _refuse_what_another_process_feeds(app)
         # Every process works; one fires schedules, since more of them would only find them fired.
         return app.crew(works="worker" in roles, schedules="scheduler" in roles and place == 0)
 
@@ -106,6 +113,18 @@ def _work(session: Session, roles: Sequence[str], place: int, descriptor: int) -
         )
 
     end(work(orders, make, ready=ready, clock=app.clock))
+
+
+def _refuse_what_another_process_feeds(app: "Rota") -> None:
+    """Refuse to wait for runs that cannot come: what an application enqueues in memory stays in its process (R33)."""
+    scheduled = {schedule.job for schedule in app.store.schedules()}
+    fed = sorted(name for name, job in app.jobs.items() if job.timing is None and name not in scheduled)
+    if fed:
+        raise ConfigurationError(
+            f"the store is memory://, and no schedule starts {', '.join(map(repr, fed))}: what an application enqueues "
+            "in memory stays in its own process. Call rota.start_background() there, or use a store that both see, "
+            "such as sqlite:///rota.db"
+        )
 
 
 def _cores() -> int:
