@@ -9,6 +9,7 @@ from typing import Protocol
 
 from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.cron_jobs import CronJobRow
+from rota.core.limits import Limit, LimitUse
 from rota.core.model import (
     Firing,
     LogChunk,
@@ -109,7 +110,17 @@ class Store(Protocol):
         another transaction is claiming is passed over. Each claim raises the token: max(token + 1, `now` in
         microseconds), counts an attempt, and sets lease_until = now + lease. `last_success` is filled in. Of one
         concurrency key at most one run is running at any time.
+        With `limits`, not one more than each of them allows, counted from what is running and what was begun, exactly
+        with any number of callers. What a limit holds back and stands in the way is put aside, see `limited_by`, with
+        its priority and turn; from there it is claimed in its order when `reopened` names the limit.
         If the answer is lost, the runs are running under this worker's name: see `runs(owner=...)` and `release`.
+        """
+
+    def limit_use(self, limits: Sequence[Limit], *, now: datetime, counts_aside: bool = False) -> list[LimitUse]:
+        """Return how these limits are used, by name: those for which runs stand aside, also where there is no such
+        limit any more, run, or were begun within their window.
+
+        Those aside are counted only where asked: else one index probe for each limit.
         """
 
     def renew(

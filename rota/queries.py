@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from rota.core.limits import Limit
 from rota.core.model import Origin, RoundState, Run, RunKind, ScheduleState, State, Trigger
 
 
@@ -23,6 +24,11 @@ class ClaimRequest(Struct, frozen=True, kw_only=True):
     """Jobs that this worker does not know (R36), and paused ones."""
     except_tenants: frozenset[str] = frozenset()
     """Tenants that are paused or parked (R12, R25)."""
+    limits: tuple[Limit, ...] = ()
+    """What holds for everybody who claims (R35)."""
+    reopened: tuple[str, ...] = ()
+    """Limits that may have a place free for runs that stand aside for them, by their own names: those of runs that
+    ended, and what `limit_use` shows. A hint: one that has none costs little."""
 
 
 class Settled(Struct, frozen=True, kw_only=True):

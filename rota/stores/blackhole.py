@@ -10,6 +10,7 @@ from typing import Never
 from rota.clock import Clock, SystemClock
 from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.cron_jobs import CronJobRow
+from rota.core.limits import Limit, LimitUse
 from rota.core.model import (
     Firing,
     LogChunk,
@@ -68,6 +69,9 @@ class BlackHole:
         return 0
 
     def claim(self, request: ClaimRequest, *, now: datetime) -> list[Run]:
+        return []
+
+    def limit_use(self, limits: Sequence[Limit], *, now: datetime, counts_aside: bool = False) -> list[LimitUse]:
         return []
 
     def renew(

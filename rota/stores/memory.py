@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from rota.clock import Clock, SystemClock
 from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.cron_jobs import CronJobRow
+from rota.core.limits import Limit, LimitUse
 from rota.core.model import (
     OPEN,
     Firing,
@@ -53,6 +54,7 @@ from rota.stores.memory_claim import claim, expired, held_by
 from rota.stores.memory_control import Audit, Controls
 from rota.stores.memory_gate import Gates
 from rota.stores.memory_history import finished_rounds, open_counts, round_counts, slot_states
+from rota.stores.memory_limit import Limits
 from rota.stores.memory_line import Line
 from rota.stores.memory_log import Logs
 from rota.stores.memory_progress import ProgressBook
@@ -84,6 +86,7 @@ class MemoryStore:
         self._line = Line(self._runs)
         self._uniques = Uniques(self._runs, self._line)
         self._gates = Gates(self._runs, self._line)
+        self._limits = Limits(self._runs)
         self._rounds = Rounds()
         self._logs = Logs()
         self._progress = ProgressBook()
@@ -146,8 +149,12 @@ class MemoryStore:
         with self._lock:
             return [
                 replace(run, last_success=self._progress.last_success(run))
-                for run in claim(self._runs, request, now=now)
+                for run in claim(self._runs, self._limits, request, now=now)
             ]
+
+    def limit_use(self, limits: Sequence[Limit], *, now: datetime, counts_aside: bool = False) -> list[LimitUse]:
+        with self._lock:
+            return self._limits.use(limits, now=now)
 
     def renew(
         self,

@@ -9,24 +9,38 @@ from msgspec.structs import replace
 from rota.clock import to_micros
 from rota.core.model import Run, State
 from rota.queries import ClaimRequest
+from rota.stores.memory_limit import Limits
 from rota.stores.memory_run import Runs, in_queue
 
 SKEW = timedelta(seconds=1)
 """How far two clocks may differ before a live lease looks expired."""
 
 
-def claim(runs: Runs, request: ClaimRequest, *, now: datetime) -> list[Run]:
+def claim(runs: Runs, limits: Limits, request: ClaimRequest, *, now: datetime) -> list[Run]:
     """Make queued runs running under a new token, in the order of each queue, and return them."""
-    queued = [
+    standing = runs.standing(State.QUEUED)
+    if request.reopened:
+        standing += [run for run in runs.standing(State.SCHEDULED) if run.limited_by is not None]
+    claimable = [
         run
-        for run in runs.standing(State.QUEUED)
-        if run.job not in request.except_jobs and run.tenant not in request.except_tenants
+        for run in standing
+        if run.queue in request.queues
+        and run.job not in request.except_jobs
+        and run.tenant not in request.except_tenants
     ]
+    if request.limits or request.reopened:
+        chosen = limits.choose(claimable, request, now=now)
+    else:
+        chosen = _first(claimable, request)
+    return [_claimed(runs, run, request, now) for run in chosen]
+
+
+def _first(claimable: Sequence[Run], request: ClaimRequest) -> list[Run]:
     chosen: list[Run] = []
     for queue, places in request.queues.items():
         free = min(places, request.limit - len(chosen))
-        chosen += heapq.nsmallest(free, (run for run in queued if run.queue == queue), key=in_queue)
-    return [_claimed(runs, run, request, now) for run in chosen]
+        chosen += heapq.nsmallest(free, (run for run in claimable if run.queue == queue), key=in_queue)
+    return chosen
 
 
 def _claimed(runs: Runs, run: Run, request: ClaimRequest, now: datetime) -> Run:
@@ -40,6 +54,7 @@ def _claimed(runs: Runs, run: Run, request: ClaimRequest, now: datetime) -> Run:
         owner=request.worker,
         lease_until=now + request.lease,
         claimed_at=now,
+        limited_by=None,
     )
     runs.write(claimed)
     return claimed

@@ -133,7 +133,7 @@ class Line:
         return [
             run
             for run in self._runs.standing(State.SCHEDULED)
-            if run.due_at <= now and run.waits_for is None and not self._runs.is_held(run)
+            if run.due_at <= now and run.waits_for is None and run.limited_by is None and not self._runs.is_held(run)
         ]
 
     def go_on(self, runs: Sequence[Run], *, now: datetime) -> None:
@@ -156,8 +156,12 @@ class Line:
 
     def _take_turns(self, queue: str, runs: list[Run]) -> None:
         waiting = [run for run in self._runs.standing(State.QUEUED) if run.queue == queue]
+        aside = [
+            run for run in self._runs.standing(State.SCHEDULED) if run.queue == queue and run.limited_by is not None
+        ]
         last_turns: dict[str, float] = {}
-        for run in waiting:
+        # Behind those of its own that a limit holds back, or it would overtake them.
+        for run in waiting + aside:
             if run.tenant is not None:
                 last_turns[run.tenant] = max(run.turn, last_turns.get(run.tenant, run.turn))
         queue_turn = min((run.turn for run in waiting), default=0.0)
@@ -169,4 +173,4 @@ class Line:
 
 def _ended(run: Run, state: State, *, reason: str, now: datetime) -> Run:
     """Return a run that ends without another attempt: it waits for nothing any more."""
-    return replace(run, state=state, reason=reason, ended_at=now, waits_for=None, held_by=None)
+    return replace(run, state=state, reason=reason, ended_at=now, waits_for=None, held_by=None, limited_by=None)

@@ -57,6 +57,7 @@ ALONE = "SELECT r.value FROM {meta} AS r WHERE r.name = 'schema'{lock}"
 # Served by the index `batch`: what is out is read, and not what is still to come.
 AT_WORK = """
 SELECT (SELECT count(*) FROM {runs} AS r WHERE r.batch = ? AND r.state = 'queued')
+    + (SELECT count(*) FROM {runs} AS r WHERE r.batch = ? AND r.state = 'limited')
     + (SELECT count(*) FROM {runs} AS r WHERE r.batch = ? AND r.state = 'running')
     + (SELECT count(*) FROM {runs} AS r WHERE r.batch = ? AND r.state = 'scheduled' AND r.held_by IS NULL)
 """
@@ -136,7 +137,7 @@ def _out(link: Link, batch: str) -> int:
     # Those behind another gate first: one that goes from there into the queue in between is counted twice then, and
     # not missed, which would let one too many go.
     others = link.all(ELSEWHERE, batch, batch, batch, batch)
-    [number] = link.one(AT_WORK, batch, batch, batch)
+    [number] = link.one(AT_WORK, batch, batch, batch, batch)
     return int(number) + sum(int(count) for gate, count in others if not is_before_batch(gate, batch))
 
 

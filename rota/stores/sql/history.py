@@ -8,7 +8,7 @@ from rota.core.model import Attempt, Run, RunHistory, SlotState, State
 from rota.queries import Counts, RunQuery
 from rota.stores.sql.database import Link
 from rota.stores.sql.narrowing import Narrowing
-from rota.stores.sql.rows import ATTEMPT, HELD, RUN, STATES, WAITING, attempt_of, columns, run_of
+from rota.stores.sql.rows import ATTEMPT, HELD, LIMITED, RUN, STATES, WAITING, attempt_of, columns, run_of
 
 MIN_PREFIX = 6
 SKEW = timedelta(seconds=1)
@@ -27,7 +27,7 @@ WHERE r.schedule = ? AND r.slot >= ? AND r.slot < ? AND r.kind = 'job' ORDER BY 
 """
 OPEN = """
 SELECT r.queue, r.state, count(*), min(r.due_at) FROM {runs} AS r
-WHERE r.state IN ('scheduled', 'waiting', 'held', 'queued', 'running') GROUP BY r.queue, r.state
+WHERE r.state IN ('scheduled', 'waiting', 'held', 'limited', 'queued', 'running') GROUP BY r.queue, r.state
 """
 
 
@@ -88,8 +88,8 @@ def runs(link: Link, query: RunQuery) -> list[Run]:
 
 
 def _stored(states: Sequence[State]) -> list[str]:
-    """Return states as they are stored: `scheduled` has three forms."""
-    return [*states, *([WAITING, HELD] if State.SCHEDULED in states else [])]
+    """Return states as they are stored: `scheduled` has four forms."""
+    return [*states, *([WAITING, HELD, LIMITED] if State.SCHEDULED in states else [])]
 
 
 def slot_states(link: Link, schedule: str, *, since: datetime, until: datetime) -> list[SlotState]:

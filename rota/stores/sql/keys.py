@@ -6,7 +6,7 @@ from typing import Any
 from rota.stores.sql.database import Link
 from rota.stores.sql.rows import OPEN
 
-HOLDS = "state IN ('scheduled', 'held', 'queued', 'running')"
+HOLDS = "state IN ('scheduled', 'held', 'limited', 'queued', 'running')"
 
 PLACE = "r.id, r.queue, r.tenant, r.due_at, r.weight, r.held_by"
 """What has to be known of a run to place it: schedule, hold or queue it."""
@@ -27,7 +27,7 @@ def _one_of(*states: str) -> str:
 
 OPEN_KEYS = (
     "SELECT s.name FROM {rows(name:text)} AS s WHERE "
-    + _one_of("running", "queued", "scheduled", "waiting", "held")
+    + _one_of("running", "queued", "scheduled", "waiting", "held", "limited")
     + " IS NOT NULL"
 )
 
@@ -36,7 +36,7 @@ OPEN_COUNTS = (
     "SELECT s.name, "
     + " + ".join(
         f"(SELECT count(*) FROM {{runs}} AS o WHERE o.state = '{state}' AND o.concurrency_key = s.name)"
-        for state in ("running", "queued", "scheduled", "waiting", "held")
+        for state in ("running", "queued", "scheduled", "waiting", "held", "limited")
     )
     + " FROM {rows(name:text)} AS s"
 )
@@ -63,7 +63,7 @@ SELECT {PLACE} FROM {{rows(name:text)}} AS s JOIN {{runs}} AS r ON r.id = (
     SELECT w.id FROM {{runs}} AS w WHERE w.state = 'waiting' AND w.concurrency_key = s.name
     ORDER BY w.due_at, w.id LIMIT 1
 )
-WHERE r.state = 'waiting' AND {_one_of("running", "queued", "scheduled", "held")} IS NULL
+WHERE r.state = 'waiting' AND {_one_of("running", "queued", "scheduled", "held", "limited")} IS NULL
 ORDER BY r.due_at, r.id{{lock}}
 """
 
@@ -121,6 +121,6 @@ def put_aside(link: Link) -> int:
         "runs",
         "row_id:id",
         aside,
-        sets="state = 'waiting'",
-        where="r.id = s.row_id AND r.state IN ('scheduled', 'held', 'queued')",
+        sets="state = 'waiting', limited_by = NULL",
+        where="r.id = s.row_id AND r.state IN ('scheduled', 'held', 'limited', 'queued')",
     )

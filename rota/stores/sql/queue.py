@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rota.clock import to_micros
 from rota.core.model import Outcome, Run
 from rota.queries import ClaimRequest
-from rota.stores.sql import keys, line, progress, turns
+from rota.stores.sql import keys, limits, line, progress, turns
 from rota.stores.sql.database import Link, json_of
 from rota.stores.sql.front import LONG, PASSED, Key, after_looking
 from rota.stores.sql.rows import ACCEPTED, ATTEMPT, RUN, accepted, columns, ended, run_of
@@ -178,6 +178,8 @@ def unblock(link: Link, names: Iterable[str] | None, *, now: datetime) -> int:
 
 def claim(link: Link, request: ClaimRequest, *, now: datetime) -> list[Run]:
     """Make queued runs running in the hands of this worker and return them, in the order of the queue."""
+    if request.limits or request.reopened:
+        return limits.claim(link, request, now=now)
     rows: list[Any] = []
     for queue, places in request.queues.items():
         free = min(places, request.limit - len(rows))

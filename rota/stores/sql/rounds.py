@@ -21,7 +21,7 @@ JOIN {rounds} AS r ON r.schedule = s.schedule AND r.slot = s.slot
 END = """
 UPDATE {rounds} SET state = ?, reason = ?, counts = ?, ended_at = ? WHERE id = ? AND ended_at IS NULL AND NOT EXISTS (
     SELECT 1 FROM {runs} AS o
-    WHERE o.round_id = ? AND o.state IN ('scheduled', 'waiting', 'held', 'queued', 'running')
+    WHERE o.round_id = ? AND o.state IN ('scheduled', 'waiting', 'held', 'limited', 'queued', 'running')
 )
 """
 # Served by the index `round`.
@@ -34,7 +34,7 @@ WHERE r.kind = ? GROUP BY r.round_id, r.state
 FINISHED = f"""
 SELECT {COLUMNS} FROM {{rounds}} AS r WHERE r.ended_at IS NULL AND (
     SELECT 1 FROM {{runs}} AS o
-    WHERE o.round_id = r.id AND o.state IN ('scheduled', 'waiting', 'held', 'queued', 'running') LIMIT 1
+    WHERE o.round_id = r.id AND o.state IN ('scheduled', 'waiting', 'held', 'limited', 'queued', 'running') LIMIT 1
 ) IS NULL AND (
     r.expanded = 1 OR (SELECT 1 FROM {{runs}} AS o WHERE o.round_id = r.id LIMIT 1) IS NOT NULL
 ) ORDER BY r.id LIMIT ?

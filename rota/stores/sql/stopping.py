@@ -18,7 +18,7 @@ AT_GATE = """
 SELECT r.id, r.concurrency_key FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.id = s.id
 WHERE r.state IN ('scheduled', 'waiting', 'held') AND r.held_by IS NOT NULL ORDER BY r.id{lock}
 """
-END = "reason = s.why, ended_at = s.finished, held_by = NULL"
+END = "reason = s.why, ended_at = s.finished, held_by = NULL, limited_by = NULL"
 
 
 def stop(link: Link, ids: Iterable[str], *, reason: str, now: datetime) -> list[Any]:

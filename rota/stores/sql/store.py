@@ -7,6 +7,7 @@ from typing import TypeVar
 from rota.clock import from_micros
 from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.cron_jobs import CronJobRow
+from rota.core.limits import Limit, LimitUse
 from rota.core.model import (
     Firing,
     LogChunk,
@@ -44,6 +45,7 @@ from rota.stores.sql import (
     gates,
     history,
     keys,
+    limits,
     logs,
     operating,
     progress,
@@ -121,6 +123,9 @@ class SqlStore:
 
     def claim(self, request: ClaimRequest, *, now: datetime) -> list[Run]:
         return self._write(lambda link: queue.claim(link, request, now=now))
+
+    def limit_use(self, limits_: Sequence[Limit], *, now: datetime, counts_aside: bool = False) -> list[LimitUse]:
+        return self._database.read(lambda link: limits.use(link, limits_, now=now, counts_aside=counts_aside))
 
     def renew(
         self,
@@ -325,6 +330,7 @@ class SqlStore:
         if names:
             self._write(lambda link: uniques.forget(link, names))
         forgotten = self._write(lambda link: logs.drop_old(link, logs_before, limit=limit))
+        self._write(lambda link: limits.forget(link, logs_before))
         if audit_before is not None:
             self._write(lambda link: prune(link, audit_before, limit=limit))
         return Pruned(runs=dropped, chunks=forgotten)

@@ -30,6 +30,8 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
 NAME = 255
+LIMIT = 262
+"""Characters of a limit's own name: `tenant:` and a tenant's."""
 KEY = 700
 """Characters of a dedupe or concurrency key: schedule, slot and tenant. InnoDB indexes at most 3072 bytes."""
 
@@ -163,7 +165,7 @@ def _runs(metadata: MetaData, prefix: str) -> None:
         Column("carried", long_text()),
         Column("limit_key", label()),
         Column("host", label()),
-        Column("limited_by", label()),
+        Column("limited_by", label(LIMIT)),
         Column("part", long_text()),
         # Heartbeats and progress change no indexed column; with room on the page they touch no index at all (HOT).
         postgresql_with={"fillfactor": 50},
@@ -180,6 +182,7 @@ def _index_runs(table: Table) -> None:
     # all of it for each concurrency key that it looks up: a fan-out over 10,000 tenants took 2.8 s, not 0.6 s.
     _index(table, "claim", ["queue", "priority", "turn", "id"], state="queued", where="turn >= 0")
     _index(table, "tenant", ["queue", "tenant", "turn"], state="queued", where="tenant IS NOT NULL")
+    _index(table, "aside", ["queue", "tenant", "turn"], state="limited", where="tenant IS NOT NULL", everywhere=False)
     _index(table, "due", ["due_at", "id"], state="scheduled", where="due_at >= 0")
     _index(table, "leased", ["id"], state="running", everywhere=False)
     # Serves three questions: who holds a key, who waits first for it, which keys are waited for.

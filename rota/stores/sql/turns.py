@@ -27,10 +27,14 @@ SELECT r.priority, r.turn FROM {runs} AS r WHERE r.state = 'queued' AND r.turn >
 ORDER BY r.priority, r.turn LIMIT 1
 """
 
-# One probe of the index `tenant` for each.
+# One probe of the index `tenant` for each, and one of `aside`: behind those that a limit holds back, or a new run would
+# overtake them.
 LAST_TURNS = """
-SELECT s.tenant, (SELECT r.turn FROM {runs} AS r WHERE r.state = 'queued' AND r.queue = ? AND r.tenant = s.tenant
-                  ORDER BY r.turn DESC LIMIT 1) AS turn
+SELECT s.tenant,
+    (SELECT r.turn FROM {runs} AS r WHERE r.state = 'queued' AND r.queue = ? AND r.tenant = s.tenant
+     ORDER BY r.turn DESC LIMIT 1),
+    (SELECT r.turn FROM {runs} AS r WHERE r.state = 'limited' AND r.queue = ? AND r.tenant = s.tenant
+     ORDER BY r.turn DESC LIMIT 1)
 FROM {rows(tenant:text)} AS s
 """
 
@@ -53,9 +57,10 @@ def _in_queue(link: Link, queue: str, places: Sequence[tuple[str, str | None, fl
     turn = _queue_turn(link, queue)
     named = {tenant for tenant in tenants if tenant is not None}
     last: Mapping[str, float] = {}
-    if named and turn is not None:
-        found = link.all(LAST_TURNS, queue, json_of([(tenant,) for tenant in sorted(named)]))
-        last = {tenant: latest for tenant, latest in found if latest is not None}
+    if named:
+        found = link.all(LAST_TURNS, queue, queue, json_of([(tenant,) for tenant in sorted(named)]))
+        latest = {tenant: [turn for turn in both if turn is not None] for tenant, *both in found}
+        last = {tenant: max(both) for tenant, both in latest.items() if both}
     return turns(0.0 if turn is None else turn, last, tenants, weights=weights)
 
 

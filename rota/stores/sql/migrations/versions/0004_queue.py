@@ -30,7 +30,7 @@ def upgrade() -> None:
         Column("carried", long_text()),
         Column("limit_key", label()),
         Column("host", label()),
-        Column("limited_by", label()),
+        Column("limited_by", label(262)),
         Column("part", long_text()),
     )
     _table(
@@ -68,12 +68,19 @@ def upgrade() -> None:
         Column("number", Integer, nullable=False),
     )
     _index("runs", "limited", ["limited_by", "queue", "priority", "turn", "id"], where="state = 'limited'")
+    if op.get_context().dialect.name not in ("mysql", "mariadb"):
+        # There `tenant_all` has the state in front.
+        where = "state = 'limited' AND tenant IS NOT NULL"
+        _index("runs", "aside", ["queue", "tenant", "turn"], where=where)
     _index("uniques", "old", ["created_at"])
     _index("errors", "seen", ["last_at"])
     meta = sa.table(
         _named("meta"), sa.column("name", sa.String), sa.column("value", sa.String), schema=_option("schema")
     )
     op.execute(meta.update().where(meta.c.name == op.inline_literal("schema")).values(value=op.inline_literal("4")))
+    # Whoever claims under limits locks this row: so they come one after the other.
+    op.execute(meta.delete().where(meta.c.name == op.inline_literal("limits")))
+    op.execute(meta.insert().values(name=op.inline_literal("limits"), value=op.inline_literal("")))
 
 
 def _free_labels() -> None:

@@ -1,0 +1,302 @@
+"""Limits (R35): who may be claimed under them, and who stands aside meanwhile, in a state of its own.
+
+What runs is counted from the runs that are running, and what was begun from `rates`, behind a lock that all who claim
+under limits take in turn: no counter is kept that a crash could leave wrong.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from rota.clock import from_micros, to_micros
+from rota.core.limits import EACH, LONGEST, Bounds, Limit, LimitScope, LimitUse, Place, Room, known_as
+from rota.core.model import Run, State
+from rota.queries import ClaimRequest
+from rota.stores.sql import progress
+from rota.stores.sql.database import Link, json_of
+from rota.stores.sql.rows import RUN, columns, run_of
+
+DEEP = 2000
+"""Of how many runs at the front of a queue those are put aside that stand in the way."""
+
+FIRST = 8
+"""How many runs at the front, and how many limits that may have a place free, a claim looks at the least."""
+
+RUN_COLUMNS = columns(RUN, "r")
+LOOKED_AT = "r.kind, r.job, r.queue, r.tenant, r.limit_key, r.host"
+ORDER = [RUN.index(name) for name in ("priority", "turn", "id")]
+PLACE = [RUN.index(name) for name in ("kind", "job", "queue", "tenant", "limit_key", "host")]
+
+# A row of its own, always there. Whoever has it counts when the one before has committed: each statement reads what is
+# committed by then.
+ALONE = "SELECT r.value FROM {meta} AS r WHERE r.name = 'limits'{lock}"
+
+RUNNING = f"SELECT {LOOKED_AT}, count(*) FROM {{runs}} AS r WHERE r.state = 'running' GROUP BY {LOOKED_AT}"
+
+# Served by the primary key of `rates`; of EACH, through the names of its scope.
+STARTED = "SELECT r.name, sum(r.number), min(r.at) FROM {rates} AS r WHERE r.name = ? AND r.at > ? GROUP BY r.name"
+STARTED_EACH = """
+SELECT r.name, sum(r.number), min(r.at) FROM {rates} AS r WHERE r.name >= ? AND r.name < ? AND r.at > ? GROUP BY r.name
+"""
+OVER = "DELETE FROM {rates} WHERE name = ? AND at <= ?"
+LONG_OVER = "DELETE FROM {rates} WHERE at <= ?"
+MORE = "UPDATE {rates} SET number = number + ? WHERE name = ? AND at = ?"
+RATE = ("name", "at", "number")
+
+# Served by the index `claim`, in its order.
+QUEUED = """
+SELECT %s FROM {runs} AS r WHERE r.state = 'queued' AND r.queue = ? AND r.turn >= 0%s
+ORDER BY r.priority, r.turn, r.id LIMIT ?{skip_locked}
+"""
+# Served by the index `limited`, in its order.
+ASIDE = """
+SELECT %s FROM {runs} AS r WHERE r.state = 'limited' AND r.limited_by = ? AND r.queue = ?%s
+ORDER BY r.priority, r.turn, r.id LIMIT ?{skip_locked}
+"""
+TAKEN = """
+state = 'running', owner = ?, lease_until = ?, claimed_at = ?, token = {greatest}(token + 1, ?), attempt = attempt + 1,
+running_key = concurrency_key, limited_by = NULL
+"""
+# As one parameter each: the text of a statement must not depend on how many names there are.
+NOT_IN = "NOT IN (SELECT x.name FROM {rows(name:text)} AS x)"
+CLAIMABLE = f" AND r.job {NOT_IN} AND (r.tenant IS NULL OR r.tenant {NOT_IN})"
+# An expansion lists tenants, and does not do what the job does: no limit is its own.
+ALLOWED = f""" AND (r.kind <> 'job' OR (r.job {NOT_IN} AND (r.tenant IS NULL OR r.tenant {NOT_IN})
+AND (r.limit_key IS NULL OR r.limit_key {NOT_IN}) AND (r.host IS NULL OR r.host {NOT_IN})))"""
+
+# From each limit to the next, not through all that stand aside for it.
+STOOD_ASIDE_FOR = """
+WITH RECURSIVE aside (name) AS (
+    SELECT min(r.limited_by) FROM {runs} AS r WHERE r.state = 'limited'
+    UNION ALL
+    SELECT (SELECT min(r.limited_by) FROM {runs} AS r WHERE r.state = 'limited' AND r.limited_by > aside.name)
+    FROM aside WHERE aside.name IS NOT NULL
+)
+SELECT aside.name, 1 FROM aside WHERE aside.name IS NOT NULL
+"""
+# Of `limited_by` alone: a run has one only while it stands aside.
+STOOD_ASIDE_FOR_BY_GROUPS = "SELECT DISTINCT r.limited_by, 1 FROM {runs} AS r WHERE r.limited_by > ''"
+COUNTED_ASIDE = "SELECT r.limited_by, count(*) FROM {runs} AS r WHERE r.state = 'limited' GROUP BY r.limited_by"
+
+
+def claim(link: Link, request: ClaimRequest, *, now: datetime) -> list[Run]:
+    """Make runs running that have a place under every limit, and return them as they now are, in the order of the
+    queues."""
+    bounds = Bounds(request.limits)
+    picking = _Picking(link, request, now)
+    room: Room | None = None
+    runs: list[Run] = []
+    for queue, places in request.queues.items():
+        free = min(places, request.limit - len(runs))
+        if free < 1:
+            continue
+        if room is None and not request.reopened:
+            first = picking.queued(queue, free)
+            # Most claims meet no run that is under a limit: they need not wait for the others.
+            if not any(bounds.of(_place(row)) for row in first):
+                runs += picking.take(first)
+                continue
+        if room is None:
+            link.one(ALONE)
+            room = _room(link, bounds, now)
+        runs += _chosen(picking, room, queue, free)
+    if room is not None:
+        _note(link, bounds, room, now)
+    return _with_last_success(link, runs)
+
+
+def _with_last_success(link: Link, runs: list[Run]) -> list[Run]:
+    scheduled = [(run.schedule, run.tenant or "") for run in runs if run.schedule is not None]
+    found = progress.last_successes(link, scheduled)
+    if not found:
+        return runs
+    return [replace(run, last_success=found.get((run.schedule or "", run.tenant or ""))) for run in runs]
+
+
+def _chosen(picking: "_Picking", room: Room, queue: str, free: int) -> list[Run]:
+    """Claim up to `free` runs of a queue, those that stand aside for a limit with places among them."""
+    runs: list[Run] = []
+    if room.free(known_as(LimitScope.QUEUE, queue)) < 1:
+        return runs
+    aside = [name for name in picking.reopened(free) if room.free(name) >= 1]
+    picking.clear(queue, room, aside, free)
+    while len(runs) < free:
+        found = picking.allowed(queue, room, aside, free - len(runs))
+        fits = []
+        for row in found[: free - len(runs)]:
+            place = _place(row)
+            # What was free when the rows were read may be taken by one before it: the next look leaves those out.
+            if room.stopped_by(place) is None:
+                room.take(place)
+                fits.append(row)
+        runs += picking.take(fits)
+        if len(fits) == len(found) or not fits:
+            break
+    if runs:
+        # What these have filled shows at once who waits for it, and so when the next may begin.
+        picking.clear(queue, room, aside, free)
+    return runs
+
+
+class _Picking:
+    """The statements of one claim."""
+
+    def __init__(self, link: Link, request: ClaimRequest, now: datetime) -> None:
+        self._link = link
+        self._request = request
+        self._now = now
+        self._excepted = [_json(request.except_jobs), _json(request.except_tenants)]
+
+    def reopened(self, free: int) -> Sequence[str]:
+        """Return the limits to look behind."""
+        return self._request.reopened[: max(FIRST, 2 * free)]
+
+    def queued(self, queue: str, limit: int) -> list[Any]:
+        """Return the first claimable runs of a queue."""
+        return self._link.all(QUEUED % (RUN_COLUMNS, CLAIMABLE), queue, *self._excepted, limit)
+
+    def clear(self, queue: str, room: Room, aside: Sequence[str], free: int) -> None:
+        """Put aside what stands at the front and has no place, for the narrowest limit that is full."""
+        if room.full():
+            self._put_aside(room, QUEUED, [queue], free)
+            for name in aside:
+                self._put_aside(room, ASIDE, [name, queue], free)
+
+    def _put_aside(self, room: Room, template: str, which: list[str], free: int) -> None:
+        looked_at = template % (f"r.id, r.limited_by, {LOOKED_AT}", CLAIMABLE)
+        front = self._link.all(looked_at, *which, *self._excepted, max(free, FIRST))
+        if not any(room.stopped_by(Place(*row[2:])) for row in front):
+            return
+        found = self._link.all(looked_at, *which, *self._excepted, DEEP)
+        stopped = [(row[0], name) for row in found if (name := room.stopped_by(Place(*row[2:]))) not in (None, row[1])]
+        if stopped:
+            self._link.update(
+                "runs",
+                "row_id:id, limit_name:text",
+                stopped,
+                sets="state = 'limited', limited_by = s.limit_name",
+                where="r.id = s.row_id",
+            )
+
+    def allowed(self, queue: str, room: Room, aside: Sequence[str], limit: int) -> list[Any]:
+        """Return the first runs of a queue that are not under a full limit, and those aside for limits with places,
+        in the order of the queue."""
+        full = room.full()
+        scopes = (LimitScope.JOB, LimitScope.TENANT, LimitScope.KEY, LimitScope.HOST)
+        values = [*self._excepted, *(_json(full.get(scope, ())) for scope in scopes)]
+        condition = CLAIMABLE + ALLOWED
+        rows = self._link.all(QUEUED % (RUN_COLUMNS, condition), queue, *values, limit)
+        for name in aside:
+            free = min(limit, room.free(name))
+            if free >= 1:
+                rows += self._link.all(ASIDE % (RUN_COLUMNS, condition), name, queue, *values, int(free))
+        return sorted(rows, key=lambda row: [row[index] for index in ORDER])
+
+    def take(self, rows: Sequence[Any]) -> list[Run]:
+        """Make runs running, and return them as they now are."""
+        if not rows:
+            return []
+        request, micros = self._request, to_micros(self._now)
+        lease_until = self._now + request.lease
+        self._link.update(
+            "runs",
+            "row_id:id",
+            [row[:1] for row in rows],
+            sets=TAKEN,
+            where="r.id = s.row_id",
+            then=(request.worker, to_micros(lease_until), micros, micros),
+        )
+        return [
+            replace(
+                run,
+                state=State.RUNNING,
+                owner=request.worker,
+                lease_until=lease_until,
+                claimed_at=self._now,
+                token=max(run.token + 1, micros),
+                attempt=run.attempt + 1,
+                limited_by=None,
+            )
+            for run in map(run_of, rows)
+        ]
+
+
+def _json(names: Iterable[str]) -> str:
+    return json_of([(name,) for name in sorted(names)])
+
+
+def _place(row: Sequence[Any]) -> Place:
+    return Place(*(row[index] for index in PLACE))
+
+
+def _room(link: Link, bounds: Bounds, now: datetime) -> Room:
+    running = [(Place(*row[:-1]), int(row[-1])) for row in link.all(RUNNING)]
+    started = {name: number for name, number, _ in _started(link, bounds, now)}
+    return Room(bounds, running=running, started=started, now=now)
+
+
+def _started(link: Link, bounds: Bounds, now: datetime) -> list[tuple[str, int, int]]:
+    """Return of each limit with a rate how much was begun in its window, and when first."""
+    found: dict[str, tuple[str, int, int]] = {}
+    # Those on each first: where a name has a limit of its own, that one's window counts.
+    for limit in sorted(bounds.rates, key=lambda limit: limit.name != EACH):
+        assert limit.rate is not None
+        since = to_micros(now - limit.rate.per)
+        if limit.name == EACH:
+            rows = link.all(STARTED_EACH, f"{limit.scope}:", f"{limit.scope};", since)
+        else:
+            found.pop(limit.known_as, None)
+            rows = link.all(STARTED, limit.known_as, since)
+        found |= {name: (name, int(number), int(at)) for name, number, at in rows}
+    return list(found.values())
+
+
+def _note(link: Link, bounds: Bounds, room: Room, now: datetime) -> None:
+    """Write down what was begun, and forget what its window does not reach any more."""
+    new = []
+    for name, at, number in room.starts():
+        limit = bounds.named(name)
+        assert limit is not None and limit.rate is not None
+        link.run(OVER, name, to_micros(now - limit.rate.per))
+        if not link.run(MORE, number, name, to_micros(at)):
+            new.append((name, to_micros(at), number))
+    link.insert("rates", RATE, new)
+
+
+def forget(link: Link, before: datetime) -> None:
+    """Delete starts that no window reaches from `before` on: of limits under which nothing is begun any more."""
+    link.run(LONG_OVER, to_micros(before - LONGEST))
+
+
+def use(link: Link, limits: Sequence[Limit], *, now: datetime, counts_aside: bool) -> list[LimitUse]:
+    """Return how limits are used, by name."""
+    if counts_aside:
+        found = link.all(COUNTED_ASIDE)
+    else:
+        found = link.all(STOOD_ASIDE_FOR if link.dialect.jumps else STOOD_ASIDE_FOR_BY_GROUPS)
+    aside = {name: int(number) for name, number in found}
+    if not limits and not aside:
+        return []
+    bounds = Bounds(limits)
+    running = _running_by_name(bounds, link.all(RUNNING))
+    started = {name: (number, at) for name, number, at in _started(link, bounds, now)}
+    return [
+        LimitUse(
+            name=name,
+            running=running.get(name, 0),
+            started=started[name][0] if name in started else 0,
+            oldest_start=from_micros(started[name][1]) if name in started else None,
+            aside=aside.get(name, 0),
+        )
+        for name in sorted(running.keys() | aside.keys() | started.keys())
+    ]
+
+
+def _running_by_name(bounds: Bounds, rows: Iterable[Any]) -> dict[str, int]:
+    running: dict[str, int] = {}
+    for row in rows:
+        for name in bounds.names(Place(*row[:-1])):
+            running[name] = running.get(name, 0) + int(row[-1])
+    return running
