@@ -316,7 +316,13 @@ def _said(ending: Ending, start: Start) -> Ending:
     if error is not None and error.type == "MemoryError" and start.max_memory is not None:
         error = replace(error, message=f"over its memory limit of {size_text(start.max_memory)}")
     if error is not None:
-        error = replace(error, type=plain(error.type), message=plain(error.message), traceback=plain(error.traceback))
+        error = replace(
+            error,
+            type=plain(error.type),
+            message=plain(error.message),
+            traceback=plain(error.traceback),
+            place=plain(error.place),
+        )
     reason = None if ending.reason is None else plain(ending.reason)
     return replace(ending, error=error, reason=reason, classes=tuple(map(plain, ending.classes)))
 

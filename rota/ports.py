@@ -11,6 +11,7 @@ from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.cron_jobs import CronJobRow
 from rota.core.limits import Limit, LimitUse
 from rota.core.model import (
+    ErrorRecord,
     Firing,
     LogChunk,
     Note,
@@ -32,6 +33,7 @@ from rota.queries import (
     AuditQuery,
     ClaimRequest,
     Counts,
+    ErrorQuery,
     InLine,
     OldSnapshot,
     Pruned,
@@ -345,6 +347,15 @@ class Store(Protocol):
 
     def counts(self) -> Counts:
         """Return how many open runs stand where."""
+
+    def errors(self, query: ErrorQuery) -> list[ErrorRecord]:
+        """Return error records, last met first, then by job and fingerprint; each with its ten tenants that met it
+        most often, then by name.
+
+        `settle` counts them, with the attempts that it applies: those that ended `failed`, `timed_out` or `lost`, each
+        once, however often the call is repeated. `prune` forgets those that nobody met since `failed_before`, up to
+        `limit` in a call.
+        """
 
     def prune(
         self,

@@ -103,6 +103,30 @@ class ScheduleQuery(Struct, frozen=True, kw_only=True):
     limit: int | None = None
 
 
+class ErrorKey(NamedTuple):
+    """Where an error record stands in a list."""
+
+    last_at: datetime
+    job: str
+    fingerprint: str
+
+
+class ErrorQuery(Struct, frozen=True, kw_only=True):
+    """Which error records; every field that is set narrows the answer."""
+
+    jobs: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
+    """Only errors that met one of these."""
+    fingerprint: str | None = None
+    """A fingerprint, or the beginning of one."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """Last met in [since, until)."""
+    before: ErrorKey | None = None
+    """The key of the last record of the page before."""
+    limit: int = 50
+
+
 class AuditQuery(Struct, frozen=True, kw_only=True):
     """Which entries of the audit; every field that is set narrows the answer."""
 

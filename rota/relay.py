@@ -43,7 +43,7 @@ class RelayStore:
     promote = unblock = claim = limit_use = renew = settle = release = cancel = requeue = note = log = _refuse
     schedules = put_schedule = drop_schedule = due = fire = _refuse
     add_rounds = schedule = run = runs = rounds = round_counts = slot_states = _refuse
-    finished_rounds = end_round = expired = counts = prune = _refuse
+    finished_rounds = end_round = expired = counts = errors = prune = _refuse
     register = deregister = workers = _refuse
     progress = mark = reset = _refuse
     hold = gates = held = admit = skip_held = batch_counts = _refuse

@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rota.core.exceptions import class_names
+from rota.core.fingerprint import fingerprint
 from rota.core.model import ErrorReport, Outcome, Round, RoundState, Run, Settlement, State
 from rota.core.policy import Retry
 
@@ -136,11 +137,18 @@ def _settlement(
         lost_count=run.lost_count if lost_count is None else lost_count,
         started_at=ending.started_at,
         ended_at=now,
-        error=ending.error,
+        error=_known(ending.error),
         result=ending.result,
         reason=ending.reason,
         expanded=ending.expanded,
     )
+
+
+def _known(error: ErrorReport | None) -> ErrorReport | None:
+    """Return an error with its fingerprint, wherever it was made."""
+    if error is None or error.fingerprint:
+        return error
+    return replace(error, fingerprint=fingerprint(error.type, error.message, error.place))
 
 
 def round_state(round_: Round, counts: Mapping[State, int]) -> RoundState:

@@ -173,6 +173,8 @@ class ErrorReport(Struct, frozen=True, kw_only=True):
     traceback: str = ""
     fingerprint: str = ""
     """What makes it the same error as another one: class, normalised message and place (R38)."""
+    place: str = ""
+    """Where in the application it comes from: `app.mail.send, line 42`; "" where that is not known."""
 
     @property
     def first_line(self) -> str:
@@ -271,6 +273,26 @@ class Attempt(Struct, frozen=True, kw_only=True):
     ended_at: datetime | None
     outcome: Outcome | None
     error: ErrorReport | None = None
+
+
+class ErrorRecord(Struct, frozen=True, kw_only=True):
+    """An error of a job: everything that has one fingerprint, over all runs and tenants (R38)."""
+
+    job: str
+    fingerprint: str
+    type: str
+    message: str
+    """As it was last, not longer than `tally.LONGEST_MESSAGE`."""
+    place: str
+    first_at: datetime
+    last_at: datetime
+    last_run_id: str
+    number: int
+    """How many attempts it ended."""
+    tenants: int
+    """How many tenants it met."""
+    top: Mapping[str, int] = MappingProxyType({})
+    """The tenants that it met most often, first, with how often."""
 
 
 class LogLine(Struct, frozen=True, kw_only=True):

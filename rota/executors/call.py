@@ -13,6 +13,7 @@ from rota.core.model import ErrorReport, Outcome
 from rota.core.retry import LONGEST_WAIT, asked_wait
 from rota.core.returns import Cancel, Fail, Result, Snooze
 from rota.errors import BadArguments, ContextMismatch, ResultNotStorable, Stopped, TenantGone, TenantUnavailable
+from rota.executors.culprit import place_of
 
 UNSUCCESSFUL = "Unsuccessful"
 """How an error is called that was returned and is no exception; a policy may name it."""
@@ -112,7 +113,9 @@ def report(error: BaseException) -> ErrorReport:
     # An exception is the job's own code: it may fail at anything that is asked of it.
     except BaseException as worse:  # noqa: BLE001
         text = f"(its traceback cannot be had: {type(worse).__name__})"
-    return ErrorReport(type=type(error).__qualname__, message=_message(error), traceback=_tail(text))
+    return ErrorReport(
+        type=type(error).__qualname__, message=_message(error), traceback=_tail(text), place=place_of(error)
+    )
 
 
 def _message(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.cron_jobs import CronJobRow
 from rota.core.limits import Limit, LimitUse
 from rota.core.model import (
+    ErrorRecord,
     Firing,
     LogChunk,
     Note,
@@ -32,6 +33,7 @@ from rota.queries import (
     AuditQuery,
     ClaimRequest,
     Counts,
+    ErrorQuery,
     InLine,
     OldSnapshot,
     Pruned,
@@ -228,6 +230,9 @@ class BlackHole:
 
     def counts(self) -> Counts:
         return Counts(by_queue={}, waiting=0, oldest_queued_at=None)
+
+    def errors(self, query: ErrorQuery) -> list[ErrorRecord]:
+        return []
 
     def prune(
         self,

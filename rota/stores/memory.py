@@ -19,6 +19,7 @@ from rota.core.cron_jobs import CronJobRow
 from rota.core.limits import Limit, LimitUse
 from rota.core.model import (
     OPEN,
+    ErrorRecord,
     Firing,
     LogChunk,
     Note,
@@ -41,6 +42,7 @@ from rota.queries import (
     AuditQuery,
     ClaimRequest,
     Counts,
+    ErrorQuery,
     InLine,
     OldSnapshot,
     Pruned,
@@ -52,6 +54,7 @@ from rota.queries import (
 )
 from rota.stores.memory_claim import claim, expired, held_by
 from rota.stores.memory_control import Audit, Controls
+from rota.stores.memory_errors import Errors
 from rota.stores.memory_gate import Gates
 from rota.stores.memory_history import finished_rounds, open_counts, round_counts, slot_states
 from rota.stores.memory_limit import Limits
@@ -90,7 +93,8 @@ class MemoryStore:
         self._rounds = Rounds()
         self._logs = Logs()
         self._progress = ProgressBook()
-        self._ledger = Ledger(self._runs, self._line, self._rounds, self._progress)
+        self._errors = Errors()
+        self._ledger = Ledger(self._runs, self._line, self._rounds, self._progress, self._errors)
         self._schedules = Schedules()
         self._controls = Controls()
         self._audit = Audit()
@@ -388,6 +392,10 @@ class MemoryStore:
         with self._lock:
             return open_counts(self._runs)
 
+    def errors(self, query: ErrorQuery) -> list[ErrorRecord]:
+        with self._lock:
+            return self._errors.meant(query)
+
     def prune(
         self,
         *,
@@ -407,6 +415,7 @@ class MemoryStore:
                 self._rounds.delete(round_)
             self._logs.delete(run.id for run in old)
             self._uniques.prune(succeeded_before)
+            self._errors.prune(failed_before, limit=limit)
             if audit_before is not None:
                 self._audit.prune(audit_before, limit=limit)
             return Pruned(runs=len(old), chunks=self._logs.prune(logs_before, limit=limit))

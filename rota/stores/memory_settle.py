@@ -5,6 +5,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from rota.core.model import Outcome, Run, Settlement, State
+from rota.stores.memory_errors import Errors
 from rota.stores.memory_line import Line
 from rota.stores.memory_progress import ProgressBook
 from rota.stores.memory_round import Rounds
@@ -14,11 +15,12 @@ from rota.stores.memory_run import Runs, attempt_of, without_attempt
 class Ledger:
     """Applies settlements: run, attempt, progress, round, and who goes on. Not locked: the store is."""
 
-    def __init__(self, runs: Runs, line: Line, rounds: Rounds, progress: ProgressBook) -> None:
+    def __init__(self, runs: Runs, line: Line, rounds: Rounds, progress: ProgressBook, errors: Errors) -> None:
         self._runs = runs
         self._line = line
         self._rounds = rounds
         self._progress = progress
+        self._errors = errors
 
     def apply(self, settlement: Settlement, *, now: datetime) -> bool:
         """Apply one settlement, and say whether it is applied now."""
@@ -51,6 +53,7 @@ class Ledger:
             self._runs.write(without_attempt(ended))
         if settlement.expanded is not None:
             self._rounds.expand(run.round_id, settlement.expanded)
+        self._errors.count([settlement])
         return True
 
     def _was_applied(self, run: Run, settlement: Settlement) -> bool:

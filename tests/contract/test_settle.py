@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from rota.core.fingerprint import fingerprint
 from rota.core.lifecycle import rescue
 from rota.core.model import ErrorReport, Outcome, RunKind, State
 from rota.queries import RoundQuery
@@ -99,7 +100,12 @@ def test_a_failed_attempt_that_is_tried_again_leaves_a_clean_row(store):
     [attempt] = history(store, run.id).attempts
     assert (attempt.run_id, attempt.token, attempt.owner, attempt.claimed_at) == (run.id, run.token, "w1", NOON)
     assert (attempt.started_at, attempt.ended_at, attempt.outcome) == (NOON, NOON + SECOND, Outcome.FAILED)
-    assert attempt.error == ErrorReport(type="ValueError", message="bad value", traceback="Traceback: ...")
+    assert attempt.error == ErrorReport(
+        type="ValueError",
+        message="bad value",
+        traceback="Traceback: ...",
+        fingerprint=fingerprint("ValueError", "bad value", ""),
+    )
 
 
 def test_attempts_are_listed_oldest_first_the_last_on_the_runs_row(store):

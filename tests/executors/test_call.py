@@ -1,12 +1,15 @@
 """What a job returns or raises, as the ending of its attempt."""
 
+import json
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+import msgspec
 import pytest
 
-from rota import Cancel, Fail, Result, Snooze, StopSignal
+from rota import Cancel, Fail, Result, Retry, Snooze, StopSignal
 from rota.core.model import Outcome
 from rota.errors import Stopped
 from rota.executors.call import MOST_MESSAGE, execute
@@ -179,3 +182,33 @@ def test_a_stop_signal_wakes_whoever_waits_for_it_before_or_after():  # R41
     assert woken == [True]
     assert after.wait(timeout=0) is True
     assert StopSignal().wait(timeout=0) is False
+
+
+def place(function):
+    return run(function).error.place
+
+
+def innermost():
+    json.loads("{")
+
+
+def test_the_place_of_an_error_is_the_innermost_frame_that_is_the_applications_own():  # R38
+    line = innermost.__code__.co_firstlineno + 1
+
+    assert place(innermost) == f"tests.executors.test_call.innermost, line {line}"
+    assert place(lambda: msgspec.json.decode(b"{")).startswith("tests.executors.test_call.")
+
+
+def test_an_error_that_only_libraries_know_has_its_place_there():  # R38
+    assert place(partial(json.loads, "{")).startswith("json.decoder.JSONDecoder.")
+
+
+def test_an_error_of_no_python_code_has_no_place():  # R38
+    assert place(partial(int, "x")) == ""
+
+
+def test_an_error_inside_rota_has_its_place_in_the_job_that_asked():  # R38
+    def asks():
+        Retry(attempts=0)
+
+    assert place(asks).partition(", line ")[0].endswith("asks")

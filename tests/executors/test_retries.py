@@ -1,4 +1,7 @@
-"""After a failure the next attempt comes, or not, and as late, alike whatever the function ran in (R32)."""
+"""After a failure the next attempt comes, or not, and as late, alike whatever the function ran in (R32).
+
+The error is the same one too (R38).
+"""
 
 import asyncio
 from datetime import timedelta
@@ -6,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from rota.context import StopSignal
+from rota.core.fingerprint import fingerprint
 from rota.core.lifecycle import settle
 from rota.core.model import Outcome, State
 from rota.core.policy import Retry
@@ -70,3 +74,14 @@ def test_the_next_attempt_comes_as_policy_and_exception_say(attempt, what, polic
 
     assert (settlement.state, settlement.due_at) == (state, NOON + timedelta(seconds=seconds))
     assert settlement.attempt == (0 if settlement.outcome is Outcome.SNOOZED else 1)
+
+
+def test_an_error_is_the_same_one_whatever_the_function_ran_in(attempt):  # R38
+    settlement = settle(a_run(attempt=1), attempt("a built-in"), now=NOON, wait=WAIT)
+
+    error = settlement.error
+    here = struggles.registered.function.__code__.co_firstlineno
+    module, line = error.place.split(", line ")
+    assert module == "tests.executors.process_app.struggles"
+    assert here < int(line) < here + 10
+    assert error.fingerprint == fingerprint("ConnectionResetError", "", error.place)

@@ -80,6 +80,19 @@ class Link:
         self._cursor.execute(text, (json_of(rows),))
         return list(self._cursor.fetchall())
 
+    def upsert(
+        self,
+        table: str,
+        columns: tuple[str, ...],
+        fields: str,
+        rows: Sequence[tuple[Any, ...]],
+        *,
+        key: str,
+        sets: str,
+    ) -> None:
+        """Insert rows in their order; where their key is taken, `sets` changes the row (called `r`) by it (`new`)."""
+        self._cursor.execute(self._database.upsert_text(table, columns, fields, key, sets), (json_of(rows),))
+
     def insert(self, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         """Insert rows; a key that is taken fails the transaction."""
         if rows:
@@ -127,6 +140,17 @@ class Database:
         if text is None:
             template = self.dialect.update(f"{{{table}}}", f"{{rows({fields})}}", sets, where)
             text = self._texts[key] = render(template, self.dialect, self.tables)
+        return text
+
+    def upsert_text(self, table: str, columns: tuple[str, ...], fields: str, key: str, sets: str) -> str:
+        """Return the INSERT of rows, of which some may have to change a row that is there."""
+        known = (table, fields, key, sets)
+        text = self._texts.get(known)
+        if text is None:
+            names = ", ".join(field.strip().partition(":")[0] for field in fields.split(","))
+            source = f"SELECT {names} FROM {{rows({fields})}} AS s"
+            template = self.dialect.upsert(f"{{{table}}}", columns, source, key, sets)
+            text = self._texts[known] = render(template, self.dialect, self.tables)
         return text
 
     def write(self, work: Callable[[Link], T]) -> T:

@@ -5,7 +5,7 @@ Statements are written once, in this shape:
     UPDATE {runs} ... WHERE id = ?          a table, and a parameter
     FROM {rows(id:id, turn:float)} AS s     rows from one JSON parameter, an array of arrays
     SELECT ... {lock} / {skip_locked}       lock the rows of the table called `r` that were read
-    {greatest}(a, b)                        the larger of two numbers
+    {greatest}(a, b), {least}(a, b)         the larger and the smaller of two numbers
 """
 
 import re
@@ -82,6 +82,10 @@ class Dialect(Protocol):
 
     def update(self, table: str, source: str, sets: str, where: str) -> str:
         """Return an UPDATE of `table` (called `r`) from the rows of `source` (called `s`)."""
+
+    def upsert(self, table: str, columns: tuple[str, ...], source: str, key: str, sets: str) -> str:
+        """Return an INSERT of what `source` selects; where `key` is taken, `sets` changes the row (called `r`) by the
+        one that was to be inserted (called `new`)."""
 
     def text_of(self, column: str) -> str:
         """Return an expression for a column of instants, as text: `2026-11-20 03:00:00`."""

@@ -1,5 +1,6 @@
 """MariaDB and MySQL, through PyMySQL."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -68,6 +69,7 @@ class MySQL:
         "lock": " FOR UPDATE",
         "skip_locked": " FOR UPDATE SKIP LOCKED",
         "greatest": "GREATEST",
+        "least": "LEAST",
         "now": "CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)",
     }
 
@@ -128,6 +130,11 @@ class MySQL:
 
     def update(self, table: str, source: str, sets: str, where: str) -> str:
         return f"UPDATE {source} AS s STRAIGHT_JOIN {table} AS r ON {where} SET {sets}"
+
+    def upsert(self, table: str, columns: tuple[str, ...], source: str, key: str, sets: str) -> str:
+        # MySQL looks at every unique key by itself, and gives the table no other name here.
+        changed = re.sub(r"\br\.", "", re.sub(r"\bnew\.(\w+)", r"VALUES(\1)", sets))
+        return f"INSERT INTO {table} ({', '.join(columns)}) {source} ON DUPLICATE KEY UPDATE {changed}"
 
     def text_of(self, column: str) -> str:
         return f"CAST({column} AS CHAR)"

@@ -47,6 +47,10 @@ class Narrowing:
         if value is not None:
             self._add(f"{self._table}.{column} < ?", value)
 
+    def also(self, term: str, *parameters: Any) -> None:
+        """Only rows for which this term of the statement's own holds."""
+        self._add(term, *parameters)
+
     def _add(self, term: str, *parameters: Any) -> None:
         self._terms.append(term)
         self.parameters += parameters

@@ -82,6 +82,7 @@ class Postgres:
         "lock": " FOR UPDATE OF r",
         "skip_locked": " FOR UPDATE OF r SKIP LOCKED",
         "greatest": "greatest",
+        "least": "least",
         "now": "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
     }
 
@@ -113,6 +114,12 @@ class Postgres:
 
     def update(self, table: str, source: str, sets: str, where: str) -> str:
         return f"UPDATE {table} AS r SET {sets} FROM {source} AS s WHERE {where}"
+
+    def upsert(self, table: str, columns: tuple[str, ...], source: str, key: str, sets: str) -> str:
+        return (
+            f"INSERT INTO {table} AS r ({', '.join(columns)}) {source} ON CONFLICT ({key}) "
+            f"DO UPDATE SET {sets.replace('new.', 'excluded.')}"
+        )
 
     def text_of(self, column: str) -> str:
         return f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS')"

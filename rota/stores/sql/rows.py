@@ -116,7 +116,11 @@ def error_text(error: ErrorReport | None) -> str | None:
         # File names and broken input come with lone surrogates; a run must not stay open for one.
         return to_json(
             ErrorReport(
-                type=clean(error.type) or "", message=clean(error.message) or "", traceback=clean(error.traceback) or ""
+                type=clean(error.type) or "",
+                message=clean(error.message) or "",
+                traceback=clean(error.traceback) or "",
+                fingerprint=error.fingerprint,
+                place=clean(error.place) or "",
             )
         )
 

@@ -44,6 +44,7 @@ class SQLite:
         "lock": "",
         "skip_locked": "",
         "greatest": "max",
+        "least": "min",
         # To the millisecond: SQLite counts its days in them.
         "now": "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000",
     }
@@ -77,6 +78,13 @@ class SQLite:
 
     def update(self, table: str, source: str, sets: str, where: str) -> str:
         return f"UPDATE {table} AS r SET {sets} FROM {source} AS s WHERE {where}"
+
+    def upsert(self, table: str, columns: tuple[str, ...], source: str, key: str, sets: str) -> str:
+        # Without a condition "ON" would be read as that of a join.
+        return (
+            f"INSERT INTO {table} AS r ({', '.join(columns)}) {source} WHERE true ON CONFLICT ({key}) "
+            f"DO UPDATE SET {sets.replace('new.', 'excluded.')}"
+        )
 
     def text_of(self, column: str) -> str:
         return f"CAST({column} AS TEXT)"

@@ -9,6 +9,7 @@ from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.cron_jobs import CronJobRow
 from rota.core.limits import Limit, LimitUse
 from rota.core.model import (
+    ErrorRecord,
     Firing,
     LogChunk,
     Note,
@@ -30,6 +31,7 @@ from rota.queries import (
     AuditQuery,
     ClaimRequest,
     Counts,
+    ErrorQuery,
     InLine,
     OldSnapshot,
     Pruned,
@@ -42,6 +44,7 @@ from rota.queries import (
 from rota.stores.sql import (
     controls,
     cron_jobs,
+    errors,
     gates,
     history,
     keys,
@@ -311,6 +314,9 @@ class SqlStore:
     def counts(self) -> Counts:
         return self._database.read(history.counts)
 
+    def errors(self, query: ErrorQuery) -> list[ErrorRecord]:
+        return self._database.read(lambda link: errors.meant(link, query))
+
     def prune(
         self,
         *,
@@ -331,6 +337,7 @@ class SqlStore:
             self._write(lambda link: uniques.forget(link, names))
         forgotten = self._write(lambda link: logs.drop_old(link, logs_before, limit=limit))
         self._write(lambda link: limits.forget(link, logs_before))
+        self._write(lambda link: errors.prune(link, failed_before, limit=limit))
         if audit_before is not None:
             self._write(lambda link: prune(link, audit_before, limit=limit))
         return Pruned(runs=dropped, chunks=forgotten)
