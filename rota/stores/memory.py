@@ -23,7 +23,6 @@ from rota.core.model import (
     Firing,
     LogChunk,
     Note,
-    Outcome,
     Progress,
     Round,
     Run,
@@ -64,7 +63,7 @@ from rota.stores.memory_progress import ProgressBook
 from rota.stores.memory_prune import Age
 from rota.stores.memory_query import is_round_meant, is_run_meant
 from rota.stores.memory_round import Rounds
-from rota.stores.memory_run import Runs, attempt_of, in_line, without_attempt
+from rota.stores.memory_run import Runs, in_line
 from rota.stores.memory_schedule import Schedules
 from rota.stores.memory_settle import Ledger
 from rota.stores.memory_unique import Uniques
@@ -190,9 +189,7 @@ class MemoryStore:
         with self._change():
             runs = held_by(self._runs, worker, held)
             for run in runs:
-                if run.started_at is not None:
-                    self._runs.append(attempt_of(replace(run, outcome=Outcome.INTERRUPTED, ended_at=now)))
-                self._runs.write(replace(without_attempt(run), state=State.QUEUED, attempt=run.attempt - 1))
+                self._runs.give_back(run, now=now)
             return [run.id for run in runs]
 
     def cancel(self, ids: Sequence[str], *, now: datetime, reason: str, audit: AuditEntry | None = None) -> list[str]:
@@ -223,12 +220,7 @@ class MemoryStore:
     def note(self, notes: Sequence[Note], *, now: datetime) -> None:
         with self._lock:
             for note in notes:
-                run = self._runs.get(note.run_id)
-                if run is None:
-                    continue
-                if note.done is not None and run.state is State.RUNNING and run.token == note.token:
-                    self._runs.write(replace(run, done=note.done, total=note.total))
-                if note.chunks or note.drop is not None:
+                if self._runs.tell(note) and (note.chunks or note.drop is not None):
                     self._logs.take(note, now=now)
 
     def log(self, run_id: str, *, after: tuple[int, int] | None = None, limit: int = 100) -> list[LogChunk]:
@@ -408,11 +400,7 @@ class MemoryStore:
     ) -> Pruned:
         with self._lock:
             age = Age(succeeded_before=succeeded_before, failed_before=failed_before, slots_before=slots_before)
-            old = age.old_runs(self._runs)[:limit]
-            for run in old:
-                self._runs.delete(run.id)
-            for round_ in age.empty_rounds(self._rounds, self._runs):
-                self._rounds.delete(round_)
+            old = age.forget(self._runs, self._rounds, limit=limit)
             self._logs.delete(run.id for run in old)
             self._uniques.prune(succeeded_before)
             self._errors.prune(failed_before, limit=limit)

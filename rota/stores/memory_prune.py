@@ -6,6 +6,8 @@ from datetime import datetime
 from msgspec import Struct
 
 from rota.core.model import Round, RoundState, Run, State
+from rota.stores.memory_round import Rounds
+from rota.stores.memory_run import Runs
 
 BAD = frozenset({State.FAILED, State.CANCELLED})
 
@@ -16,6 +18,15 @@ class Age(Struct, frozen=True, kw_only=True):
     succeeded_before: datetime
     failed_before: datetime
     slots_before: datetime
+
+    def forget(self, runs: Runs, rounds: Rounds, *, limit: int) -> list[Run]:
+        """Delete up to `limit` old runs, and the rounds without any; return those runs."""
+        old = self.old_runs(runs)[:limit]
+        for run in old:
+            runs.delete(run.id)
+        for round_ in self.empty_rounds(rounds, runs):
+            rounds.delete(round_)
+        return old
 
     def old_runs(self, runs: Iterable[Run]) -> list[Run]:
         """Return the runs that may go, oldest end first."""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from rota.core.model import OPEN, Attempt, Outcome, Run, RunHistory, State
+from rota.core.model import OPEN, Attempt, Note, Outcome, Run, RunHistory, State
 
 
 class Runs:
@@ -95,6 +95,21 @@ class Runs:
         _take_out(self._held_by_gate, run.held_by, run_id)
 
     # --- attempts ---
+
+    def give_back(self, run: Run, *, now: datetime) -> None:
+        """Queue a running run again, its attempt not counted; one that had begun is appended to the attempts."""
+        if run.started_at is not None:
+            self.append(attempt_of(replace(run, outcome=Outcome.INTERRUPTED, ended_at=now)))
+        self.write(replace(without_attempt(run), state=State.QUEUED, attempt=run.attempt - 1))
+
+    def tell(self, note: Note) -> bool:
+        """Write how far an attempt has come, while it is the run's own; say whether the run is there."""
+        run = self.get(note.run_id)
+        if run is None:
+            return False
+        if note.done is not None and run.state is State.RUNNING and run.token == note.token:
+            self.write(replace(run, done=note.done, total=note.total))
+        return True
 
     def append(self, attempt: Attempt) -> None:
         """Record an attempt that did not end its run."""
