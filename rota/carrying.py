@@ -37,9 +37,9 @@ class Carriers:
         if not name or name in self._carriers:
             what = "is carried already" if name else "needs a name"
             raise ConfigurationError(f"rota.carry({name!r}): it {what}")
-        if not callable(get) or _is_unfit(get):
+        if _is_unfit(get):
             raise ConfigurationError(f"rota.carry({name!r}): get is to be a plain function without parameters")
-        if enter is not None and (not callable(enter) or _is_unfit(enter)):
+        if enter is not None and _is_unfit(enter):
             raise ConfigurationError(
                 f"rota.carry({name!r}): enter is to be a function of the value that returns a context manager: "
                 "decorate a generator with contextlib.contextmanager"
@@ -87,5 +87,5 @@ def _enter(name: str, entered: object, held: ExitStack) -> None:
 
 
 def _is_unfit(function: object) -> bool:
-    """Whether calling it only makes something that nobody would run."""
-    return inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function)
+    """Whether it cannot be called, or calling it only makes something that nobody would run."""
+    return not callable(function) or inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function)
