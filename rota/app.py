@@ -7,14 +7,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rota.campaigns import MOST, Backfill, Campaigns, Wanted
+from rota.campaigns import Campaigns
 from rota.carrying import Carriers, Enter, Get
 from rota.clock import Clock, ReplaceableClock, SystemClock
 from rota.context import RunContext
 from rota.core.agenda import timing_for
-from rota.core.campaign import Mode
 from rota.core.events import Event
-from rota.core.model import Progress, Round, Run, Tenant
+from rota.core.model import Run, Tenant
 from rota.core.policy import Retry
 from rota.core.timing import slot_before
 from rota.engine.bus import Bus
@@ -101,7 +100,11 @@ class Rota:
         self.pauses: Pauses = Pauses(footing)
         self.tenant_settings: OwnSettings = OwnSettings(footing, schedules=self.schedules)
         self.campaigns: Campaigns = Campaigns(footing, schedules=self.schedules)
-        self._operator = Operator(footing, schedules=self.schedules)
+        self.backfill = self.campaigns.backfill
+        operator = Operator(footing, schedules=self.schedules)
+        self.find, self.start_run = operator.find, operator.start_run
+        self.cancel, self.retry = operator.cancel, operator.retry
+        self.mark_success, self.reset = operator.mark_success, operator.reset
 
     def configure(self, settings: Settings) -> None:
         """Take settings that were read after this application was made, before it is used.
@@ -232,157 +235,6 @@ class Rota:
             TenantListFailed: the source could not be read, or is empty without being allowed to be.
         """
         return list(self._tenancy.list())
-
-    # --- asking for work ---
-
-    def find(self, name: str) -> JobFunction[Any, Any, Any]:
-        """Return a job by its name.
-
-        Raises:
-            JobNotFound: none has it; close names are in the message.
-        """
-        return self._operator.find(name)
-
-    def start_run(
-        self,
-        name: str,
-        *,
-        tenants: Sequence[str] | None = None,
-        exclude: Sequence[str] = (),
-        args: Sequence[object] = (),
-        kwargs: Mapping[str, object] | None = None,
-        canary: str | None = None,
-        parallel: int | None = None,
-        reason: str | None = None,
-        actor: str | None = None,
-        queue: str | None = None,
-    ) -> Round:
-        """Start a job by hand, now, for all its tenants or the ones named; return its round.
-
-        A manual run consumes and moves no slot (R12); its window ends now (R9). `canary`: this tenant goes first, the
-        others only if it succeeds (R24). `parallel`: how many of its runs are out at once.
-
-        Raises:
-            JobNotFound, TenantNotFound, BadArguments: nothing was started.
-        """
-        return self._operator.start_run(
-            name,
-            tenants=tenants,
-            exclude=exclude,
-            args=args,
-            kwargs=kwargs or {},
-            canary=canary,
-            parallel=parallel,
-            reason=reason,
-            actor=actor,
-            queue=queue,
-        )
-
-    def cancel(
-        self, ids: Sequence[str], *, reason: str = "cancelled by an operator", actor: str | None = None
-    ) -> list[str]:
-        """Cancel runs that are not over: waiting ones at once, running ones are asked to stop. Return their ids."""
-        return self._operator.cancel(ids, reason=reason, actor=actor)
-
-    def retry(
-        self,
-        ids: Sequence[str],
-        *,
-        canary: str | None = None,
-        reason: str = "retried by an operator",
-        actor: str | None = None,
-    ) -> list[str]:
-        """Open ended runs again, with all their attempts anew; return the ids of those that had ended.
-
-        `canary`: the run of this tenant goes first; the others only if it succeeds, else they are cancelled (R24).
-
-        Raises:
-            TenantNotFound: none of these runs is of the canary; nothing was opened.
-            BadArguments: several of them are.
-        """
-        return self._operator.retry(ids, canary=canary, reason=reason, actor=actor)
-
-    def backfill(
-        self,
-        name: str,
-        *,
-        since: datetime,
-        until: datetime,
-        tenants: Sequence[str] | None = None,
-        exclude: Sequence[str] = (),
-        mode: Mode | str = Mode.MISSING,
-        newest_first: bool = False,
-        as_one: bool = False,
-        parallel: int | None = None,
-        rate: float | None = None,
-        stop_after: int | None = None,
-        canary: str | None = None,
-        reason: str | None = None,
-        dry_run: bool = False,
-        actor: str | None = None,
-        most: int | None = MOST,
-    ) -> Backfill:
-        """Make up the slots in [since, until) of a job or schedule: start a campaign that whoever schedules carries
-        out, and return it with its preview; with `dry_run` only the preview (R13).
-
-        `missing`: slots that never ran; `failed`: those that failed, and missing ones; `all`: every one again.
-        `as_one`: one run per tenant for the whole range. `parallel`: how many runs are out at once; `rate`: how many
-        begin per minute; `stop_after`: it stops when so many have failed; `canary`: this tenant goes first, the
-        others only when its runs have succeeded (R24); `most`: a larger one is refused.
-
-        Raises:
-            JobNotFound, ScheduleNotFound, TenantNotFound, TenantListFailed: nothing was started.
-            ConfigurationError: the range is empty, ends in the future or has no zone, or a limit is below one.
-            Refused: it has more than `most` runs.
-        """
-        wanted = Wanted(
-            since=since,
-            until=until,
-            tenants=None if tenants is None else tuple(tenants),
-            exclude=tuple(exclude),
-            mode=Mode(mode),
-            newest_first=newest_first,
-            as_one=as_one,
-            parallel=parallel,
-            rate=rate,
-            stop_after=stop_after,
-            canary=canary,
-            reason=reason,
-        )
-        return self.campaigns.start(name, wanted, dry_run=dry_run, actor=actor, most=most)
-
-    # --- progress ---
-
-    def mark_success(
-        self,
-        name: str,
-        *,
-        tenants: Sequence[str] | None = None,
-        until: datetime | None = None,
-        reason: str | None = None,
-        actor: str | None = None,
-    ) -> list[Progress]:
-        """Take the newest slot not in the future, or not after `until`, as succeeded; return the progress (R14).
-
-        Raises:
-            JobNotFound, ScheduleNotFound, TenantNotFound: nothing was marked.
-        """
-        return self._operator.mark_success(name, tenants=tenants, until=until, reason=reason, actor=actor)
-
-    def reset(
-        self,
-        name: str,
-        *,
-        tenants: Sequence[str] | None = None,
-        reason: str | None = None,
-        actor: str | None = None,
-    ) -> int:
-        """Forget how far a schedule has come, history stays; return for how many tenants (R14).
-
-        Raises:
-            JobNotFound, ScheduleNotFound, TenantNotFound: nothing was forgotten.
-        """
-        return self._operator.reset(name, tenants=tenants, reason=reason, actor=actor)
 
     # --- working ---
 

@@ -86,10 +86,59 @@ class Campaigns:
 
     # --- starting ---
 
+    def backfill(
+        self,
+        name: str,
+        *,
+        since: datetime,
+        until: datetime,
+        tenants: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        mode: Mode | str = Mode.MISSING,
+        newest_first: bool = False,
+        as_one: bool = False,
+        parallel: int | None = None,
+        rate: float | None = None,
+        stop_after: int | None = None,
+        canary: str | None = None,
+        reason: str | None = None,
+        dry_run: bool = False,
+        actor: str | None = None,
+        most: int | None = MOST,
+    ) -> Backfill:
+        """Make up the slots in [since, until) of a job or schedule: start a campaign that whoever schedules carries
+        out, and return it with its preview; with `dry_run` only the preview (R13).
+
+        `missing`: slots that never ran; `failed`: those that failed, and missing ones; `all`: every one again.
+        `as_one`: one run per tenant for the whole range. `parallel`: how many runs are out at once; `rate`: how many
+        begin per minute; `stop_after`: it stops when so many have failed; `canary`: this tenant goes first, the
+        others only when its runs have succeeded (R24); `most`: a larger one is refused.
+
+        Raises:
+            JobNotFound, ScheduleNotFound, TenantNotFound, TenantListFailed: nothing was started.
+            ConfigurationError: the range is empty, ends in the future or has no zone, or a limit is below one.
+            Refused: it has more than `most` runs.
+        """
+        wanted = Wanted(
+            since=since,
+            until=until,
+            tenants=None if tenants is None else tuple(tenants),
+            exclude=tuple(exclude),
+            mode=Mode(mode),
+            newest_first=newest_first,
+            as_one=as_one,
+            parallel=parallel,
+            rate=rate,
+            stop_after=stop_after,
+            canary=canary,
+            reason=reason,
+        )
+        return self.start(name, wanted, dry_run=dry_run, actor=actor, most=most)
+
     def start(
         self, name: str, wanted: Wanted, *, dry_run: bool = False, actor: str | None = None, most: int | None = MOST
     ) -> Backfill:
-        """Start a campaign; see `Rota.backfill`."""
+        """Start a campaign; see `backfill`."""
         now = self._clock.now()
         _check_range(wanted.since, wanted.until, now=now)
         _check_limits(wanted.parallel, wanted.rate, wanted.stop_after)

@@ -32,7 +32,11 @@ class Operator:
         self._clock = footing.clock
 
     def find(self, name: str) -> JobFunction[Any, Any, Any]:
-        """Return a job by its name, or raise JobNotFound with close names."""
+        """Return a job by its name.
+
+        Raises:
+            JobNotFound: none has it; close names are in the message.
+        """
         if name not in self._jobs:
             raise JobNotFound(name, known=self._jobs)
         return self._jobs[name]
@@ -41,24 +45,31 @@ class Operator:
         self,
         name: str,
         *,
-        tenants: Sequence[str] | None,
-        exclude: Sequence[str],
-        args: Sequence[object],
-        kwargs: Mapping[str, object],
-        canary: str | None,
-        parallel: int | None,
-        reason: str | None,
-        actor: str | None,
-        queue: str | None,
+        tenants: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+        canary: str | None = None,
+        parallel: int | None = None,
+        reason: str | None = None,
+        actor: str | None = None,
+        queue: str | None = None,
     ) -> Round:
-        """Start a job now; see `Rota.start_run`."""
+        """Start a job by hand, now, for all its tenants or the ones named; return its round.
+
+        A manual run consumes and moves no slot (R12); its window ends now (R9). `canary`: this tenant goes first, the
+        others only if it succeeds (R24). `parallel`: how many of its runs are out at once.
+
+        Raises:
+            JobNotFound, TenantNotFound, BadArguments: nothing was started.
+        """
         function = self.find(name)
         job = replace(function.job, queue=queue) if queue else function.job
         places = job.max_parallel if parallel is None else parallel
         _check_limits(function, canary=canary, parallel=parallel)
         round_id, now = self._clock.new_id(), self._clock.now()
         expansion = Expansion(
-            args=function.registered.signature.encode(args, kwargs),
+            args=function.registered.signature.encode(args, kwargs or {}),
             tenants=tuple(tenants) if tenants is not None else None,
             exclude=tuple(exclude),
             overlap=Overlap.ALLOW if job.overlap is Overlap.ALLOW else Overlap.QUEUE_ALL,
@@ -95,12 +106,16 @@ class Operator:
         self,
         name: str,
         *,
-        tenants: Sequence[str] | None,
-        until: datetime | None,
-        reason: str | None,
-        actor: str | None,
+        tenants: Sequence[str] | None = None,
+        until: datetime | None = None,
+        reason: str | None = None,
+        actor: str | None = None,
     ) -> list[Progress]:
-        """Take a slot as succeeded; see `Rota.mark_success`."""
+        """Take the newest slot not in the future, or not after `until`, as succeeded; return the progress (R14).
+
+        Raises:
+            JobNotFound, ScheduleNotFound, TenantNotFound: nothing was marked.
+        """
         schedule = self._schedule_of(name)
         only = tuple(tenants) if tenants is not None else schedule.tenants
         chosen = self._chosen(self.find(schedule.job), Expansion(args="", tenants=only))
@@ -133,8 +148,19 @@ class Operator:
             if self._store().mark(marked, expected=known, audit=audit):
                 return marked
 
-    def reset(self, name: str, *, tenants: Sequence[str] | None, reason: str | None, actor: str | None) -> int:
-        """Forget progress; see `Rota.reset`."""
+    def reset(
+        self,
+        name: str,
+        *,
+        tenants: Sequence[str] | None = None,
+        reason: str | None = None,
+        actor: str | None = None,
+    ) -> int:
+        """Forget how far a schedule has come, history stays; return for how many tenants (R14).
+
+        Raises:
+            JobNotFound, ScheduleNotFound, TenantNotFound: nothing was forgotten.
+        """
         schedule = self._schedule_of(name)
         if tenants is not None:
             self._chosen(self.find(schedule.job), Expansion(args="", tenants=tuple(tenants)))
@@ -143,13 +169,29 @@ class Operator:
         )
         return self._store().reset(schedule.name, tenants=tenants, audit=audit)
 
-    def cancel(self, ids: Sequence[str], *, reason: str, actor: str | None) -> list[str]:
-        """Cancel runs that are not over; see `Rota.cancel`."""
+    def cancel(
+        self, ids: Sequence[str], *, reason: str = "cancelled by an operator", actor: str | None = None
+    ) -> list[str]:
+        """Cancel runs that are not over: waiting ones at once, running ones are asked to stop. Return their ids."""
         audit = entry(self._clock, actor=actor, action="run.cancel", target=many(list(ids)), reason=reason)
         return self._store().cancel(ids, now=self._clock.now(), reason=remark(reason), audit=audit)
 
-    def retry(self, ids: Sequence[str], *, canary: str | None, reason: str, actor: str | None) -> list[str]:
-        """Open ended runs again; see `Rota.retry`."""
+    def retry(
+        self,
+        ids: Sequence[str],
+        *,
+        canary: str | None = None,
+        reason: str = "retried by an operator",
+        actor: str | None = None,
+    ) -> list[str]:
+        """Open ended runs again, with all their attempts anew; return the ids of those that had ended.
+
+        `canary`: the run of this tenant goes first; the others only if it succeeds, else they are cancelled (R24).
+
+        Raises:
+            TenantNotFound: none of these runs is of the canary; nothing was opened.
+            BadArguments: several of them are.
+        """
         audit = entry(
             self._clock, actor=actor, action="run.retry", target=many(list(ids)), reason=reason, canary=canary
         )  # fmt: skip
