@@ -40,7 +40,14 @@ class Drained(Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def a_store_url(kind: str) -> Iterator[tuple[str, int]]:
+def a_store_url(kind: str) -> Iterator[str]:
+    """Give the URL of a private store of this kind."""
+    with a_store(kind) as (url, _):
+        yield url
+
+
+@contextmanager
+def a_store(kind: str) -> Iterator[tuple[str, int]]:
     """Give the URL of a private store of this kind, and the process id of its server, 0 if it has none."""
     if kind == "sqlite":
         with tempfile.TemporaryDirectory() as folder:
@@ -143,7 +150,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=int, default=100_000)
     options = parser.parse_args()
-    with a_store_url(options.store) as (url, server):
+    with a_store(options.store) as (url, server):
         drained = drain(url, server=server, runs=options.runs, processes=options.processes)
     print(
         f"{options.store}: {drained.runs_per_second:,.0f} runs/s with {options.processes} worker processes; "

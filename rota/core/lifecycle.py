@@ -25,7 +25,7 @@ LOST_WAIT = timedelta(seconds=10)
 """What a run waits after its second lost attempt; the first is repeated at once."""
 
 
-class Ending(Struct, frozen=True, kw_only=True):
+class Ending(Struct, frozen=True, kw_only=True, gc=False):
     """How an attempt ended, as the executor saw it."""
 
     outcome: Outcome

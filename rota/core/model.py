@@ -183,7 +183,7 @@ class ErrorReport(Struct, frozen=True, kw_only=True):
         return f"{self.type}: {head[0]}" if head else self.type
 
 
-class Run(Struct, frozen=True, kw_only=True):
+class Run(Struct, frozen=True, kw_only=True, gc=False):
     """The work to be done for one job and one tenant, and the attempt that runs or ended it."""
 
     id: str
@@ -337,7 +337,7 @@ class RunHistory(Struct, frozen=True, kw_only=True):
     attempts: tuple[Attempt, ...]
 
 
-class Settlement(Struct, frozen=True, kw_only=True):
+class Settlement(Struct, frozen=True, kw_only=True, gc=False):
     """What an ended attempt makes of its run: decided in `lifecycle`, applied by a store under the run's token."""
 
     run: Run

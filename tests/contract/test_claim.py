@@ -40,6 +40,25 @@ def test_a_claimed_run_is_running_in_the_workers_hands(store):
     assert found(store, run.id) == claimed
 
 
+def test_each_run_of_a_batch_comes_as_it_is_kept(store):
+    # Alike and not, in turns: what the runs of a batch have in common must not spill over to one that differs.
+    mixed = [
+        a_run(args='{"args":[1],"kwargs":{}}', user_id="u1", due_at=NOON - MINUTE),
+        a_run(args='{"args":[2],"kwargs":{}}', tenant="acme", host="db1", limit_key="k1"),
+        a_run(job="other", max_attempts=7, actor="ann", reason="because"),
+        a_run(concurrency_key="c1", dedupe_key="d1"),
+        a_run(priority=4, expires_at=NOON + HOUR, carried='{"a":1}'),
+        a_slot_run(tenant="acme"),
+        a_run(weight=2.0, round_id=None, created_at=NOON - HOUR),
+    ]
+    store.enqueue(mixed, now=NOON)
+
+    claimed = {run.id: run for run in claim(store, limit=20, now=NOON + MINUTE)}
+
+    assert claimed.keys() == set(ids(mixed))
+    assert claimed == {run_id: found(store, run_id) for run_id in claimed}
+
+
 def test_an_empty_store_gives_nothing(store):
     assert claim(store) == []
 

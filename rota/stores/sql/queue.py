@@ -6,19 +6,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from rota.clock import to_micros
+from rota.clock import from_micros, to_micros
 from rota.core.model import Outcome, Run
 from rota.queries import ClaimRequest
 from rota.stores.sql import keys, limits, line, progress, turns
+from rota.stores.sql.alike import Taken, claimed_runs
 from rota.stores.sql.database import Link, json_of
 from rota.stores.sql.front import LONG, PASSED, Key, after_looking
-from rota.stores.sql.rows import ACCEPTED, ATTEMPT, RUN, accepted, columns, ended, run_of
+from rota.stores.sql.rows import ACCEPTED, ATTEMPT, RUN, accepted, columns, ended
 
 FEW = 50
 """Names that stand in a claim one by one."""
 
 RUN_COLUMNS = columns(RUN, "r")
-OWNER = RUN.index("owner")
 
 # Served by the primary key and the index `dedupe`.
 KNOWN_IDS = "SELECT r.id FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.id = s.id"
@@ -187,13 +187,19 @@ def claim(link: Link, request: ClaimRequest, *, now: datetime) -> list[Run]:
             rows += _claim(link, request, queue, free, now)
     if not rows:
         return []
-    successes = progress.last_successes(link, [(row[16], row[4] or "") for row in rows if row[16] is not None])
+    tells = link.dialect.name == "postgres"
+    lease_until = from_micros(to_micros(now + request.lease))
+    runs = claimed_runs(rows, None if tells else Taken(request.worker, lease_until, now))
+    successes = progress.last_successes(
+        link, [(run.schedule, run.tenant or "") for run in runs if run.schedule is not None]
+    )
     if not successes:
-        return [run_of(row) for row in rows]
-    return [run_of(row, successes.get((row[16], row[4] or ""))) for row in rows]
+        return runs
+    return [replace(run, last_success=successes.get((run.schedule or "", run.tenant or ""))) for run in runs]
 
 
 def _claim(link: Link, request: ClaimRequest, queue: str, limit: int, now: datetime) -> list[Any]:
+    """Return the rows of what was claimed: on PostgreSQL as they are now, else as they were."""
     micros = to_micros(now)
     lease_until = to_micros(now + request.lease)
     of_jobs, unknown_jobs = _but_not("r.job", request.except_jobs)
@@ -211,7 +217,7 @@ def _claim(link: Link, request: ClaimRequest, queue: str, limit: int, now: datet
     if rows:
         chosen = [row[:1] for row in rows]
         link.update("runs", "row_id:id", chosen, sets=TAKEN, where="r.id = s.row_id", then=taken)
-    return [_taken(row, request.worker, lease_until, micros) for row in rows]
+    return rows
 
 
 def _claim_from_front(link: Link, look: Callable[..., list[Any]], limit: int, key: Key) -> list[Any]:
@@ -256,14 +262,6 @@ def _places(rows: Sequence[Any]) -> list[tuple[int, tuple[float, str]]]:
 
 def _in_queue(row: Sequence[Any]) -> tuple[int, float, str]:
     return row[9], row[10], row[0]
-
-
-def _taken(row: Sequence[Any], worker: str, lease_until: int, micros: int) -> tuple[Any, ...]:
-    """Return a row as TAKEN leaves it, for engines that do not tell."""
-    return (
-        *row[:7], "running", *row[8:24], row[24] + 1, row[25], max(row[26] + 1, micros), *row[27:OWNER], worker,
-        lease_until, micros, *row[OWNER + 3 :],
-    )  # fmt: skip
 
 
 HELD = """
