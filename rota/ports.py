@@ -98,6 +98,13 @@ class Store(Protocol):
         One index read when there are none. Repeating it is harmless.
         """
 
+    def expire(self, *, now: datetime, limit: int = 1000) -> list[str]:
+        """Record up to `limit` runs as skipped that have not begun in time, see `lifecycle.is_expired`, the longest
+        overdue first; return their ids. Fewer than `limit` does not say that there are no more.
+
+        Their concurrency keys go on after the last one. One index read when there are none. Repeating it is harmless.
+        """
+
     def unblock(self, *, now: datetime) -> int:
         """Let the first waiting run of each concurrency key go on whose key nobody holds. Return how many.
 
@@ -175,7 +182,7 @@ class Store(Protocol):
         audit: AuditEntry | None = None,
     ) -> list[str]:
         """Open ended runs again, with all their attempts anew, and return the ids that were ended and are open now.
-        Each has this gate to pass and is of this batch from now on; only what is part of a flow stays so.
+        Each has this gate to pass and is of this batch from now on; only what is part of a flow stays so. None expires.
 
         An operator's action. The attempt on the run's row is appended to the attempts; the round opens again. Each
         is due at its slot, or at `now` without one, so that runs that share a concurrency key stand in line by slot;

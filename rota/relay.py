@@ -40,7 +40,7 @@ class RelayStore:
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise ConfigurationError("a process job asks its parent only to enqueue; use executor='thread'")
 
-    promote = unblock = claim = limit_use = renew = settle = release = cancel = requeue = note = log = _refuse
+    promote = expire = unblock = claim = limit_use = renew = settle = release = cancel = requeue = note = log = _refuse
     schedules = put_schedule = drop_schedule = due = fire = _refuse
     add_rounds = schedule = run = runs = rounds = round_counts = slot_states = _refuse
     finished_rounds = end_round = expired = counts = errors = prune = _refuse

@@ -21,6 +21,9 @@ RETRY_LATER = "rota.errors.RetryLater"
 TIME_OUT = class_names(TimeoutError())
 """What an attempt that was over its time limit failed by, for a policy that asks."""
 
+EXPIRED = "expired"
+"""The reason of a run that is skipped because it has not begun in time (R32)."""
+
 LOST_WAIT = timedelta(seconds=10)
 """What a run waits after its second lost attempt; the first is repeated at once."""
 
@@ -40,6 +43,8 @@ class Ending(Struct, frozen=True, kw_only=True, gc=False):
     delay: timedelta | None = None
     """For a snooze: how long. For a failure: the wait the job itself asked for. For an interruption: how long its code
     may still be running."""
+    is_skipped: bool = False
+    """For a cancellation: whether it never began, and its run is recorded as skipped."""
     expanded: int | None = None
     reached: bool | None = None
     """Whether it could reach its tenant's database: True for a success that used it, False for a failure to connect
@@ -55,6 +60,8 @@ def settle(run: Run, ending: Ending, *, now: datetime, wait: timedelta, retry: R
     match ending.outcome:
         case Outcome.SUCCEEDED:
             return _settlement(run, ending, State.SUCCEEDED, now=now)
+        case Outcome.CANCELLED if ending.is_skipped:
+            return _settlement(run, ending, State.SKIPPED, now=now, attempt=run.attempt - 1)
         case Outcome.CANCELLED:
             return _settlement(run, ending, State.CANCELLED, now=now)
         case Outcome.SNOOZED:
@@ -89,6 +96,20 @@ def _is_retried(ending: Ending, retry: Retry | None) -> bool:
     classes = TIME_OUT if ending.outcome is Outcome.TIMED_OUT else ending.classes
     # Who raises RetryLater asks for another attempt, whatever the policy says of other exceptions.
     return retry is None or RETRY_LATER in classes or retry.covers(classes)
+
+
+def is_expired(run: Run, *, now: datetime) -> bool:
+    """Whether a run has not begun in time. One whose attempts were all given back has not begun; one that waits for a
+    retry, or runs, has."""
+    is_waiting = run.state in (State.SCHEDULED, State.QUEUED)
+    return run.expires_at is not None and run.expires_at <= now and is_waiting and run.attempt == 0
+
+
+def expired_in_hand(run: Run, *, now: datetime) -> Ending | None:
+    """Return how a claimed run ends that expired before its first attempt began; None where it may begin."""
+    if run.expires_at is None or run.expires_at > now or run.attempt > 1:
+        return None
+    return Ending(outcome=Outcome.CANCELLED, reason=EXPIRED, is_skipped=True)
 
 
 def rescue(run: Run, *, now: datetime, reason: str | None = None) -> Settlement:

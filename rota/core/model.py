@@ -202,6 +202,7 @@ class Run(Struct, frozen=True, kw_only=True, gc=False):
     """Its place among the tenants of its queue; given by the store when it becomes `queued`."""
     due_at: datetime
     expires_at: datetime | None = None
+    """When it has to have begun, or it is skipped; one that was opened again has no such time."""
     created_at: datetime
     trigger: Trigger = Trigger.ENQUEUE
     actor: str | None = None

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from rota.calls import Brief, Children
 from rota.clock import Clock
 from rota.context import StopSignal
-from rota.core.lifecycle import Ending
+from rota.core.lifecycle import Ending, expired_in_hand
 from rota.core.model import Outcome, Run, RunKind, Tenant
 from rota.engine.bus import Bus
 from rota.engine.directory import Directory
@@ -124,9 +124,10 @@ class LiveAttempt:
 
     def execute(self) -> Ending:
         bench, stop = self._bench, self.stop_signal
+        refused = self._refused()
+        if refused is not None:
+            return refused
         started_at = self._begin()
-        if started_at is None:
-            return Ending(outcome=stop.outcome, reason=stop.reason)
         if self.run.kind is RunKind.EXPANSION:
             return self._expand(started_at)
         if bench.children is not None and self.is_in_child:
@@ -138,9 +139,10 @@ class LiveAttempt:
     async def aexecute(self) -> Ending:
         bench, stop = self._bench, self.stop_signal
         assert bench.aexecute is not None, "wired wherever there are coroutine jobs"
+        refused = self._refused()
+        if refused is not None:
+            return refused
         started_at = self._begin()
-        if started_at is None:
-            return Ending(outcome=stop.outcome, reason=stop.reason)
         if self.run.kind is RunKind.EXPANSION:
             assert bench.aside is not None, "wired with the line above"
             return await bench.aside(lambda: self._expand(started_at))
@@ -150,10 +152,14 @@ class LiveAttempt:
 
         return await bench.aexecute(call, stop=stop, started_at=started_at)
 
-    def _begin(self) -> datetime | None:
-        """Return when it begins; None where it was told to stop before."""
+    def _refused(self) -> Ending | None:
+        """Return how it ends that must not begin: told to stop before, or out of time for that; else None."""
         if self.stop_signal.is_set():
-            return None
+            return Ending(outcome=self.stop_signal.outcome, reason=self.stop_signal.reason)
+        return expired_in_hand(self.run, now=self._bench.clock.now())
+
+    def _begin(self) -> datetime:
+        """Take note of when it begins, and return it."""
         clock = self._bench.clock
         self.started_at = started_at = clock.now()
         self.began_at = began_at = clock.monotonic()

@@ -24,7 +24,7 @@ FORGOTTEN = timedelta(days=1)
 
 
 class Promoter:
-    """Queues scheduled runs that came due, and waiting runs whose key nobody holds."""
+    """Queues scheduled runs that came due, and waiting runs whose key nobody holds; skips those that expired."""
 
     def __init__(self, store: Store, *, every: timedelta = timedelta(seconds=1), batch: int = 1000) -> None:
         self._store = store
@@ -32,8 +32,10 @@ class Promoter:
         self._batch = batch
 
     def tick(self, now: datetime) -> timedelta:
+        # First, so that nobody queues what will not run.
+        expired = self._store.expire(now=now, limit=self._batch)
         promoted = self._store.promote(now=now, limit=self._batch)
-        if promoted == self._batch:
+        if self._batch in (promoted, len(expired)):
             return timedelta(0)
         self._store.unblock(now=now)
         return self._every

@@ -67,6 +67,9 @@ class BlackHole:
     def promote(self, *, now: datetime, limit: int = 1000) -> int:
         return 0
 
+    def expire(self, *, now: datetime, limit: int = 1000) -> list[str]:
+        return []
+
     def unblock(self, *, now: datetime) -> int:
         return 0
 

@@ -63,7 +63,7 @@ from rota.stores.memory_progress import ProgressBook
 from rota.stores.memory_prune import Age
 from rota.stores.memory_query import is_round_meant, is_run_meant
 from rota.stores.memory_round import Rounds
-from rota.stores.memory_run import Runs, in_line
+from rota.stores.memory_run import Runs
 from rota.stores.memory_schedule import Schedules
 from rota.stores.memory_settle import Ledger
 from rota.stores.memory_unique import Uniques
@@ -140,9 +140,11 @@ class MemoryStore:
 
     def promote(self, *, now: datetime, limit: int = 1000) -> int:
         with self._change():
-            first = heapq.nsmallest(limit, self._line.promotable(now=now), key=in_line)
-            self._line.go_on(first, now=now)
-            return len(first)
+            return self._line.promote(now=now, limit=limit)
+
+    def expire(self, *, now: datetime, limit: int = 1000) -> list[str]:
+        with self._change():
+            return self._line.expire(now=now, limit=limit)
 
     def unblock(self, *, now: datetime) -> int:
         with self._change():
@@ -260,10 +262,7 @@ class MemoryStore:
 
     def skip_held(self, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
         with self._change():
-            skipped = self._line.skip(self._runs.named(ids), reason=reason, now=now)
-            # After the last one: a run of the same key that is skipped too must not go on in between.
-            self._line.free(skipped, now=now)
-            return [run.id for run in skipped]
+            return self._line.skip_held(self._runs.named(ids), reason=reason, now=now)
 
     def batch_counts(self, batch: str) -> dict[State, int]:
         with self._lock:

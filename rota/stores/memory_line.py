@@ -1,11 +1,13 @@
 """How the runs of a `MemoryStore` are placed: in line for their key, for their time, at a gate, or queued."""
 
+import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from rota.core.fairness import turns
+from rota.core.lifecycle import EXPIRED, is_expired
 from rota.core.model import OPEN, Run, State
 from rota.core.policy import Overlap
 from rota.queries import InLine
@@ -67,12 +69,25 @@ class Line:
                 self._runs.write(_ended(run, State.CANCELLED, reason=reason, now=now))
         return stopped
 
-    def skip(self, runs: Iterable[Run], *, reason: str, now: datetime) -> list[Run]:
-        """End those as skipped that are scheduled with a gate to pass; return them. Nobody goes on for it yet."""
-        skipped = [run for run in runs if run.state is State.SCHEDULED and run.held_by is not None]
+    def skip_held(self, runs: Iterable[Run], *, reason: str, now: datetime) -> list[str]:
+        """End those as skipped that are scheduled with a gate to pass; return their ids."""
+        with_gate = (run for run in runs if run.state is State.SCHEDULED and run.held_by is not None)
+        return self._skip(with_gate, reason=reason, now=now)
+
+    def expire(self, *, now: datetime, limit: int) -> list[str]:
+        """End those as skipped that have not begun in time, the longest overdue first; return their ids."""
+        waiting = self._runs.standing(State.SCHEDULED, State.QUEUED)
+        late = [(run.expires_at, run.id, run) for run in waiting if is_expired(run, now=now)]
+        first = heapq.nsmallest(limit, late, key=lambda entry: entry[:2])
+        return self._skip([run for _, _, run in first], reason=EXPIRED, now=now)
+
+    def _skip(self, runs: Iterable[Run], *, reason: str, now: datetime) -> list[str]:
+        skipped = [_ended(run, State.SKIPPED, reason=reason, now=now) for run in runs]
         for run in skipped:
-            self._runs.write(_ended(run, State.SKIPPED, reason=reason, now=now))
-        return skipped
+            self._runs.write(run)
+        # After the last one: a run of the same key that is skipped too must not go on in between.
+        self.free(skipped, now=now)
+        return [run.id for run in skipped]
 
     def open_again(
         self,
@@ -98,6 +113,7 @@ class Line:
                 waits_for=key,
                 held_by=held_by,
                 batch=batch if run.part is None else run.batch,
+                expires_at=None,
                 due_at=(run.slot or now) if line is None else line.due_at,
                 attempt=0,
                 lost_count=0,
@@ -128,13 +144,17 @@ class Line:
         """Return the concurrency keys that runs wait for."""
         return {run.waits_for for run in self._runs.standing(State.SCHEDULED) if run.waits_for is not None}
 
-    def promotable(self, *, now: datetime) -> list[Run]:
-        """Return the scheduled runs that came due, wait for nothing else, and are not held yet, in no order."""
-        return [
+    def promote(self, *, now: datetime, limit: int) -> int:
+        """Let scheduled runs go on that came due, wait for nothing else and are not held yet, the longest due first;
+        return how many."""
+        due = [
             run
             for run in self._runs.standing(State.SCHEDULED)
             if run.due_at <= now and run.waits_for is None and run.limited_by is None and not self._runs.is_held(run)
         ]
+        first = heapq.nsmallest(limit, due, key=in_line)
+        self.go_on(first, now=now)
+        return len(first)
 
     def go_on(self, runs: Sequence[Run], *, now: datetime) -> None:
         """Place runs that wait for no concurrency key: those of the future are scheduled for their time, those with a

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from rota.clock import to_micros
 from rota.queries import InLine
-from rota.stores.sql import queue, rounds, stopping
+from rota.stores.sql import expiry, queue, rounds, stopping
 from rota.stores.sql.database import Link
 from rota.stores.sql.queue import WITHOUT_ATTEMPT
 from rota.stores.sql.rows import ATTEMPT, clean
@@ -30,6 +30,14 @@ def skip_held(link: Link, ids: Sequence[str], *, now: datetime, reason: str) -> 
     """Record runs that have a gate to pass as skipped; return the ids of those that were."""
     rows = stopping.skip(link, ids, reason=reason, now=now)
     queue.unblock(link, {key for _, key in rows if key is not None}, now=now)
+    return _in_order(ids, {row[0] for row in rows})
+
+
+def expire(link: Link, ids: Sequence[str], *, now: datetime) -> list[str]:
+    """Record those of these runs as skipped that have not begun in time; none of them is asked about again."""
+    rows = stopping.expire(link, ids, now=now)
+    queue.unblock(link, {key for _, key in rows if key is not None}, now=now)
+    expiry.forget(link, ids)
     return _in_order(ids, {row[0] for row in rows})
 
 
@@ -68,7 +76,8 @@ def requeue(
             for row in rows
         ],
         sets="state = s.next_state, reason = s.why, due_at = s.next_due, held_by = s.gate, batch = s.places, "
-        "concurrency_key = s.line, attempt = 0, lost_count = 0, cancel_requested = 0, " + WITHOUT_ATTEMPT,
+        "concurrency_key = s.line, attempt = 0, lost_count = 0, cancel_requested = 0, expires_at = NULL, "
+        + WITHOUT_ATTEMPT,
         where="r.id = s.row_id",
     )
     plain = {row[0]: (row[0], row[1], row[2], due[row[0]], row[13], held_by) for row in rows if keys[row[0]] is None}

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rota.clock import from_micros, to_micros
 from rota.core.model import Outcome, Run
 from rota.queries import ClaimRequest
-from rota.stores.sql import keys, limits, line, progress, turns
+from rota.stores.sql import expiry, keys, limits, line, progress, turns
 from rota.stores.sql.alike import Taken, claimed_runs
 from rota.stores.sql.database import Link, json_of
 from rota.stores.sql.front import LONG, PASSED, Key, after_looking
@@ -80,6 +80,7 @@ def enqueue(link: Link, runs: Sequence[Run], *, now: datetime, careful: bool) ->
         waiting = [accepted(run, "waiting", run.turn) for run in behind]
         final += [ended(run) for run in left_out]
     link.insert("runs", ACCEPTED, _placed(link, [*plain, *heads], now) + waiting)
+    expiry.remember(link, [run for run in new if not run.state.is_final])
     link.insert("runs", RUN, final)
     return [run.id for run in new]
 

@@ -1,10 +1,11 @@
 """Ending open runs by a word, and not by their work."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from rota.clock import to_micros
+from rota.core.lifecycle import EXPIRED
 from rota.core.model import State
 from rota.stores.sql.database import Link
 from rota.stores.sql.rows import OPEN, clean
@@ -17,6 +18,12 @@ WHERE r.state IN {OPEN} ORDER BY r.id{{lock}}
 AT_GATE = """
 SELECT r.id, r.concurrency_key FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.id = s.id
 WHERE r.state IN ('scheduled', 'waiting', 'held') AND r.held_by IS NOT NULL ORDER BY r.id{lock}
+"""
+# As `lifecycle.is_expired` has it.
+LATE = """
+SELECT r.id, r.concurrency_key FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.id = s.id
+WHERE r.state IN ('scheduled', 'waiting', 'held', 'limited', 'queued') AND r.attempt = 0 AND r.expires_at <= ?
+ORDER BY r.id{lock}
 """
 END = "reason = s.why, ended_at = s.finished, held_by = NULL, limited_by = NULL"
 
@@ -52,6 +59,18 @@ def stop(link: Link, ids: Iterable[str], *, reason: str, now: datetime) -> list[
 def skip(link: Link, ids: Iterable[str], *, reason: str, now: datetime) -> list[Any]:
     """Record runs with a gate to pass as skipped; return (id, concurrency key). Nobody goes on for it yet."""
     rows = link.rows(AT_GATE, [(run_id,) for run_id in dict.fromkeys(ids)])
+    _skip(link, rows, reason=reason, now=now)
+    return rows
+
+
+def expire(link: Link, ids: Iterable[str], *, now: datetime) -> list[Any]:
+    """Record runs as skipped that have not begun in time; return (id, concurrency key). Nobody goes on for it yet."""
+    rows = link.rows(LATE, [(run_id,) for run_id in dict.fromkeys(ids)], to_micros(now))
+    _skip(link, rows, reason=EXPIRED, now=now)
+    return rows
+
+
+def _skip(link: Link, rows: Sequence[Any], *, reason: str, now: datetime) -> None:
     if rows:
         link.update(
             "runs",
@@ -60,4 +79,3 @@ def skip(link: Link, ids: Iterable[str], *, reason: str, now: datetime) -> list[
             sets=f"state = 'skipped', {END}",
             where="r.id = s.row_id",
         )
-    return rows

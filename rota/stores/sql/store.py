@@ -45,6 +45,7 @@ from rota.stores.sql import (
     controls,
     cron_jobs,
     errors,
+    expiry,
     gates,
     history,
     keys,
@@ -118,6 +119,10 @@ class SqlStore:
         if not self._database.read(lambda link: queue.is_any_due(link, now=now)):
             return 0
         return self._write(lambda link: queue.promote(link, now=now, limit=limit))
+
+    def expire(self, *, now: datetime, limit: int = 1000) -> list[str]:
+        over = self._database.read(lambda link: expiry.over(link, now=now, limit=limit))
+        return self._write(lambda link: operating.expire(link, over, now=now)) if over else []
 
     def unblock(self, *, now: datetime) -> int:
         if not self._database.read(lambda link: keys.first_waiting(link, None)):

@@ -37,7 +37,7 @@ KEY = 700
 
 TABLES = (
     "runs", "attempts", "logs", "rounds", "schedules", "cron_jobs", "progress", "workers", "controls", "audit", "meta",
-    "uniques", "errors", "error_tenants", "rates",
+    "uniques", "expirations", "errors", "error_tenants", "rates",
 )  # fmt: skip
 
 NOTHING = text("('')")
@@ -357,7 +357,7 @@ def _people(metadata: MetaData, prefix: str) -> None:
 
 
 def _queue(metadata: MetaData, prefix: str) -> None:
-    """Add what goes with runs that are asked for: who is unique, what went wrong, how fast limits are used."""
+    """Add what goes with runs that are asked for: names, expiry, what went wrong, how fast limits are used."""
     uniques = Table(
         f"{prefix}uniques",
         metadata,
@@ -370,6 +370,14 @@ def _queue(metadata: MetaData, prefix: str) -> None:
         **metadata.info,
     )
     _index(uniques, "old", ["created_at"])
+    expirations = Table(
+        f"{prefix}expirations",
+        metadata,
+        Column("run_id", ident(), primary_key=True),
+        Column("expires_at", BigInteger, nullable=False),
+        **metadata.info,
+    )
+    _index(expirations, "due", ["expires_at", "run_id"])
     errors = Table(
         f"{prefix}errors",
         metadata,

@@ -42,6 +42,36 @@ def upgrade() -> None:
         Column("created_at", BigInteger, nullable=False),
     )
     _table(
+        "expirations",
+        Column("run_id", ident(), primary_key=True),
+        Column("expires_at", BigInteger, nullable=False),
+    )
+    _errors()
+    _table(
+        "rates",
+        Column("name", name(KEY), primary_key=True),
+        Column("at", BigInteger, primary_key=True, autoincrement=False),
+        Column("number", Integer, nullable=False),
+    )
+    _index("runs", "limited", ["limited_by", "queue", "priority", "turn", "id"], where="state = 'limited'")
+    if op.get_context().dialect.name not in ("mysql", "mariadb"):
+        # There `tenant_all` has the state in front.
+        where = "state = 'limited' AND tenant IS NOT NULL"
+        _index("runs", "aside", ["queue", "tenant", "turn"], where=where)
+    _index("uniques", "old", ["created_at"])
+    _index("expirations", "due", ["expires_at", "run_id"])
+    _index("errors", "seen", ["last_at"])
+    meta = sa.table(
+        _named("meta"), sa.column("name", sa.String), sa.column("value", sa.String), schema=_option("schema")
+    )
+    op.execute(meta.update().where(meta.c.name == op.inline_literal("schema")).values(value=op.inline_literal("4")))
+    # Whoever claims under limits locks this row: so they come one after the other.
+    op.execute(meta.delete().where(meta.c.name == op.inline_literal("limits")))
+    op.execute(meta.insert().values(name=op.inline_literal("limits"), value=op.inline_literal("")))
+
+
+def _errors() -> None:
+    _table(
         "errors",
         Column("job", name(), primary_key=True),
         Column("fingerprint", ident(), primary_key=True),
@@ -61,26 +91,6 @@ def upgrade() -> None:
         Column("last_at", BigInteger, nullable=False),
         Column("number", BigInteger, nullable=False),
     )
-    _table(
-        "rates",
-        Column("name", name(KEY), primary_key=True),
-        Column("at", BigInteger, primary_key=True, autoincrement=False),
-        Column("number", Integer, nullable=False),
-    )
-    _index("runs", "limited", ["limited_by", "queue", "priority", "turn", "id"], where="state = 'limited'")
-    if op.get_context().dialect.name not in ("mysql", "mariadb"):
-        # There `tenant_all` has the state in front.
-        where = "state = 'limited' AND tenant IS NOT NULL"
-        _index("runs", "aside", ["queue", "tenant", "turn"], where=where)
-    _index("uniques", "old", ["created_at"])
-    _index("errors", "seen", ["last_at"])
-    meta = sa.table(
-        _named("meta"), sa.column("name", sa.String), sa.column("value", sa.String), schema=_option("schema")
-    )
-    op.execute(meta.update().where(meta.c.name == op.inline_literal("schema")).values(value=op.inline_literal("4")))
-    # Whoever claims under limits locks this row: so they come one after the other.
-    op.execute(meta.delete().where(meta.c.name == op.inline_literal("limits")))
-    op.execute(meta.insert().values(name=op.inline_literal("limits"), value=op.inline_literal("")))
 
 
 def _free_labels() -> None:
