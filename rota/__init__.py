@@ -4,21 +4,26 @@ from rota.app import Rota
 from rota.context import BoundTenant, RunContext, StopSignal, Window
 from rota.core.builder import at, cron, every, next_slots
 from rota.core.campaign import Mode
+from rota.core.flow import BatchSummary
 from rota.core.model import Progress, Round, Run, Schedule, State, Tenant
 from rota.core.policy import CatchUp, Job, Overlap, Retry
 from rota.core.returns import Cancel, Fail, Result, Snooze
 from rota.errors import RetryLater
+from rota.flow_handle import FlowHandle
 from rota.handle import RunHandle
 from rota.inline import Inline
 from rota.job import JobFunction, Registry
 from rota.job_context import JobContext
+from rota.step import Step
 from rota.version import __version__
 
 __all__ = [
+    "BatchSummary",
     "BoundTenant",
     "Cancel",
     "CatchUp",
     "Fail",
+    "FlowHandle",
     "Inline",
     "Job",
     "JobContext",
@@ -38,6 +43,7 @@ __all__ = [
     "Schedule",
     "Snooze",
     "State",
+    "Step",
     "StopSignal",
     "Tenant",
     "Window",

@@ -1,14 +1,14 @@
 """The application: jobs, tenants and a store, wired together. The only place that knows all rooms."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rota.campaigns import Campaigns
-from rota.carrying import Carriers, Enter, Get
+from rota.carrying import Carriers
 from rota.clock import Clock, ReplaceableClock, SystemClock
 from rota.context import RunContext
 from rota.core.agenda import timing_for
@@ -21,6 +21,7 @@ from rota.engine.crew import Crew
 from rota.enqueuing import StoreEnqueuer
 from rota.errors import ConfigurationError
 from rota.executors.invocation import Invocation, TellProgress
+from rota.flow import Flows
 from rota.footing import Footing
 from rota.inline import Inline, InlineMode
 from rota.job import JobFunction, Registry
@@ -96,6 +97,13 @@ class Rota:
             self._go_inline(Inline.PROPAGATE if inline is True else Inline(inline))
         self.job = self._registry.job
         """Register a function as a job of this application; see `Registry.job`."""
+        self.carry = self._carriers.carry
+        """Carry a value from wherever a run is enqueued into the run; see `Carriers.carry`."""
+        self.carry_job_context = partial(carry_job_context, self._carriers)
+        """Carry the job context of a request along; see `rota.job_context.carry_job_context`."""
+        flows = Flows(footing, self._enqueuer)
+        self.chain, self.batch, self.flow = flows.chain, flows.batch, flows.find
+        """Make chains and batches, and find them again; see `Flows`."""
         self.schedules: Schedules = Schedules(footing)
         self.pauses: Pauses = Pauses(footing)
         self.tenant_settings: OwnSettings = OwnSettings(footing, schedules=self.schedules)
@@ -138,28 +146,6 @@ class Rota:
         """Wrap every run in a context manager; the first one given is the outermost."""
         self._arounds.append(wrapper)
         return wrapper
-
-    def carry(self, name: str, *, get: Get, enter: Enter | None = None) -> None:
-        """Carry a value from wherever a run is enqueued into the run (R37).
-
-        `get()` is asked at each enqueue and returns what has a JSON form, or None for nothing. Around the run
-        `enter(value)` is called, in a context of its own; what it returns is entered if it is a context manager, and
-        left however the attempt ends. `ctx.carried[name]` is the value. Runs of schedules carry nothing.
-
-        Raises:
-            ConfigurationError: the name is taken, or one of the functions could never work.
-        """
-        self._carriers.add(name, get, enter)
-
-    def carry_job_context(self, *, attributes: Sequence[str] = ()) -> None:
-        """Carry the job context of a request, or of the run that enqueues, into each run: `JobContext.current()`.
-
-        `attributes` are the names that it may hold besides tenant and user (R37).
-
-        Raises:
-            ConfigurationError: a name looks like that of a secret, or it is carried already.
-        """
-        carry_job_context(self._carriers, attributes)
 
     def on(self, kind: type[Heard]) -> Callable[[Callable[[Heard], object]], Callable[[Heard], object]]:
         """Call a function at each event of this kind, in the thread where it happens."""

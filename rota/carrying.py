@@ -28,8 +28,12 @@ class Carriers:
     def __init__(self) -> None:
         self._carriers: dict[str, Carrier] = {}
 
-    def add(self, name: str, get: Get, enter: Enter | None) -> None:
-        """Declare a value.
+    def carry(self, name: str, *, get: Get, enter: Enter | None = None) -> None:
+        """Carry a value from wherever a run is enqueued into the run (R37).
+
+        `get()` is asked at each enqueue and returns what has a JSON form, or None for nothing. Around the run
+        `enter(value)` is called, in a context of its own; what it returns is entered if it is a context manager, and
+        left however the attempt ends. `ctx.carried[name]` is the value. Runs of schedules carry nothing.
 
         Raises:
             ConfigurationError: the name is taken, or one of the functions could never work.

@@ -36,11 +36,13 @@ class StoreEnqueuer:
 
     def enqueue_calls(self, job: JobFunction[Any, Any, Any], calls: Iterable[Arguments]) -> list[RunHandle]:
         """Queue one run per call, all or none, in one round trip. What `.enqueue` and `.enqueue_many` do."""
-        now = self._clock.now()
-        runs = self._runs(job, list(calls), now=now)
-        ids = self._accepted(job, runs, now=now)
+        now, listed = self._clock.now(), list(calls)
+        encode = job.registered.signature.encode
+        texts = [encode(args, kwargs) for args, kwargs in listed]
+        runs = self.runs_of(job, listed, texts, carried=self._carriers.pack(), now=now)
+        ids = self._accepted(job, list(zip(runs, listed, strict=True)), now=now)
         if self.then is not None:
-            made = {run.id for run, _ in runs}
+            made = {run.id for run in runs}
             self.then([run_id for run_id in ids if run_id in made])
         return [RunHandle(run_id, self._store, self._clock) for run_id in ids]
 
@@ -50,45 +52,55 @@ class StoreEnqueuer:
         """Queue runs and return for each the id of the run that stands for it."""
         if job.options.unique is None:
             plain = [run for run, _ in runs]
-            _twice(lambda: self._store().enqueue(plain, now=now))
+            self._keep(plain, now=now)
             return [run.id for run in plain]
         wanted = [_unique(job, job.options.unique, run, call, now=now) for run, call in runs]
         return _twice(lambda: self._store().enqueue_unique(wanted, now=now))
 
-    def _runs(
-        self, job: JobFunction[Any, Any, Any], calls: Sequence[Arguments], *, now: datetime
-    ) -> list[tuple[Run, Arguments]]:
-        """Return a run for each call, checked."""
+    def accept(self, runs: Sequence[Run], *, now: datetime) -> None:
+        """Queue these runs of `runs_of`, all or none."""
+        self._keep(runs, now=now)
+        if self.then is not None:
+            self.then([run.id for run in runs])
+
+    def _keep(self, runs: Sequence[Run], *, now: datetime) -> None:
+        _twice(lambda: self._store().enqueue(runs, now=now))
+
+    def runs_of(
+        self,
+        job: JobFunction[Any, Any, Any],
+        calls: Sequence[Arguments],
+        texts: Sequence[str],
+        *,
+        carried: str | None,
+        now: datetime,
+    ) -> list[Run]:
+        """Return a run for each call with the text of its arguments, checked, and not queued yet."""
         # Not the policy of `job`: what `using` returned may be older than the settings.
         options, policy = job.options, self._jobs.get(job.name, job).job
         tenant = self._tenant(job, now)
-        carried = self._carriers.pack()
         due_at, expires_at = options.due_at(now), options.expires_at(now)
         retry = options.retry or policy.retry
-        encode = job.registered.signature.encode
         return [
-            (
-                Run(
-                    id=self._clock.new_id(),
-                    job=policy.name,
-                    queue=options.queue or policy.queue,
-                    tenant=options.tenant,
-                    user_id=options.user_id,
-                    args=_fitting(encode(args, kwargs), carried, job=policy.name),
-                    carried=carried,
-                    priority=policy.priority if options.priority is None else options.priority,
-                    due_at=due_at,
-                    expires_at=expires_at,
-                    created_at=now,
-                    trigger=Trigger.ENQUEUE,
-                    weight=tenant.weight if tenant is not None else 1.0,
-                    retry=options.retry,
-                    limit_key=None if options.key is None else _key(options.key, (args, kwargs), job=policy.name),
-                    max_attempts=retry.attempts,
-                ),
-                (args, kwargs),
+            Run(
+                id=self._clock.new_id(),
+                job=policy.name,
+                queue=options.queue or policy.queue,
+                tenant=options.tenant,
+                user_id=options.user_id,
+                args=_fitting(text, carried, job=policy.name),
+                carried=carried,
+                priority=policy.priority if options.priority is None else options.priority,
+                due_at=due_at,
+                expires_at=expires_at,
+                created_at=now,
+                trigger=Trigger.ENQUEUE,
+                weight=tenant.weight if tenant is not None else 1.0,
+                retry=options.retry,
+                limit_key=None if options.key is None else _key(options.key, call, job=policy.name),
+                max_attempts=retry.attempts,
             )
-            for args, kwargs in calls
+            for call, text in zip(calls, texts, strict=True)
         ]
 
     def _tenant(self, job: JobFunction[Any, Any, Any], now: datetime) -> Tenant | None:

@@ -21,6 +21,7 @@ RotaError
 ├── ResultNotStorable (TypeError)       a job returned what has no JSON form, or too much of it
 ├── NotFound (LookupError)              exit 3
 │   ├── JobNotFound, RunNotFound, RoundNotFound, ScheduleNotFound, TenantNotFound, NothingToImport, CampaignNotFound
+│   ├── FlowNotFound
 │   ├── RunOrRoundNotFound, NothingNamed
 ├── Refused                             exit 5
 │   ├── SchemaMismatch                  the schema is older than the code, or too new for it
@@ -259,6 +260,12 @@ class RoundNotFound(NotFound):
     """No round has this id: it never existed, or retention has pruned it."""
 
     noun = "round"
+
+
+class FlowNotFound(NotFound):
+    """No chain or batch has this id: it never existed, or retention has pruned it."""
+
+    noun = "flow"
 
 
 class CampaignNotFound(NotFound):

@@ -87,6 +87,7 @@ class InlineMode:
                 return current
             self._store().promote(now=max(run.due_at for run in open_runs))
             claims = hands.work()
+            hands.crew.flows.move(self._clock.now())
             before, current = current, self._read(ids)
             if any(run.state is State.RUNNING for run in current):
                 # Another thread of this process enqueued at the same time, and has it.

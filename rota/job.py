@@ -17,9 +17,11 @@ from rota.handle import RunHandle
 from rota.options import JobTerms, Options, Terms, merged
 from rota.shape import PROCESS, Shape, shape_of
 from rota.signature import Registered, Signature
+from rota.step import Step
 
 Called = ParamSpec("Called")
 Asked = ParamSpec("Asked")
+Rest = ParamSpec("Rest")
 Returned = TypeVar("Returned", covariant=True)
 
 LEAST_MEMORY = 64 << 20
@@ -90,6 +92,22 @@ class JobFunction(Generic[Called, Asked, Returned]):
     def enqueue_many(self, calls: Iterable[tuple[Any, ...]]) -> list[RunHandle]:
         """Queue one run per tuple of arguments, in one round trip; return their handles in order."""
         return self._registry.enqueuer().enqueue_calls(self, [(args, {}) for args in calls])
+
+    @overload
+    def step(self, *args: Asked.args, **kwargs: Asked.kwargs) -> Step: ...
+
+    @overload
+    def step(
+        self: "JobFunction[Any, Concatenate[Any, Rest], Any]", *args: Rest.args, **kwargs: Rest.kwargs
+    ) -> Step: ...
+
+    def step(self, *args: Any, **kwargs: Any) -> Step:
+        """Return a call that is not queued yet, for `rota.chain` and `rota.batch`.
+
+        With all its arguments; or without the first one, where that is what comes before in the flow. Which of the two
+        is checked when the flow is made.
+        """
+        return Step(job=self, args=args, kwargs=kwargs)
 
     async def aenqueue(self, *args: Asked.args, **kwargs: Asked.kwargs) -> RunHandle:
         """`enqueue`, from a coroutine: the same call, in a thread."""

@@ -131,8 +131,14 @@ def from_requests(source: RequestSource) -> RequestSource:
     return source
 
 
-def carry_job_context(carriers: Carriers, attributes: Sequence[str]) -> None:
-    """Have each enqueue carry the job context; see `Rota.carry_job_context`."""
+def carry_job_context(carriers: Carriers, *, attributes: Sequence[str] = ()) -> None:
+    """Carry the job context of a request, or of the run that enqueues, into each run: `JobContext.current()`.
+
+    `attributes` are the names that it may hold besides tenant and user (R37).
+
+    Raises:
+        ConfigurationError: a name looks like that of a secret, or it is carried already.
+    """
     refuse_secrets(dict.fromkeys(attributes))
     known = frozenset(attributes)
 
@@ -153,7 +159,7 @@ def carry_job_context(carriers: Carriers, attributes: Sequence[str]) -> None:
         with _of_this_run(JobContext.deserialize(data)).entered():
             yield
 
-    carriers.add(NAME, get, enter)
+    carriers.carry(NAME, get=get, enter=enter)
 
 
 def _asked() -> JobContext | None:

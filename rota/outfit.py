@@ -11,6 +11,7 @@ from rota.engine.attempt import Bench
 from rota.engine.crew import Crew
 from rota.engine.expansion import Expander
 from rota.engine.gatekeeper import Gatekeeper
+from rota.engine.handing import Handing
 from rota.engine.plan import Plan
 from rota.engine.roster import Coroutines
 from rota.engine.voice import Voice
@@ -136,6 +137,7 @@ def _bench(
         execute=execute,
         expand=expander.expand,
         slot_before=slot_before,
+        handed=Handing(premises.store).arguments,
     )
 
 

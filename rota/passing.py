@@ -75,7 +75,13 @@ def _is_done(store: Store, crew: Crew, clock: Clock) -> bool:
     if crew.prober.is_busy:
         return False
     # Asked again after the gates: another gatekeeper may have opened one in between.
-    return _is_idle(store, crew) and not crew.gatekeeper.open_gates(clock.now()) and _is_idle(store, crew)
+    return _is_idle(store, crew) and not _opens(crew, clock) and _is_idle(store, crew)
+
+
+def _opens(crew: Crew, clock: Clock) -> bool:
+    """Whether a gate opens now, or a flow moves."""
+    now = clock.now()
+    return bool(crew.gatekeeper.open_gates(now) + crew.flows.move(now))
 
 
 def _is_idle(store: Store, crew: Crew) -> bool:

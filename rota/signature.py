@@ -6,6 +6,7 @@ from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
+import msgspec
 from msgspec import Struct
 
 from rota.context import BoundTenant, RunContext, StopSignal
@@ -59,6 +60,10 @@ class Signature:
         self._own = inspect.Signature(own)
         self._annotations = {_key(p): hints.get(p.name, Any) for p in own}
         self._takes_none = not own
+        self.returns: Any = hints.get("return", Any)
+        """The annotation of what it returns."""
+        self.first: inspect.Parameter | None = own[0] if own else None
+        """The first of its own parameters: what takes the result of the step before in a chain."""
 
     def __str__(self) -> str:
         return f"{self.name}{self._own}"
@@ -94,8 +99,59 @@ class Signature:
         except BadArguments as error:
             raise BadArguments(f"{self}: {error}") from None
 
+    @property
+    def takes_first(self) -> Any:
+        """The annotation of its first own parameter."""
+        return Any if self.first is None else self._annotations[_key(self.first)]
+
+    def encode_rest(self, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
+        """Return the stored text of all arguments but the first, which is known only when the run begins: see
+        `with_first`.
+
+        Raises:
+            BadArguments: with one in front they do not fit.
+            ArgumentsNotJson, ArgumentsTooBig: as from `encode`.
+        """
+        try:
+            bound = self._own.bind(_LATER, *args, **kwargs)
+        except TypeError as error:
+            raise BadArguments(f"{self}, with what comes before as its first argument: {error}") from None
+        positional, named = _split(bound)
+        positional = [value for value in positional if value is not _LATER]
+        named = {name: value for name, value in named.items() if value is not _LATER}
+        later = [p for p in self._own.parameters.values() if p is not self.first or p.kind is p.VAR_POSITIONAL]
+        text = encode_arguments(positional, named, names=[p.name for p in later])
+        try:
+            decode_arguments(text, {_key(p): self._annotations[_key(p)] for p in later})
+        except BadArguments as error:
+            raise BadArguments(f"{self}: {error}") from None
+        return text
+
+    def with_first(self, text: str, first: str) -> str:
+        """Return the stored text of all arguments, of that of the others and the JSON text of the first.
+
+        Raises:
+            BadArguments: they do not fit this signature (any more).
+        """
+        if self.first is None:
+            raise BadArguments(f"{self} takes no argument")
+        stored = msgspec.json.decode(text, type=_Stored)
+        if stored.args or self.first.kind is not self.first.POSITIONAL_OR_KEYWORD:
+            stored.args.insert(0, msgspec.Raw(first.encode()))
+        else:
+            stored.kwargs[self.first.name] = msgspec.Raw(first.encode())
+        whole = msgspec.json.encode(stored).decode()
+        self.decode(whole)
+        return whole
+
 
 _NONE = Arguments((), {})
+_LATER = object()
+
+
+class _Stored(Struct):
+    args: list[msgspec.Raw]
+    kwargs: dict[str, msgspec.Raw]
 
 
 class Registered(Struct, frozen=True, kw_only=True):

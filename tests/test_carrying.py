@@ -270,7 +270,7 @@ def generator(_):
 )
 def test_what_could_never_work_is_refused_where_it_is_declared(fields, reason):
     carriers = Carriers()
-    carriers.add("taken", lambda: 1, None)
+    carriers.carry("taken", get=lambda: 1)
 
     with pytest.raises(ConfigurationError, match=reason):
-        carriers.add(**{"get": lambda: 1, "enter": None} | fields)
+        carriers.carry(**{"get": lambda: 1} | fields)

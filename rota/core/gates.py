@@ -4,7 +4,7 @@ A held run is `scheduled`, not in anybody's way and in nobody's claim. It goes o
 """
 
 from rota.core.model import Run, RunKind
-from rota.core.part import Role
+from rota.core.part import FOLLOWERS
 from rota.core.policy import Job
 
 DEPENDS = "depends"
@@ -62,6 +62,11 @@ def campaign_batch(campaign: str) -> str:
 def flow_batch(flow: str) -> str:
     """Return the batch of the runs of a flow."""
     return f"flow/{flow}"
+
+
+def follow_batch(flow: str) -> str:
+    """Return the batch of what follows the members of a flow. Not that of the members: those are counted."""
+    return f"follow/{flow}"
 
 
 def flow_of(run: Run) -> str | None:
@@ -126,4 +131,4 @@ def depends(run: Run, job: Job) -> bool:
 def follows(run: Run) -> bool:
     """Whether something of its flow comes before a run."""
     part = run.part
-    return part is not None and (part.after is not None or part.role in (Role.ON_SUCCESS, Role.ON_COMPLETE))
+    return part is not None and (part.after is not None or part.role in FOLLOWERS)

@@ -18,6 +18,10 @@ class Role(StrEnum):
     """After a batch of which every member is over, however it ended."""
 
 
+FOLLOWERS = frozenset({Role.ON_SUCCESS, Role.ON_COMPLETE})
+"""What comes after the members of a batch."""
+
+
 class Part(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The place of a run in its flow. The flow itself is the batch of the run."""
 

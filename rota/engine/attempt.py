@@ -15,12 +15,12 @@ from rota.core.model import Outcome, Run, RunKind, Tenant
 from rota.engine.bus import Bus
 from rota.engine.directory import Directory
 from rota.errors import StoreUnavailable, TenantGone
-from rota.signature import Registered
+from rota.signature import Registered, Signature
 
 Answer = TypeVar("Answer")
 
 AWAY = timedelta(seconds=1)
-"""How long an expansion waits that met a store which was away."""
+"""How long an expansion, or a run of a flow that begins, waits when it met a store which was away."""
 
 
 class Invokes(Protocol):
@@ -53,6 +53,7 @@ class Bench:
         children: Children | None = None,
         expand: Callable[[Run, StopSignal], int],
         slot_before: Callable[[Run], datetime | None],
+        handed: Callable[[Run, Signature], str],
     ) -> None:
         self.clock = clock
         self.bus = bus
@@ -65,20 +66,23 @@ class Bench:
         """None: process jobs are called in this process, as inline ones."""
         self.expand = expand
         self.slot_before = slot_before
+        self.handed = handed
+        """Gives a run of a flow its arguments."""
 
 
 class LiveAttempt:
     """A claimed run in this process, from claim to settlement."""
 
     __slots__ = (
-        "_bench", "began_at", "claimed_at", "deadline", "is_over", "lost", "overdue_at", "registered", "renewed_at",
-        "run", "started_at", "stop_signal", "to_stop_by",
+        "_away", "_bench", "began_at", "claimed_at", "deadline", "is_over", "lost", "overdue_at", "registered",
+        "renewed_at", "run", "started_at", "stop_signal", "to_stop_by",
     )  # fmt: skip
 
     def __init__(self, run: Run, registered: Registered, bench: Bench, *, asked_at: float) -> None:
         self.run: Run = run
         self.registered: Registered = registered
         self._bench = bench
+        self._away: StoreUnavailable | None = None
         self.stop_signal: StopSignal = StopSignal()
         self.started_at: datetime | None = None
         self.began_at: float | None = None
@@ -131,9 +135,11 @@ class LiveAttempt:
         if self.run.kind is RunKind.EXPANSION:
             return self._expand(started_at)
         if bench.children is not None and self.is_in_child:
-            return self._execute_in_child(bench.children, started_at)
-        return bench.execute(
-            lambda: bench.invocation.call(self.registered, self._brief(), stop), stop=stop, started_at=started_at
+            return self._unless_away(self._execute_in_child(bench.children, started_at))
+        return self._unless_away(
+            bench.execute(
+                lambda: bench.invocation.call(self.registered, self._brief(), stop), stop=stop, started_at=started_at
+            )
         )
 
     async def aexecute(self) -> Ending:
@@ -150,7 +156,7 @@ class LiveAttempt:
         async def call() -> object:
             return await bench.invocation.acall(self.registered, await self._abrief(), stop)
 
-        return await bench.aexecute(call, stop=stop, started_at=started_at)
+        return self._unless_away(await bench.aexecute(call, stop=stop, started_at=started_at))
 
     def _refused(self) -> Ending | None:
         """Return how it ends that must not begin: told to stop before, or out of time for that; else None."""
@@ -211,13 +217,29 @@ class LiveAttempt:
             TenantGone: the source does not list its tenant any more.
         """
         run = self.run if self.run.slot is None else self._with_window(self.run)
+        if run.part is not None:
+            run = replace(run, args=self._handed(run))
         if run.tenant is None:
             return Brief(run=run, deadline=self.deadline)
         tenant = self._tenant(run.tenant)
         return Brief(run=run, tenant=tenant, deadline=self.deadline)
 
+    def _handed(self, run: Run) -> str:
+        try:
+            return self._bench.handed(run, self.registered.signature)
+        except StoreUnavailable as error:
+            self._away = error
+            raise
+
+    def _unless_away(self, ending: Ending) -> Ending:
+        """Return the ending of a run that has begun; one that could not be handed what it is to work on has not."""
+        if self._away is None:
+            return ending
+        return Ending(outcome=Outcome.INTERRUPTED, started_at=ending.started_at, reason=str(self._away), delay=AWAY)
+
     async def _abrief(self) -> Brief:
-        if (self.run.tenant is None and self.run.slot is None) or self._bench.aside is None:
+        asks_nobody = self.run.tenant is None and self.run.slot is None and self.run.part is None
+        if asks_nobody or self._bench.aside is None:
             return self._brief()
         # Asked of the store, or of a source of the application's own: other coroutines go on.
         return await self._bench.aside(self._brief)

@@ -12,6 +12,7 @@ from rota.engine import host
 from rota.engine.attempt import Bench, LiveAttempt
 from rota.engine.bus import Bus
 from rota.engine.circuits import Prober
+from rota.engine.flows import Flows
 from rota.engine.gatekeeper import Gatekeeper
 from rota.engine.guard import Guard
 from rota.engine.heartbeat import Heartbeat, Timekeeper
@@ -76,6 +77,7 @@ class Crew:
         self.standing: Standing = gatekeeper.standing
         self.gatekeeper: Gatekeeper = gatekeeper
         self._guard = guard
+        self.flows: Flows = Flows(store)
         self.stamps: dict[str, datetime] = {}
         """When each loop last came round."""
         self.worker: Worker = self._worker(bus, bench, jobs, pools(executor, coroutines, jobs=jobs, plan=plan))
@@ -85,7 +87,7 @@ class Crew:
         )
         self.services: dict[str, Service] = services(
             store, clock=clock, bus=bus, plan=plan, worker=self.worker, scheduler=self.scheduler, gatekeeper=gatekeeper
-        ) | {"circuits": guard.circuits, "prober": guard.prober}
+        ) | {"circuits": guard.circuits, "prober": guard.prober, "flows": self.flows}
         """What is driven besides the worker and its leases, by name."""
         self.schedule_keepers: Mapping[str, Service] = {}
         """What looks after the schedules besides, by name: driven by whoever schedules, or by a single pass."""
@@ -100,7 +102,8 @@ class Crew:
         self.timekeeper: Timekeeper = Timekeeper(self.worker, clock=clock, plan=plan, on_stuck=self._on_stuck)
         self._leases = self._lease_loops(bus, coroutines)
         self._work = self._work_loops(bus)
-        self._keep = [self._loop(bus, name, service) for name, service in self.services.items()]
+        wakes = {"flows": self.flows.wake}
+        self._keep = [self._loop(bus, name, one, wake=wakes.get(name)) for name, one in self.services.items()]
 
     def _worker(self, bus: Bus, bench: Bench, jobs: Mapping[str, Registered], places: Sequence[Pool]) -> Worker:
         plan = self._plan
@@ -117,6 +120,7 @@ class Crew:
             lease=plan.lease,
             margin=plan.margin,
             on_ended=self._voice.ended,
+            tell_flows=self.flows.tell,
             random=Random(),
             circuits=self._guard.circuits,
             hosts=self._guard.hosts,

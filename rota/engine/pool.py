@@ -51,6 +51,10 @@ class Pool:
         self._rests_until = at + self._rest.total_seconds()
         self._rest = min(self._rest * 2, LONGEST_REST)
 
+    def rests_for(self, *, at: float) -> float:
+        """Return for how many seconds it claims nothing from `at` on, which is monotonic."""
+        return max(self._rests_until - at, 0.0)
+
     def found(self) -> None:
         """Take note that the last claim found something."""
         self._rest = REST

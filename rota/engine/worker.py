@@ -66,6 +66,7 @@ class Worker:
         lease: timedelta,
         margin: timedelta,
         on_ended: Callable[[Run], object],
+        tell_flows: Callable[[Run], object],
         random: Random,
         circuits: Circuits | None = None,
         hosts: Hosts | None = None,
@@ -87,6 +88,7 @@ class Worker:
         self._lease = lease
         self._allowed = (lease - margin).total_seconds()
         self._tell_ended = on_ended
+        self._tell_flows = tell_flows
         self._ended: deque[tuple[LiveAttempt, Ending]] = deque()
         self._unsettled: list[Settlement] = []
         self._unknown: set[str] = set()
@@ -182,7 +184,14 @@ class Worker:
             settlements = []
         self._in_doubt = False
         self._give_back_stuck(now)
-        return timedelta(0) if more or self._ended else IDLE
+        return timedelta(0) if more or self._ended else self._idle()
+
+    def _idle(self) -> timedelta:
+        """Return how long it waits without a wake-up: for one that came while a pool rested it looks by itself."""
+        at = self._clock.monotonic()
+        return min(
+            IDLE, *(timedelta(seconds=pool.rests_for(at=at) or IDLE.total_seconds()) for pool in self._holdings.pools)
+        )
 
     def _let_rest(self, pool: Pool, *, is_empty: bool, is_busy: bool) -> None:
         if not is_empty:
@@ -325,6 +334,8 @@ class Worker:
                 log.warning("lease lost before the end was recorded", extra={"run": settlement.run.id})
                 self._bus.publish(LeaseLost(run=settlement.run))
                 continue
+            if settlement.run.part is not None:
+                self._tell_flows(settlement.run)
             if wanted:
                 self._bus.publish(AttemptEnded(settlement=settlement))
             if settlement.outcome is Outcome.LOST:

@@ -65,6 +65,7 @@ def a_worker_that_begins_nothing(app: Rota) -> Worker:
         lease=LEASE,
         margin=timedelta(seconds=7),
         on_ended=lambda run: None,
+        tell_flows=lambda run: None,
         random=Random(1),
     )
 

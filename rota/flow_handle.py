@@ -1,0 +1,150 @@
+"""What the enqueue of a flow returns: its runs to ask after, together."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from msgspec import Struct
+
+from rota.clock import sleep
+from rota.core.codec import decode
+from rota.core.flow import in_order
+from rota.core.gates import flow_batch, follow_batch
+from rota.core.model import OPEN, Run, State
+from rota.errors import FlowNotFound, RunFailed, WaitTimedOut
+from rota.footing import Footing
+from rota.handle import RunHandle
+from rota.queries import RunQuery
+
+PAGE = 1000
+
+
+class FlowProgress(Struct, frozen=True, kw_only=True):
+    """How far a flow has come: how many of its steps or members stand where. What follows a batch does not count."""
+
+    total: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    skipped: int
+    running: int
+    waiting: int
+    """Queued, held for what comes before them, or due later."""
+
+    @property
+    def done(self) -> int:
+        """How many are over, however they ended."""
+        return self.succeeded + self.failed + self.cancelled + self.skipped
+
+
+class FlowHandle:
+    """A chain or batch by its id. Every question goes to the store."""
+
+    def __init__(self, flow: str, footing: Footing) -> None:
+        self.id = flow
+        self._footing = footing
+
+    def __repr__(self) -> str:
+        return f"<flow {self.id}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FlowHandle) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def children(self) -> list[RunHandle]:
+        """Its runs: steps or members in their order, then what follows the batch."""
+        return [RunHandle(run.id, self._footing.store, self._footing.clock) for run in self.runs()]
+
+    def runs(self) -> list[Run]:
+        """Return its runs as they are now, in the order of `children`.
+
+        Raises:
+            FlowNotFound: there are none: retention has pruned it, or it never was.
+        """
+        found = self._members()
+        followers = list(self._pages(follow_batch(self.id)))
+        if not found and not followers:
+            raise FlowNotFound(self.id)
+        return in_order(found) + sorted(followers, key=lambda run: run.id)
+
+    @property
+    def progress(self) -> FlowProgress:
+        """How many of its steps or members stand where."""
+        counts = self._footing.store().batch_counts(flow_batch(self.id))
+        return FlowProgress(
+            total=sum(counts.values()),
+            succeeded=counts.get(State.SUCCEEDED, 0),
+            failed=counts.get(State.FAILED, 0),
+            cancelled=counts.get(State.CANCELLED, 0),
+            skipped=counts.get(State.SKIPPED, 0),
+            running=counts.get(State.RUNNING, 0),
+            waiting=counts.get(State.QUEUED, 0) + counts.get(State.SCHEDULED, 0),
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all of its runs have ended, what follows a batch too."""
+        if self.progress.done < self.progress.total:
+            return False
+        query = RunQuery(batch=follow_batch(self.id), states=tuple(sorted(OPEN)), limit=1)
+        return not self._footing.store().runs(query)
+
+    def wait(self, timeout: timedelta | None = None) -> FlowProgress:
+        """Return its progress once all of its runs have ended.
+
+        Raises:
+            WaitTimedOut: they have not, after `timeout`; the flow goes on.
+        """
+        clock = self._footing.clock
+        ends = None if timeout is None else clock.monotonic() + timeout.total_seconds()
+        pause = timedelta(milliseconds=2)
+        while not self.is_over:
+            if ends is not None and clock.monotonic() >= ends:
+                raise WaitTimedOut(f"flow {self.id} is not over after {timeout}: {self.progress}")
+            sleep(pause)
+            pause = min(pause * 1.5, timedelta(milliseconds=200))
+        return self.progress
+
+    def result(self, timeout: timedelta | None = None) -> object:
+        """Return what the last step of a chain returned, once it has.
+
+        Raises:
+            RunFailed: the chain ended before, with the step that ended it.
+            WaitTimedOut: it is not over after `timeout`.
+        """
+        self.wait(timeout)
+        *_, last = in_order(self._members())
+        if last.state is not State.SUCCEEDED:
+            raise RunFailed(last.id, state=last.state, error=last.error.first_line if last.error else last.reason)
+        return None if last.result is None else decode(last.result)
+
+    def results(self) -> Iterator[object]:
+        """Yield what its steps or members returned so far, in their order; None for one that has not succeeded."""
+        for run in in_order(self._members()):
+            yield None if run.result is None else decode(run.result)
+
+    def cancel(self, *, reason: str = "cancelled by its enqueuer") -> int:
+        """Cancel what is not over, and ask to stop what is running; return how many runs that were."""
+        # What follows a batch first: it must not be opened by the end of the members.
+        followers = [run.id for run in self._pages(follow_batch(self.id))]
+        members = [run.id for run in self._pages(flow_batch(self.id), *sorted(OPEN))]
+        ids = followers + members
+        store, now = self._footing.store(), self._footing.clock.now()
+        return sum(
+            len(store.cancel(ids[start : start + PAGE], now=now, reason=reason)) for start in range(0, len(ids), PAGE)
+        )
+
+    def _members(self) -> list[Run]:
+        return list(self._pages(flow_batch(self.id)))
+
+    def _pages(self, batch: str, *states: State) -> Iterator[Run]:
+        before: str | None = None
+        while True:
+            query = RunQuery(batch=batch, states=states, before_id=before, limit=PAGE)
+            page = self._footing.store().runs(query)
+            yield from page
+            if len(page) < PAGE:
+                return
+            before = page[-1].id
