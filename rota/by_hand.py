@@ -1,6 +1,6 @@
 """The services of one process, driven in the thread that calls: for inline mode and tests."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from rota.clock import Clock
@@ -22,8 +22,10 @@ NO_TIME = timedelta(0)
 class ByHand:
     """Ticks the services of a crew that was not started and executes inline, until nothing changes any more."""
 
-    def __init__(self, crew: Crew, *, store: Store, clock: Clock) -> None:
+    def __init__(self, crew: Crew, *, store: Store, clock: Clock, then: Callable[[], object] | None = None) -> None:
+        """`then` is called after each pass of the worker, and may raise to end it there."""
         self.crew: Crew = crew
+        self._then = then
         self._store = store
         self._clock = clock
         self._next: dict[str, float] = {}
@@ -53,12 +55,18 @@ class ByHand:
         """
         claims = 0
         # It says "at once" as long as something ended that is not settled, or more is queued than it took.
-        while self.crew.worker.tick(self._clock.now()) == NO_TIME:
+        while self._tick_worker() == NO_TIME:
             claims += 1
             if claims > most:
                 left = self._store.runs(RunQuery(states=tuple(OPEN), limit=10))
                 raise NeverAtRest(told(left), claims=most)
         return claims
+
+    def _tick_worker(self) -> timedelta:
+        pause = self.crew.worker.tick(self._clock.now())
+        if self._then is not None:
+            self._then()
+        return pause
 
     def _tick_services(self) -> None:
         for name, service in self.crew.services.items():

@@ -26,6 +26,9 @@ class Clock(Protocol):
     def anchor(self, store_now: datetime) -> timedelta:
         """Take the store's time as now, and return by how much this clock was behind it."""
 
+    def sleep(self, duration: timedelta) -> None:
+        """Return when so much time has passed: for those who poll for somebody else's work."""
+
 
 class Ids:
     """Ids of 32 hexadecimal digits, of which later ones sort after earlier ones: UUIDs of version 7.
@@ -78,6 +81,9 @@ class SystemClock:
     def new_id(self) -> str:
         return self._ids.new(millis=int(time.time() * 1000))
 
+    def sleep(self, duration: timedelta) -> None:
+        sleep(duration)
+
 
 class ReplaceableClock:
     """Another clock, until a test puts a third in its place: all parts of an application hold this one.
@@ -89,6 +95,7 @@ class ReplaceableClock:
     monotonic: Callable[[], float]
     new_id: Callable[[], str]
     anchor: Callable[[datetime], timedelta]
+    sleep: Callable[[timedelta], None]
 
     def __init__(self, clock: Clock) -> None:
         self.use(clock)
@@ -97,7 +104,7 @@ class ReplaceableClock:
         """Go by this clock from now on."""
         self.clock = clock
         self.now, self.monotonic = clock.now, clock.monotonic
-        self.new_id, self.anchor = clock.new_id, clock.anchor
+        self.new_id, self.anchor, self.sleep = clock.new_id, clock.anchor, clock.sleep
 
 
 def sleep(duration: timedelta) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from rota.clock import Clock, sleep
+from rota.clock import Clock
 from rota.core.codec import decode
 from rota.core.model import Run, State
 from rota.errors import RunFailed, RunNotFound, WaitTimedOut
@@ -54,7 +54,7 @@ class RunHandle:
         while not (run := self.refresh()).state.is_final:
             if ends is not None and self._clock.monotonic() >= ends:
                 raise WaitTimedOut(f"run {self.id} is still {run.state} after {timeout}")
-            sleep(pause)
+            self._clock.sleep(pause)
             pause = min(pause * 1.5, timedelta(milliseconds=200))
         return run
 

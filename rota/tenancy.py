@@ -50,6 +50,9 @@ class Tenancy:
         """Take other circumstances: who cannot be reached, and what time it is."""
         self.reach = reach
         self.directory.forget()
+        # What the last test left open may be of a database that has been made anew since.
+        if self._engines is not None:
+            self._engines.close()
 
     def list(self) -> Sequence[Tenant]:
         """Return all tenants, asked of the source just now; see `Rota.list_tenants`."""

@@ -118,6 +118,13 @@ class TenantEngines:
         """How many engines are lent now."""
         return len(self._lent)
 
+    def close(self) -> None:
+        """Close what is kept open for the next run; the next one opens it anew."""
+        with self._lock:
+            resting, self._resting, self._kept = list(self._resting.values()), {}, OrderedDict()
+        for engine in resting:
+            engine.dispose()
+
     def forget(self) -> None:
         """Start afresh in a forked child, without touching the parent's connections (R22)."""
         # Another thread of the parent may hold the lock; it does not exist here.

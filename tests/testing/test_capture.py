@@ -1,0 +1,158 @@
+"""What was enqueued, and what was not."""
+
+from datetime import timedelta
+
+import pytest
+
+from rota.errors import BadArguments, ConfigurationError, JobNotFound, StoreUnavailable
+from rota.testing import FakeClock, Inline, capture
+from tests.testing.shop import Shop
+from tests.values import HOUR
+
+
+@pytest.fixture
+def shop():
+    return Shop()
+
+
+@pytest.fixture
+def jobs(shop):
+    with capture(shop.app) as jobs:
+        yield jobs
+
+
+def test_what_is_enqueued_is_found_and_not_executed(shop, jobs):
+    shop.send.enqueue(7)
+
+    [call] = jobs.assert_enqueued(shop.send)
+    assert (call.job, call.kwargs, call.tenant) == ("send", {"user_id": 7}, None)
+    assert shop.done == []
+
+
+def test_arguments_are_the_same_however_they_are_given(shop, jobs):
+    shop.send.enqueue(7, name="Eve")
+
+    jobs.assert_enqueued(shop.send, args=(7, "Eve"))
+    jobs.assert_enqueued(shop.send, args=(7,), kwargs={"name": "Eve"})
+    jobs.assert_enqueued("send", kwargs={"name": "Eve", "user_id": 7}, count=1)
+
+
+def test_what_was_enqueued_instead_is_told(shop, jobs):
+    shop.send.enqueue(7)
+    shop.flaky.using(tenant="acme", queue="mail", delay=HOUR).enqueue()
+
+    with pytest.raises(AssertionError) as told:
+        jobs.assert_enqueued(shop.send, args=(8,))
+
+    assert str(told.value) == (
+        "send with args=(8,) was not enqueued; enqueued were:\n"
+        "  send(user_id=7)\n"
+        "  flaky()  tenant=acme  queue=mail  delay=1h"
+    )
+
+
+def test_nothing_at_all_is_told_too(shop, jobs):
+    with pytest.raises(AssertionError, match="send was not enqueued; nothing was enqueued"):
+        jobs.assert_enqueued(shop.send)
+
+
+def test_a_count_is_exact(shop, jobs):
+    shop.send.enqueue(7)
+    shop.send.enqueue(7)
+
+    jobs.assert_enqueued(shop.send, count=2)
+    with pytest.raises(AssertionError, match="was enqueued 2 times, not 1"):
+        jobs.assert_enqueued(shop.send, count=1)
+    jobs.assert_enqueued(shop.flaky, count=0)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [{"tenant": "globex"}, {"tenant": None}, {"queue": "default"}, {"delay": "2h"}],
+)
+def test_each_term_narrows(shop, jobs, terms):
+    shop.send.using(tenant="acme", queue="mail", delay=HOUR).enqueue(7)
+
+    jobs.assert_enqueued(shop.send, tenant="acme", queue="mail", delay="1h")
+    jobs.assert_not_enqueued(shop.send, **terms)
+    with pytest.raises(AssertionError, match="was not enqueued"):
+        jobs.assert_enqueued(shop.send, **terms)
+
+
+def test_what_must_not_be_enqueued_is_told(shop, jobs):
+    jobs.assert_not_enqueued()
+    shop.send.enqueue(7)
+
+    jobs.assert_not_enqueued(shop.send, args=(8,))
+    with pytest.raises(AssertionError, match=r"anything was enqueued; enqueued were:\n  send"):
+        jobs.assert_not_enqueued()
+
+
+def test_arguments_that_never_fit_are_a_mistake_of_the_test(shop, jobs):
+    with pytest.raises(BadArguments, match="too many positional"):
+        jobs.assert_enqueued(shop.send, args=(1, 2, 3))
+    with pytest.raises(JobNotFound, match="did you mean 'send'"):
+        jobs.assert_not_enqueued("sent")
+
+
+def test_what_was_looked_at_can_be_cleared(shop, jobs):
+    shop.send.enqueue(7)
+
+    jobs.clear()
+
+    jobs.assert_not_enqueued()
+    assert len(jobs.drain()) == 1
+
+
+def test_afterwards_the_application_is_as_it_was(shop):
+    before = shop.app.clock.now()
+    with capture(shop.app):
+        shop.send.enqueue(7)
+
+    assert timedelta(0) <= shop.app.clock.now() - before < HOUR
+    with pytest.raises(StoreUnavailable):
+        shop.send.enqueue(7)
+
+
+def test_a_capture_within_a_capture_is_its_own(shop, jobs):
+    shop.send.enqueue(7)
+    with capture(shop.app) as inner:
+        inner.assert_not_enqueued()
+        shop.flaky.enqueue()
+
+    jobs.assert_not_enqueued(shop.flaky)
+    jobs.assert_enqueued(shop.send)
+
+
+def test_inline_everything_is_executed_at_once(shop):  # R33
+    with capture(shop.app, inline=True) as jobs:
+        assert shop.send.enqueue(7).result() == 7
+        with pytest.raises(ValueError, match="busy"):
+            shop.flaky.enqueue()
+        jobs.assert_enqueued(shop.send, args=(7,))
+
+    with capture(shop.app, inline=Inline.RECORD):
+        assert shop.flaky.enqueue().state == "failed"
+
+
+def test_an_application_that_works_in_the_background_is_not_captured():
+    shop = Shop()
+    with capture(shop.app):
+        shop.app.start_background()
+        try:
+            with pytest.raises(ConfigurationError, match=r"rota\.stop\(\)"), capture(shop.app):
+                pass
+        finally:
+            shop.app.stop()
+
+
+def test_a_clock_of_the_applications_own_must_be_the_captures():
+    from rota import Rota
+
+    clock = FakeClock()
+    app = Rota("memory://", clock=clock)
+
+    with capture(app) as jobs:
+        assert jobs.clock is clock
+    with pytest.raises(ConfigurationError, match="a clock of its own"), capture(app, clock=FakeClock()):
+        pass
