@@ -14,7 +14,6 @@ from rota.context import RunContext
 from rota.core.agenda import timing_for
 from rota.core.events import Event
 from rota.core.model import Run, Tenant
-from rota.core.policy import Retry
 from rota.core.timing import slot_before
 from rota.engine.bus import Bus
 from rota.engine.crew import Crew
@@ -27,6 +26,7 @@ from rota.inline import Inline, InlineMode
 from rota.job import JobFunction, Registry
 from rota.job_context import carry_job_context
 from rota.keeping import Keeping
+from rota.limiting import Limits
 from rota.operator import Operator
 from rota.outfit import make_crew, plan_of
 from rota.own_settings import OwnSettings, every_setting
@@ -81,7 +81,7 @@ class Rota:
         self._arounds: list[Callable[[RunContext], AbstractContextManager[object]]] = []
         self._carriers = Carriers()
         self._crew: Crew | None = None
-        self._registry = Registry(timeout=self.settings.worker.timeout, retry=_retry(self.settings))
+        self._registry = Registry(timeout=self.settings.worker.timeout, retry=self.settings.retry.policy)
         footing = Footing(
             store=lambda: self.store,
             jobs=self._registry.functions,
@@ -106,6 +106,9 @@ class Rota:
         """Make chains and batches, and find them again; see `Flows`."""
         self.schedules: Schedules = Schedules(footing)
         self.pauses: Pauses = Pauses(footing)
+        self.limits: Limits = Limits(footing)
+        self.limit = self.limits.declare
+        """Limit how many runs run at once, or begin in a while; see `Limits.declare`."""
         self.tenant_settings: OwnSettings = OwnSettings(footing, schedules=self.schedules)
         self.campaigns: Campaigns = Campaigns(footing, schedules=self.schedules)
         self.backfill = self.campaigns.backfill
@@ -120,7 +123,7 @@ class Rota:
         A key that was set wins over what the code says; the defaults of settings do not.
         """
         self.settings = settings
-        self._registry.set_defaults(timeout=settings.worker.timeout, retry=_retry(settings))
+        self._registry.set_defaults(timeout=settings.worker.timeout, retry=settings.retry.policy)
         if settings.tenants.source:
             self._tenancy.use(named_object(settings.tenants.source))
 
@@ -257,6 +260,7 @@ class Rota:
             directory=self._tenancy.directory,
             jobs={name: function.registered for name, function in self.jobs.items()},
             settings=self.settings,
+            limits=self.limits.declared(),
             probe=self._tenancy.probe,
         )
 
@@ -329,8 +333,3 @@ def _first_time(connection: "Connection", run_id: str, name: str) -> bool:
     from rota.tenants.once import first_time
 
     return first_time(connection, run_id, name)
-
-
-def _retry(settings: Settings) -> Retry:
-    said = settings.retry
-    return Retry(attempts=said.attempts, base=said.base, factor=said.factor, max_wait=said.max_wait, jitter=said.jitter)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from rota.core.codec import ARGUMENTS_LIMIT
+from rota.core.host import host_of
 from rota.core.model import Run, Tenant, Trigger
 from rota.core.unique import Conflict, UniqueRun, arguments_key, unique_name
 from rota.errors import BadArguments, NoTenant, StoreUnavailable, TenantNotFound
@@ -96,6 +97,7 @@ class StoreEnqueuer:
                 created_at=now,
                 trigger=Trigger.ENQUEUE,
                 weight=tenant.weight if tenant is not None else 1.0,
+                host=host_of(tenant.url) if tenant is not None else None,
                 retry=options.retry,
                 limit_key=None if options.key is None else _key(options.key, call, job=policy.name),
                 max_attempts=retry.attempts,

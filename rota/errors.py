@@ -20,8 +20,8 @@ RotaError
 ├── NotDecodable (ValueError)           a text that is not JSON, or not of the type asked for
 ├── ResultNotStorable (TypeError)       a job returned what has no JSON form, or too much of it
 ├── NotFound (LookupError)              exit 3
-│   ├── JobNotFound, RunNotFound, RoundNotFound, ScheduleNotFound, TenantNotFound, NothingToImport, CampaignNotFound
-│   ├── FlowNotFound
+│   ├── JobNotFound, QueueNotFound, RunNotFound, RoundNotFound, ScheduleNotFound, TenantNotFound, NothingToImport,
+│   ├── CampaignNotFound, FlowNotFound
 │   ├── RunOrRoundNotFound, NothingNamed
 ├── Refused                             exit 5
 │   ├── SchemaMismatch                  the schema is older than the code, or too new for it
@@ -211,6 +211,12 @@ class JobNotFound(NotFound):
     """No job is registered under this name."""
 
     noun = "job"
+
+
+class QueueNotFound(NotFound):
+    """No job, and no setting, names this queue."""
+
+    noun = "queue"
 
 
 class ScheduleNotFound(NotFound):

@@ -68,7 +68,7 @@ def make_gatekeeper(premises: Premises) -> Gatekeeper:
 
     return Gatekeeper(
         premises.store,
-        standing=Standing(premises.store),
+        standing=Standing(premises.store, limits=premises.limits),
         jobs=premises.jobs,
         zone_of=zone_of,
         catch_up_places=premises.settings.scheduler.max_catch_up_parallel,

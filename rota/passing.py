@@ -79,9 +79,9 @@ def _is_done(store: Store, crew: Crew, clock: Clock) -> bool:
 
 
 def _opens(crew: Crew, clock: Clock) -> bool:
-    """Whether a gate opens now, or a flow moves."""
+    """Whether a gate opens now, a flow moves, or a limit has a place for one that stands aside."""
     now = clock.now()
-    return bool(crew.gatekeeper.open_gates(now) + crew.flows.move(now))
+    return bool(crew.gatekeeper.open_gates(now) + crew.flows.move(now)) or crew.limiter.look(now)[0]
 
 
 def _is_idle(store: Store, crew: Crew) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from rota.clock import Clock
+from rota.core.limits import Limit
 from rota.core.model import Tenant
 from rota.engine.bus import Bus
 from rota.engine.directory import Directory
@@ -22,5 +23,7 @@ class Premises(Struct, frozen=True, kw_only=True):
     directory: Directory
     jobs: Mapping[str, Registered]
     settings: Settings
+    limits: tuple[Limit, ...]
+    """What the code and the settings declare."""
     probe: Callable[[Tenant], object]
     """Connects to a tenant's database, or raises TenantUnavailable."""

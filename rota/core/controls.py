@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from rota.core.limits import Limit
 from rota.core.model import Tenant
 
 
@@ -21,6 +22,7 @@ class ControlKind(StrEnum):
     CIRCUIT = "circuit"
     TENANT = "tenant"
     CAMPAIGN = "campaign"
+    LIMIT = "limit"
 
 
 class Control(Struct, frozen=True, kw_only=True):
@@ -107,6 +109,18 @@ class TenantSetting(Setting, frozen=True, kw_only=True):
     """Its share of a queue beside other tenants, who have 1.0."""
     schedules: Mapping[str, str] = MappingProxyType({})
     """Schedules that it has in place of the general ones: name of the general one to name of its own."""
+
+
+class LimitSetting(Setting, frozen=True, kw_only=True):
+    """A limit that operators set, in place of what the code says of the same (R35).
+
+    The control's name is the limit's own: `job:send_mail`.
+    """
+
+    limit: Limit
+    reason: str
+    author: str | None = None
+    since: datetime
 
 
 def settled(tenant: Tenant, setting: TenantSetting | None) -> Tenant:

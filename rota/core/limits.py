@@ -131,6 +131,30 @@ def parse_rate(text: str) -> Rate:
     return Rate(number=int(number), per=per)
 
 
+def parse_limit(scope: LimitScope, name: str, text: str) -> Limit:
+    """Return the limit that a setting writes: `5`, `100/1m`, both as `5 100/1m`, or `none`.
+
+    Raises:
+        ConfigurationError: it cannot be kept, or is not understood.
+    """
+    running: int | None = None
+    rate: Rate | None = None
+    words = text.split()
+    for word in words if words != ["none"] else ():
+        if "/" in word and rate is None:
+            rate = parse_rate(word)
+        elif word.isdecimal() and len(word) <= 9 and running is None:
+            running = int(word)
+        else:
+            words = []
+    if not words:
+        raise ConfigurationError(
+            f"limit {scope} {name!r}: {text!r} is none; write how many may run, such as 5, a rate, such as 100/1m, or "
+            "both; none lifts it"
+        )
+    return checked(Limit(scope=scope, name=name, running=running, rate=rate))
+
+
 def checked(limit: Limit) -> Limit:
     """Return a limit that can be kept.
 

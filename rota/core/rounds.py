@@ -202,11 +202,13 @@ def tenant_run(
     now: datetime,
     new_id: Callable[[], str],
     weight: float = 1.0,
+    host: str | None = None,
     zone: str = "UTC",
 ) -> Run:
     """Return the run of a round for one tenant, or its only run, before the first gate that it has to pass.
 
-    `zone` is the tenant's, for an H in the zone of the tenant. Repeating it gives a run with the same keys.
+    `host` is that of the tenant's database; `zone` the tenant's, for an H in the zone of the tenant. Repeating it
+    gives a run with the same keys.
     """
     schedule, slot = round_.schedule, round_.slot
     dedupe_key = slot_key(schedule, slot, tenant) if schedule and slot else digest("round", round_.id, tenant or "")
@@ -238,6 +240,7 @@ def tenant_run(
         concurrency_key=line_key(schedule, tenant, trigger=round_.trigger) if schedule and in_line else None,
         batch=expansion.batch,
         weight=weight,
+        host=host,
         overlap=expansion.overlap,
         max_attempts=job.retry.attempts,
     )

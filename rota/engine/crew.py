@@ -18,6 +18,7 @@ from rota.engine.guard import Guard
 from rota.engine.heartbeat import Heartbeat, Timekeeper
 from rota.engine.lag import LagWatch
 from rota.engine.loop import Loop, Service, Waiter
+from rota.engine.openings import Limiter
 from rota.engine.plan import Plan
 from rota.engine.pool import Pool
 from rota.engine.private import cancel_left
@@ -144,6 +145,13 @@ class Crew:
 
     def _loop(self, bus: Bus, name: str, service: Service, *, wake: threading.Event | None = None) -> Loop:
         return Loop(name, service, clock=self._clock, bus=bus, stamps=self.stamps, wake=wake)
+
+    @property
+    def limiter(self) -> Limiter:
+        """What finds places for runs that stand aside for a limit."""
+        limiter = self.services["limiter"]
+        assert isinstance(limiter, Limiter)
+        return limiter
 
     @property
     def prober(self) -> Prober:

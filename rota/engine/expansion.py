@@ -12,6 +12,7 @@ from rota.core.agenda import names_slot, zone_of_tenant
 from rota.core.controls import Paused
 from rota.core.events import TenantsDropped
 from rota.core.gates import parked_gate
+from rota.core.host import host_of
 from rota.core.model import Round, RoundState, Run, Tenant, Trigger
 from rota.core.policy import Job
 from rota.core.rounds import Expansion, parked_run, paused_run, tenant_run
@@ -99,6 +100,7 @@ class Expander:
             now=now,
             new_id=self._clock.new_id,
             weight=tenant.weight,
+            host=host_of(tenant.url),
             zone=zone_of_tenant(tenant, self._default_zone),
         )
         if round_.trigger is not Trigger.SCHEDULE:

@@ -10,6 +10,7 @@ from rota.core.agenda import Agenda, agenda, agenda_of, is_of_tenants, names_slo
 from rota.core.campaign import Campaign, readable
 from rota.core.controls import ControlKind
 from rota.core.gates import campaign_batch, first_gate
+from rota.core.host import host_of
 from rota.core.model import Round, RoundState, Run, Schedule, SlotState, Tenant, Trigger
 from rota.core.policy import Job, Overlap
 from rota.core.rounds import Expansion, digest, line_key, tenant_run
@@ -155,6 +156,7 @@ class Planner:
         expansion = Expansion(
             args=self._schedule.args, overlap=Overlap.QUEUE_ALL, user_id=self._schedule.user_id, since=since
         )
+        whose = self._tenants[tenant] if tenant is not None else None
         made = tenant_run(
             _made_up_round(round_, self._campaign),
             expansion,
@@ -162,10 +164,11 @@ class Planner:
             tenant=tenant,
             now=self._clock.now(),
             new_id=self._clock.new_id,
+            weight=whose.weight if whose is not None else 1.0,
+            host=host_of(whose.url) if whose is not None else None,
         )
-        weight = self._tenants[tenant].weight if tenant is not None else 1.0
         due_at = made.due_at if round_.slot is None else stands_at(self._campaign, round_.slot)
-        ours = replace(made, batch=self._batch, weight=weight, due_at=due_at)
+        ours = replace(made, batch=self._batch, due_at=due_at)
         return replace(ours, held_by=first_gate(ours, self._job))
 
     def _rounds_of(self, slots: Sequence[datetime]) -> dict[datetime, Round]:

@@ -11,6 +11,7 @@ from rota.engine.bus import Bus
 from rota.engine.gatekeeper import Gatekeeper
 from rota.engine.lag import Watched
 from rota.engine.loop import Service
+from rota.engine.openings import Limiter
 from rota.engine.plan import Plan
 from rota.engine.pool import Pool
 from rota.engine.scheduler import Resumer, Scheduler
@@ -64,6 +65,7 @@ def services(
             store, clock=clock, bus=bus, lease=plan.lease, every=min(RESCUE, plan.lease / 5)
         ),
         "promoter": maintenance.Promoter(store),
+        "limiter": Limiter(store, standing=gatekeeper.standing, openings=worker.openings, wake=worker.wake),
         "gatekeeper": gatekeeper,
         "closer": maintenance.RoundCloser(store, bus=bus),
         "pruner": maintenance.Pruner(

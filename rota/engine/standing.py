@@ -1,14 +1,15 @@
-"""What is paused or parked now, as this process knows it."""
+"""What is paused or parked now, and what limits hold, as this process knows it."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import msgspec
 from msgspec import Struct
 
-from rota.core.controls import Circuit, Control, ControlKind, Pause, Paused
+from rota.core.controls import Circuit, Control, ControlKind, LimitSetting, Pause, Paused
+from rota.core.limits import Limit, merged
 from rota.ports import Store
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -35,14 +36,18 @@ class Standing:
     While the store is away, what was known last stands. Its fields may be read from any thread.
     """
 
-    def __init__(self, store: Store, *, every: timedelta = timedelta(seconds=1)) -> None:
+    def __init__(self, store: Store, *, limits: Sequence[Limit] = (), every: timedelta = timedelta(seconds=1)) -> None:
+        """`limits`: what the code declares."""
         self._store = store
         self._every = every
+        self._declared = tuple(limits)
         self._known = Known()
         self.paused_jobs: frozenset[str] = frozenset()
         self.paused_queues: frozenset[str] = frozenset()
         self.held_tenants: frozenset[str] = frozenset()
         """Paused and parked ones: nothing of theirs begins."""
+        self.limits: tuple[Limit, ...] = merged(self._declared, ())
+        """What holds for all who claim: what the code declares, and what operators set in its place."""
 
     def tick(self, now: datetime) -> timedelta:
         controls = self._store.controls()
@@ -51,6 +56,9 @@ class Standing:
             pauses={(pause.kind, pause.name): pause for _, pause in pauses if not pause.is_over(now)},
             circuits=dict(_circuits(controls)),
         ))  # fmt: skip
+        limits = merged(self._declared, _limits(controls))
+        if limits != self.limits:
+            self.limits = limits
         for control, pause in pauses:
             if pause.is_over(now):
                 # Of several processes one does it; and a pause that was just made longer stays.
@@ -95,3 +103,12 @@ def _circuits(controls: Iterable[Control]) -> Iterable[tuple[str, Circuit]]:
                 yield control.name, Circuit.of(control)
             except msgspec.MsgspecError as error:
                 log.error("the circuit of tenant %s cannot be read and is passed over: %s", control.name, error)
+
+
+def _limits(controls: Iterable[Control]) -> Iterable[Limit]:
+    for control in controls:
+        if control.kind is ControlKind.LIMIT:
+            try:
+                yield LimitSetting.of(control).limit
+            except msgspec.MsgspecError as error:
+                log.error("the limit %s cannot be read and is passed over: %s", control.name, error)

@@ -26,6 +26,7 @@ from rota.engine.bus import Bus
 from rota.engine.circuits import Circuits
 from rota.engine.holdings import Holdings
 from rota.engine.hosts import NOBODY, Hosts
+from rota.engine.openings import Openings
 from rota.engine.pool import Pair, Pool
 from rota.engine.prefetch import MOST
 from rota.engine.standing import Standing
@@ -81,6 +82,7 @@ class Worker:
         self._jobs = jobs
         self._queues = queues
         self._standing = standing
+        self.openings: Openings = Openings(standing)
         self._holdings = Holdings(pools, queues=queues)
         self._circuits = circuits
         self._hosts = hosts
@@ -164,9 +166,10 @@ class Worker:
             self._give_back_unheard_of(now)
             self._in_doubt = False
         settlements = self._collect(now)
+        reopened = self.openings.after(settlements)
         more = False
         for pool in self._holdings.pools:
-            request = None if self._draining else self._request(pool, asked_at)
+            request = None if self._draining else self._request(pool, asked_at, reopened)
             if request is None and not settlements:
                 continue
             self._in_doubt = self._in_doubt or request is not None
@@ -247,7 +250,7 @@ class Worker:
             self._holdings.forget((attempt.run.id, attempt.run.token))
         return list(self._unsettled)
 
-    def _request(self, pool: Pool, at: float) -> ClaimRequest | None:
+    def _request(self, pool: Pool, at: float, reopened: tuple[str, ...]) -> ClaimRequest | None:
         free = pool.room(at=at)
         shares = self._holdings.shares(free) if free > 0 else {}
         paused = self._standing.paused_queues
@@ -263,6 +266,8 @@ class Worker:
             lease=self._lease,
             except_jobs=frozenset(self._unknown).union(self._standing.paused_jobs, *others),
             except_tenants=self._standing.held_tenants | self._on_full_hosts(),
+            limits=self.openings.limits,
+            reopened=reopened,
         )
 
     def _on_full_hosts(self) -> frozenset[str]:

@@ -113,6 +113,8 @@ def _convert(kind: Any, value: object) -> object:
         return _names(value)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return _choice(kind, value)
+    if kind == Mapping[str, str]:
+        return _texts(value)
     return _places(value)
 
 
@@ -179,6 +181,22 @@ def _places(value: object) -> Mapping[str, int]:
     if isinstance(parsed, dict) and all(name and type(count) is int for name, count in parsed.items()):
         return MappingProxyType(dict(parsed))
     raise ValueError(f"{value!r} must name queues with their places: mail:4,default:8")
+
+
+def _texts(value: object) -> Mapping[str, str]:
+    """Read `{ mail = "5" }`, `mail:5,report:10/1s` or `{"mail": "5"}`; a number may be without quotes."""
+    parsed = value
+    if isinstance(value, str) and not value.lstrip().startswith("{"):
+        pairs = [item.rpartition(":") for item in value.split(",") if item.strip()]
+        parsed = {name.strip(): text.strip() for name, _, text in pairs}
+    elif isinstance(value, str):
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = None
+    if isinstance(parsed, dict) and all(name and type(text) in (int, str) for name, text in parsed.items()):
+        return MappingProxyType({name: str(text) for name, text in parsed.items()})
+    raise ValueError(f"{value!r} must name what is limited, each with its limit: mail:5,report:10/1s")
 
 
 def _count(number: str) -> int | None:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from rota.core.duration import duration_text
+from rota.core.limits import Limit, LimitScope, parse_limit
 from rota.core.policy import Retry
 from rota.core.safe import masked
 from rota.core.size import Size, size_text
@@ -151,6 +152,40 @@ class TenantSettings(Struct, frozen=True, kw_only=True):
     """Whether a source that lists nobody is right. Otherwise it fails the round."""
 
 
+class LimitSettings(Struct, frozen=True, kw_only=True):
+    """How many runs run at once, and how many begin in a while, over all processes: `5`, `100/1m`, or `5 100/1m`. They
+    win over what the code says, and give way to `rota limits set`. `"*"` is each one apart; `none` lifts a limit."""
+
+    job: Mapping[str, str] = MappingProxyType({})
+    """Of jobs: `{ send_mail = "5" }`."""
+    queue: Mapping[str, str] = MappingProxyType({})
+    """Of queues."""
+    tenant: Mapping[str, str] = MappingProxyType({})
+    """Of tenants: `{ "*" = "2" }`."""
+    key: Mapping[str, str] = MappingProxyType({})
+    """Of keys that enqueues name: `{ smtp = "10/1s" }`."""
+    host: Mapping[str, str] = MappingProxyType({})
+    """Of hosts of tenants' databases."""
+
+    def read(self) -> list[Limit]:
+        """Return them as the values that stores count.
+
+        Raises:
+            ConfigurationError: names the limit that is not understood.
+        """
+        return [
+            parse_limit(scope, name, text)
+            for scope, texts in (
+                (LimitScope.JOB, self.job),
+                (LimitScope.QUEUE, self.queue),
+                (LimitScope.TENANT, self.tenant),
+                (LimitScope.KEY, self.key),
+                (LimitScope.HOST, self.host),
+            )
+            for name, text in texts.items()
+        ]
+
+
 class RetrySettings(Struct, frozen=True, kw_only=True):
     """How failed runs are repeated where the job does not say."""
 
@@ -218,6 +253,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     scheduler: SchedulerSettings = SchedulerSettings()
     worker: WorkerSettings = WorkerSettings()
     tenants: TenantSettings = TenantSettings()
+    limits: LimitSettings = LimitSettings()
     retry: RetrySettings = RetrySettings()
     retention: RetentionSettings = RetentionSettings()
     logging: LoggingSettings = LoggingSettings()
@@ -273,6 +309,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         ):
             if duration <= timedelta(0):
                 raise ConfigurationError(f"{key} is {duration_text(duration)}: it must be longer than nothing")
+        self.limits.read()
         self._check_lease()
 
     def _check_lease(self) -> None:

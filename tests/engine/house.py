@@ -43,7 +43,7 @@ class Driven:
     def once(self) -> None:
         """Let each service do one pass."""
         now = self.clock.now()
-        for name in ("standing", "scheduler", "promoter", "gatekeeper", "flows", "campaigns"):
+        for name in ("standing", "scheduler", "promoter", "limiter", "gatekeeper", "flows", "campaigns"):
             self.crew.services[name].tick(now)
         self.crew.worker.tick(now)
         self.crew.services["closer"].tick(now)
