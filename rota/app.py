@@ -104,6 +104,9 @@ class Rota:
         flows = Flows(footing, self._enqueuer)
         self.chain, self.batch, self.flow = flows.chain, flows.batch, flows.find
         """Make chains and batches, and find them again; see `Flows`."""
+        self._hand_out_operations(footing)
+
+    def _hand_out_operations(self, footing: Footing) -> None:
         self.schedules: Schedules = Schedules(footing)
         self.pauses: Pauses = Pauses(footing)
         self.limits: Limits = Limits(footing)
