@@ -57,6 +57,12 @@ def mariadb_server(pytestconfig: pytest.Config) -> servers.Server:
     return _server(pytestconfig, "mariadb")
 
 
+@pytest.fixture(scope="session")
+def redis_server(pytestconfig: pytest.Config) -> servers.Server:
+    """A private Redis server."""
+    return _server(pytestconfig, "redis")
+
+
 @pytest.fixture
 def postgres_database(postgres_server: servers.Server) -> str:
     """The URL of a fresh PostgreSQL database. It goes with the server: to drop it would wait for a checkpoint."""
@@ -67,6 +73,12 @@ def postgres_database(postgres_server: servers.Server) -> str:
 def mariadb_database(mariadb_server: servers.Server) -> str:
     """The URL of a fresh MariaDB database. It goes with the server."""
     return mariadb_server.create_database()
+
+
+@pytest.fixture
+def redis_database(redis_server: servers.Server) -> str:
+    """The URL of a Redis database that nobody has used. It goes with the server."""
+    return redis_server.create_database()
 
 
 def _server(config: pytest.Config, kind: str) -> servers.Server:

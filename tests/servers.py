@@ -27,14 +27,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import msgspec
+from redis import Redis
+from redis.exceptions import RedisError
 from sqlalchemy import URL, NullPool, create_engine
 from sqlalchemy.exc import OperationalError
 
 HOST = "127.0.0.1"
 CONNECTIONS = 200
+DATABASES = 4096
+"""Of a Redis, whose databases are numbered: one for each test that asks for one."""
 PREFIX = "rota-servers-"
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -62,16 +66,21 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def admin_url(self) -> str:
         """The URL of a database that is always there, to create others from."""
-        return self.url("postgres" if self.kind == "postgres" else "")
+        return self.url({"postgres": "postgres", "redis": "0"}.get(self.kind, ""))
 
     def url(self, database: str) -> str:
-        """Return the SQLAlchemy URL of a database on this server, with its password."""
+        """Return the URL of a database on this server, with its password."""
+        if self.kind == "redis":
+            return f"redis://:{self.password}@{self.host}:{self.port}/{database}"
         driver = "postgresql+psycopg" if self.kind == "postgres" else "mysql+pymysql"
         made = URL.create(driver, self.user, self.password, self.host, self.port, database or None)
         return made.render_as_string(hide_password=False)
 
     def create_database(self, name: str | None = None) -> str:
         """Create a database, under a name nobody else has if none is given, and return its URL."""
+        if self.kind == "redis":
+            # They are there, and numbered; all processes of a session count together.
+            return self.url(str(self.command("INCR", "databases")))
         name = name or unique_name()
         self.execute("CREATE DATABASE {}", name)
         return self.url(name)
@@ -81,6 +90,21 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         forced = " WITH (FORCE)" if self.kind == "postgres" else ""
         self.execute("DROP DATABASE IF EXISTS {}" + forced, name)
 
+    def command(self, *words: str) -> Any:
+        """Execute one command of Redis as the administrator."""
+        with Redis.from_url(self.admin_url, socket_timeout=10) as client:
+            return client.execute_command(*words)
+
+    def is_answering(self) -> bool:
+        """Ask it something, and return whether it answers."""
+        with suppress(OperationalError, RedisError):
+            if self.kind == "redis":
+                self.command("PING")
+            else:
+                self.execute("SELECT 1")
+            return True
+        return False
+
     @contextmanager
     def database(self, name: str | None = None) -> Iterator[str]:
         """Create a database for the time of the block and yield its URL."""
@@ -89,7 +113,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         try:
             yield url
         finally:
-            self.drop_database(name)
+            if self.kind != "redis":
+                self.drop_database(name)
 
     def execute(self, statement: str, *names: str) -> None:
         """Run one statement as the administrator, outside a transaction, with `{}` for each quoted name."""
@@ -118,6 +143,13 @@ def mariadb() -> Iterator[Server]:
     """Start a private MariaDB for the time of the block."""
     with session() as directory:
         yield running(directory, "mariadb")
+
+
+@contextmanager
+def redis() -> Iterator[Server]:
+    """Start a private Redis for the time of the block: append-only file, no eviction."""
+    with session() as directory:
+        yield running(directory, "redis")
 
 
 @contextmanager
@@ -197,10 +229,11 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """How one kind of server is found, created, started and asked to stop."""
 
     account: str
-    """The system account it runs under when the tests run as root, which both servers refuse."""
+    """The system account it runs under when the tests run as root, which most servers refuse."""
     programs: Callable[[], Mapping[str, str]]
     create: Callable[[Path, str], Sequence[str]]
-    """Given an empty directory and a password: write its settings, return the command that creates its files."""
+    """Given an empty directory and a password: write its settings, return the command that creates its files, if there
+    is any to create."""
     serve: Callable[[Path, int], Sequence[str]]
     """Given the same directory and a port: the command that runs it in the foreground."""
     stop_signal: signal.Signals
@@ -244,6 +277,21 @@ def _mariadb_serve(home: Path, port: int) -> Sequence[str]:
     return [_mariadb_programs()["mariadbd"], "--no-defaults", *files, *options, *charset, account]
 
 
+def _redis_programs() -> Mapping[str, str]:
+    return _found("redis-server", ["redis-server"], first=None)
+
+
+def _redis_create(home: Path, password: str) -> Sequence[str]:
+    (home / "redis.conf").write_text(
+        f"requirepass {password}\ndir {home}/data\nappendonly yes\nsave ''\ndatabases {DATABASES}\n"
+    )
+    return []
+
+
+def _redis_serve(home: Path, port: int) -> Sequence[str]:
+    return [_redis_programs()["redis-server"], f"{home}/redis.conf", "--port", str(port), "--bind", HOST]
+
+
 KINDS: Mapping[str, Kind] = {
     "postgres": Kind(
         account="postgres",
@@ -257,6 +305,13 @@ KINDS: Mapping[str, Kind] = {
         programs=_mariadb_programs,
         create=_mariadb_create,
         serve=_mariadb_serve,
+        stop_signal=signal.SIGTERM,
+    ),
+    "redis": Kind(
+        account="redis",
+        programs=_redis_programs,
+        create=_redis_create,
+        serve=_redis_serve,
         stop_signal=signal.SIGTERM,
     ),
 }
@@ -300,7 +355,7 @@ def _start(kind: Kind, name: str, home: Path, log: IO[bytes]) -> tuple[Server, s
     if account:
         for path in (home, *home.iterdir()):
             shutil.chown(path, account, account)
-    if code := _spawn(create, account, home, log).wait(START_SECONDS):
+    if create and (code := _spawn(create, account, home, log).wait(START_SECONDS)):
         raise ServerFailed(f"{create[0]} ended with {code}")
     for _ in range(3):
         # The port is free now, not promised: somebody else may take it before the server does.
@@ -341,8 +396,7 @@ def _is_up(server: Server, process: subprocess.Popen[bytes]) -> bool:
     """Wait until the server answers; False when it ended or is too slow."""
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
-        with suppress(OperationalError):
-            server.execute("SELECT 1")
+        if server.is_answering():
             return True
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.05)

@@ -20,6 +20,9 @@ from rota.errors import ConfigurationError
 
 DEFAULT = "default"
 
+NOTHING_TO_MIGRATE = ("sqlite", "memory", "redis", "valkey")
+"""What the URLs of stores begin with that any process may set up: they are its own, or there is nothing to create."""
+
 LEAST_CAPTURED = Size(16 << 10)
 """Below this the head and the tail of a log would be a line or two."""
 
@@ -60,8 +63,8 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     """The one store: runs, history, schedules, leases."""
 
     url: str = "sqlite:///rota.db"
-    """Where the store is: `sqlite:///file`, `postgresql://…`, `mysql://…`, `mariadb://…`, `memory://`, `blackhole://`.
-    `env:NAME` reads it from that environment variable. A secret: also as `url_file`."""
+    """Where the store is: `sqlite:///file`, `postgresql://…`, `mysql://…`, `mariadb://…`, `redis://…`, `memory://`,
+    `blackhole://`. `env:NAME` reads it from that environment variable. A secret: also as `url_file`."""
     table_prefix: str = "rota_"
     """What the names of all tables start with."""
     schema: str = ""
@@ -70,7 +73,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     """Connections that one process keeps open to the store."""
     migrate: Migrate | None = None
     """What opening the store does about its schema: `auto` brings it up to date, `check` refuses one that does not
-    fit, `off` asks nothing. Unset: `auto` on SQLite and in development, `check` elsewhere."""
+    fit, `off` asks nothing. Unset: `auto` on SQLite, on Redis and in development, `check` elsewhere."""
 
     def __repr__(self) -> str:
         # Settings end up in logs and tracebacks; the password of the store does not (R65).
@@ -268,7 +271,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         """Return what to do about the schema of the store at `url`."""
         if self.store.migrate is not None:
             return self.store.migrate
-        relaxed = self.mode is Mode.DEVELOPMENT or url.startswith(("sqlite", "memory"))
+        relaxed = self.mode is Mode.DEVELOPMENT or url.startswith(NOTHING_TO_MIGRATE)
         return Migrate.AUTO if relaxed else Migrate.CHECK
 
     def check(self) -> None:

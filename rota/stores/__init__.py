@@ -1,13 +1,14 @@
-"""Where runs are kept: memory, SQLite, PostgreSQL, MariaDB and MySQL, or nowhere."""
+"""Where runs are kept: memory, SQLite, PostgreSQL, MariaDB and MySQL, Redis, or nowhere."""
 
 from typing import TYPE_CHECKING
 
-from rota.errors import ConfigurationError
+from rota.errors import ConfigurationError, MissingExtra
 
 if TYPE_CHECKING:
     from rota.ports import Store
 
-SCHEMES = ("memory://", "blackhole://", "sqlite:///", "postgresql://", "mysql://", "mariadb://")
+SCHEMES = ("memory://", "blackhole://", "sqlite:///", "postgresql://", "mysql://", "mariadb://", "redis://")
+REDIS = ("redis", "rediss", "valkey", "valkeys")
 
 
 def open_store(
@@ -33,6 +34,13 @@ def open_store(
         from rota.stores.blackhole import BlackHole
 
         return BlackHole()
+    if kind in REDIS:
+        try:
+            from rota.stores.redis.opening import open_redis
+        except ImportError as error:
+            raise MissingExtra("redis", needed_for="a Redis store") from error
+
+        return open_redis(url, prefix=table_prefix, pool_size=pool_size)
     if kind not in ("sqlite", "postgresql", "mysql", "mariadb"):
         raise ConfigurationError(f"unknown store {scheme!r}: {', '.join(SCHEMES)} are known")
     from rota.stores.sql.opening import open_sql

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.queries import AuditQuery
+from rota.stores.memory_query import is_entry_meant
 
 
 class Controls:
@@ -52,7 +53,7 @@ class Audit:
 
     def meant(self, query: AuditQuery) -> list[AuditEntry]:
         """Return the entries asked for, newest first."""
-        meant = (entry for entry in self._by_id.values() if _is_meant(entry, query))
+        meant = (entry for entry in self._by_id.values() if is_entry_meant(entry, query))
         return heapq.nlargest(query.limit, meant, key=lambda entry: entry.id)
 
     def prune(self, before: datetime, *, limit: int) -> int:
@@ -64,17 +65,3 @@ class Audit:
 
     def _ids_before(self, before: datetime) -> Iterable[tuple[datetime, str]]:
         return [(entry.at, entry.id) for entry in self._by_id.values() if entry.at < before]
-
-
-def _is_meant(entry: AuditEntry, query: AuditQuery) -> bool:
-    return (
-        query.actor in (None, entry.actor)
-        and (query.action is None or _is_action(entry.action, query.action))
-        and query.target in (None, entry.target)
-        and (query.since is None or entry.at >= query.since)
-        and (query.before_id is None or entry.id < query.before_id)
-    )
-
-
-def _is_action(action: str, wanted: str) -> bool:
-    return action.startswith(wanted) if wanted.endswith(".") else action == wanted

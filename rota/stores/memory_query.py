@@ -1,10 +1,11 @@
-"""Which runs, rounds and schedules a query means, for the `MemoryStore`."""
+"""Which runs, rounds, schedules and entries of the audit a query means, where the store itself cannot say it."""
 
 from collections.abc import Collection
 from datetime import datetime
 
+from rota.core.controls import AuditEntry
 from rota.core.model import Round, Run, Schedule
-from rota.queries import RoundQuery, RunQuery, ScheduleQuery
+from rota.queries import AuditQuery, RoundQuery, RunQuery, ScheduleQuery
 
 
 def is_run_meant(run: Run, query: RunQuery) -> bool:
@@ -47,6 +48,21 @@ def is_schedule_meant(schedule: Schedule, query: ScheduleQuery) -> bool:
         and (query.pause_over is None or _is_by(schedule.paused_until, query.pause_over))
         and (query.after is None or schedule.name > query.after)
     )
+
+
+def is_entry_meant(entry: AuditEntry, query: AuditQuery) -> bool:
+    """Whether the entry of the audit is one of those asked for."""
+    return (
+        query.actor in (None, entry.actor)
+        and (query.action is None or _is_action(entry.action, query.action))
+        and query.target in (None, entry.target)
+        and (query.since is None or entry.at >= query.since)
+        and (query.before_id is None or entry.id < query.before_id)
+    )
+
+
+def _is_action(action: str, wanted: str) -> bool:
+    return action.startswith(wanted) if wanted.endswith(".") else action == wanted
 
 
 def within(instant: datetime | None, since: datetime | None, until: datetime | None) -> bool:

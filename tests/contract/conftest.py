@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from rota.ports import Store
 from rota.stores.memory import MemoryStore
 
-KINDS = ("memory", "sqlite", "postgres", "mariadb")
+KINDS = ("memory", "sqlite", "postgres", "mariadb", "redis")
 KEPT = ("schema", "meta")
 """Tables that tell the schema; all others are emptied."""
 
@@ -39,6 +40,23 @@ class Database:
     def close(self) -> None:
         self.store.close()
         self._engine.dispose()
+
+
+class RedisDatabase:
+    """The same on Redis."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._client = Redis.from_url(url)
+        self.store = _open(url)
+
+    def empty(self) -> None:
+        self._client.flushdb()
+        self.store.setup()
+
+    def close(self) -> None:
+        self.store.close()
+        self._client.close()
 
 
 def _tables(connection: Connection) -> list[str]:
@@ -68,6 +86,13 @@ def mariadb_emptied(mariadb_server: Any) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
+def redis_emptied(redis_server: Any) -> Iterator[RedisDatabase]:
+    database = RedisDatabase(redis_server.create_database())
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
 def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database file with the schema."""
     path = tmp_path_factory.mktemp("sqlite") / "empty.db"
@@ -89,8 +114,8 @@ def begin_anew(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Ite
     opened: list[Store] = []
 
     def begin() -> Store:
-        if kind in ("postgres", "mariadb"):
-            database: Database = request.getfixturevalue(f"{kind}_emptied")
+        if kind in ("postgres", "mariadb", "redis"):
+            database: Database | RedisDatabase = request.getfixturevalue(f"{kind}_emptied")
             database.empty()
             return database.store
         if kind == "memory":

@@ -395,7 +395,7 @@ class Machine(RuleBasedStateMachine):
         assert {run.state for run in gated if not run.state.is_final} <= {State.SCHEDULED}
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb", "redis"])
 def test_any_sequence_of_calls_leaves_what_it_leaves_in_memory(kind, begin_anew):
     class OnThisStore(Machine):
         @initialize()

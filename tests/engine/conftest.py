@@ -5,5 +5,6 @@ from tests.contract.conftest import (  # noqa: F401  # fixtures are found by the
     kind,
     mariadb_emptied,
     postgres_emptied,
+    redis_emptied,
     sqlite_file,
 )

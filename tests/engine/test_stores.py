@@ -57,7 +57,7 @@ TELLING: dict[ModuleType, Sequence[str]] = {
 NAMES = [pytest.param(module, name, id=name.removeprefix("test_")) for module in TELLING for name in TELLING[module]]
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb", "redis"])
 @pytest.mark.parametrize(("module", "name"), NAMES)
 def test_it_is_the_same_on_every_store(
     module: ModuleType, name: str, begin_anew: Callable[[], Store], monkeypatch: pytest.MonkeyPatch

@@ -10,8 +10,8 @@ from rota.stores.sql import sqlite
 from rota.stores.sql.database import Database
 from rota.stores.sql.dialects import Dialect
 from rota.stores.sql.store import SqlStore
-from rota.stores.sql.waking import Waking
 from rota.stores.sql.watching import SOURCES
+from rota.stores.waking import Waking
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 

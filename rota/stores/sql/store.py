@@ -65,7 +65,7 @@ from rota.stores.sql import (
 from rota.stores.sql.audit import meant, prune, told
 from rota.stores.sql.database import Database, Link
 from rota.stores.sql.dialects import KeyTaken
-from rota.stores.sql.waking import Waking
+from rota.stores.waking import Waking
 
 T = TypeVar("T")
 

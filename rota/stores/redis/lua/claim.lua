@@ -1,0 +1,4 @@
+-- uses: runs progress claiming
+begin_small()
+local chosen = claim(request, request.now)
+return claimed_runs(chosen, finish())

@@ -1,0 +1,4 @@
+-- uses: runs line
+local accepted = accept(request.runs, tonumber(request.now))
+finish()
+return packed(accepted)

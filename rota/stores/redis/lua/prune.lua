@@ -1,0 +1,72 @@
+-- uses: runs rounds logs
+begin_small()
+
+-- Collect ended runs that may go, oldest end first. Never one whose slot's key is still needed, nor the last one of a
+-- schedule and tenant (R72).
+local function collect(old, name, before)
+    local n, start = 0, 0
+    while n < request.limit do
+        local ids = call('ZRANGEBYSCORE', name, '-inf', string.format('(%.17g', before), 'LIMIT', start, 500)
+        for _, run in ipairs(named(ids)) do
+            local is_last = run.schedule
+                and call('HGET', key('last'), pair(run.schedule, run.tenant and '=' .. run.tenant or '')) == run.id
+            if not is_last and (not run.slot or tonumber(run.slot) < request.slots_before) then
+                old[#old + 1], n = run, n + 1
+            end
+        end
+        if #ids < 500 then
+            return
+        end
+        start = start + 500
+    end
+end
+
+local old = {}
+collect(old, key('good'), request.succeeded_before)
+collect(old, key('bad'), request.failed_before)
+table.sort(old, function(one, other)
+    local first, second = tonumber(one.ended_at), tonumber(other.ended_at)
+    if first ~= second then
+        return first < second
+    end
+    return one.id < other.id
+end)
+local n = math.min(#old, request.limit)
+for i = 1, n do
+    delete(old[i])
+    delete_log(old[i].id)
+end
+finish()
+
+local latest = math.max(request.succeeded_before, request.failed_before)
+for _, id in ipairs(call('ZRANGEBYSCORE', key('rounds-ended'), '-inf', string.format('(%.17g', latest))) do
+    local round = call('EXISTS', key('round', id)) == 0 and get_round(id)
+    local before = round and (round.state == 'failed' and request.failed_before or request.succeeded_before)
+    if round and tonumber(round.ended_at) < before
+        and (not round.slot or tonumber(round.slot) < request.slots_before) then
+        call('HDEL', ROUNDS, id)
+        call('ZREM', key('rounds-ended'), id)
+        call('ZREM', key('round-ids'), id)
+        local slot = round_slot(round)
+        if slot then
+            call('HDEL', key('round-slots'), slot)
+        end
+    end
+end
+
+local chunks = call('ZRANGEBYSCORE', LOG_TIMES, '-inf', string.format('(%.17g', request.logs_before), 'LIMIT', 0,
+    request.limit)
+for _, member in ipairs(chunks) do
+    delete_chunk(string.sub(member, 13), string.sub(member, 1, 12))
+end
+
+if request.audit_before then
+    local entries = call('ZRANGEBYSCORE', key('audit-at'), '-inf', string.format('(%.17g', request.audit_before), 'LIMIT',
+        0, request.limit)
+    for _, id in ipairs(entries) do
+        call('ZREM', key('audit-at'), id)
+        call('ZREM', key('audit-ids'), id)
+        call('HDEL', key('audit'), id)
+    end
+end
+return array({pack(n), pack(#chunks)})
