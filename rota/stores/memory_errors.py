@@ -39,7 +39,7 @@ class Errors:
     def meant(self, query: ErrorQuery) -> list[ErrorRecord]:
         """Return the records asked for, last met first."""
         meant = [met for met in self._met.values() if _is_meant(met, query)]
-        first = heapq.nsmallest(query.limit, meant, key=lambda met: _order(key_of(met.record)))
+        first = heapq.nsmallest(query.limit, meant, key=lambda met: order(key_of(met.record)))
         return [_with_tenants(met) for met in first]
 
     def prune(self, before: datetime, *, limit: int) -> None:
@@ -87,7 +87,8 @@ def _with_tenants(met: Met) -> ErrorRecord:
     return replace(met.record, tenants=len(met.tenants), top=dict(most))
 
 
-def _order(key: ErrorKey) -> tuple[float, str, str]:
+def order(key: ErrorKey) -> tuple[float, str, str]:
+    """Sort as a list of records stands: last met first, then by job and fingerprint."""
     return -key.last_at.timestamp(), key.job, key.fingerprint
 
 
@@ -99,7 +100,7 @@ def _is_meant(met: Met, query: ErrorQuery) -> bool:
         and (query.fingerprint is None or record.fingerprint.startswith(query.fingerprint))
         and (query.since is None or record.last_at >= query.since)
         and (query.until is None or record.last_at < query.until)
-        and (query.before is None or _order(key_of(record)) > _order(query.before))
+        and (query.before is None or order(key_of(record)) > order(query.before))
     )
 
 

@@ -368,6 +368,8 @@ def names_of(kind):
     def names(store) -> set[str]:
         if kind == "memory":
             return set(store._uniques._given)
+        if kind == "redis":
+            return {name.decode() for name in store._server.ask("HKEYS", store._server.key("uniques"))}
         return {name for [name] in store._database.read(lambda link: link.all("SELECT name FROM {uniques}"))}
 
     return names

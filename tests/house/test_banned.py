@@ -98,7 +98,7 @@ SECONDS_EXCEPTIONS = {
 
 STORE_FILES_EXCEPTIONS = {
     "rota/stores/sql/sqlite.py: Path('/proc/self/mounts').read_text": "the kernel's table of mounts",
-    "rota/stores/redis/scripts.py: (files('rota.stores.redis') / 'lua' / path).read_text": "scripts that come with the package",
+    "rota/stores/redis/scripts.py: (files('rota.stores.redis') / 'lua' / path).read_text": "scripts of the package",
     "rota/stores/waking.py: self._source.open": "a connection, by our own protocol",
 }
 

@@ -27,6 +27,7 @@ from rota.core.model import (
 )
 from rota.core.part import Part
 from rota.core.policy import Overlap, Retry
+from rota.core.tally import LONGEST_MESSAGE, tallies
 from rota.stores.redis.records import (
     AttemptRecord,
     ProgressRecord,
@@ -106,7 +107,7 @@ def error_json(error: ErrorReport | None) -> str | None:
         return to_json(error)
     except UnicodeEncodeError:
         # File names and broken input come with lone surrogates; a run must not stay open for one.
-        words = {"type": clean(error.type), "message": clean(error.message), "traceback": clean(error.traceback)}
+        words = {name: clean(getattr(error, name)) for name in ("type", "message", "traceback", "place")}
         return to_json(msgspec.structs.replace(error, **words))
 
 
@@ -241,7 +242,19 @@ def settlement_record(settlement: Settlement) -> SettlementRecord:
         lease_until=micros_if(settlement.lease_until),
         is_expanded=settlement.expanded is not None,
         expanded=settlement.expanded,
+        met=_met(settlement),
     )
+
+
+def _met(settlement: Settlement) -> dict[str, str] | None:
+    """Return the error that a settlement's attempt is counted under; None when it met none."""
+    found = tallies([settlement]) if settlement.error is not None else []
+    return {
+        "fingerprint": found[0].fingerprint,
+        "type": clean(found[0].error.type),
+        "message": clean(found[0].error.message[:LONGEST_MESSAGE]),
+        "place": clean(found[0].error.place),
+    } if found else None
 
 
 def attempt_of(record: AttemptRecord) -> Attempt:

@@ -10,6 +10,7 @@ from rota.clock import from_micros
 from rota.core.controls import AuditEntry
 from rota.core.model import Run
 from rota.queries import ClaimRequest, InLine, Renewed
+from rota.stores.redis import limits
 from rota.stores.redis.audit import told
 from rota.stores.redis.mapping import MICROSECOND, clean, kept_stamps, micros, run_of, run_record
 from rota.stores.redis.records import RunRecord
@@ -61,6 +62,8 @@ def wanted(request: ClaimRequest) -> dict[str, Any]:
         "lease": request.lease // MICROSECOND,
         "except_jobs": list(request.except_jobs),
         "except_tenants": list(request.except_tenants),
+        "limits": limits.told(request.limits),
+        "reopened": request.reopened,
     }
 
 

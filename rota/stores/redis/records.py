@@ -101,6 +101,31 @@ class SettlementRecord(Struct, kw_only=True, omit_defaults=True):
     lease_until: Whole | None = None
     is_expanded: bool = False
     expanded: int | None = None
+    met: dict[str, str] | None = None
+    """The error that its attempt is counted under."""
+
+
+class MetRecord(Struct, kw_only=True, omit_defaults=True):
+    """An error of a job, over all runs."""
+
+    job: str
+    fingerprint: str
+    type: str
+    first_at: Whole
+    last_at: Whole
+    number: int
+    message: str = ""
+    place: str = ""
+    last_run_id: str = ""
+
+
+class GivenRecord(Struct, kw_only=True, omit_defaults=True):
+    """What a name was given to last."""
+
+    run_id: str
+    scope: str
+    at: Whole
+    kept_until: Whole | None = None
 
 
 class RoundRecord(Struct, kw_only=True, omit_defaults=True):

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from rota.clock import from_micros
 from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.cron_jobs import CronJobRow
+from rota.core.limits import Limit, LimitUse
 from rota.core.model import (
+    ErrorRecord,
     Firing,
     LogChunk,
     Note,
@@ -20,12 +22,14 @@ from rota.core.model import (
     State,
     WorkerRecord,
 )
+from rota.core.unique import UniqueRun
 from rota.queries import (
     EVERY_SCHEDULE,
     NO_LINES,
     AuditQuery,
     ClaimRequest,
     Counts,
+    ErrorQuery,
     InLine,
     OldSnapshot,
     Pruned,
@@ -40,9 +44,12 @@ from rota.stores.redis import (
 )
 from rota.stores.redis import (
     controls,
+    errors,
     gates,
     history,
     logs,
+    uniques,
+    limits as limiting,
     pruning,
     queue,
     safety,
@@ -78,6 +85,9 @@ class RedisStore:
     def enqueue(self, runs: Sequence[Run], *, now: datetime) -> list[str]:
         return queue.enqueue(self._server, runs, now=now) if runs else []
 
+    def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
+        return uniques.enqueue(self._server, wanted, now=now) if wanted else []
+
     def promote(self, *, now: datetime, limit: int = 1000) -> int:
         return queue.promote(self._server, now=now, limit=limit)
 
@@ -87,6 +97,10 @@ class RedisStore:
 
     def claim(self, request: ClaimRequest, *, now: datetime) -> list[Run]:
         return queue.claim(self._server, request, now=now)
+
+    def limit_use(self, limits: Sequence[Limit], *, now: datetime, counts_aside: bool = False) -> list[LimitUse]:
+        # Counting them costs nothing here.
+        return limiting.use(self._server, limits, now=now)
 
     def renew(
         self,
@@ -240,6 +254,9 @@ class RedisStore:
 
     def counts(self) -> Counts:
         return history.counts(self._server)
+
+    def errors(self, query: ErrorQuery) -> list[ErrorRecord]:
+        return errors.meant(self._server, query)
 
     def prune(
         self,

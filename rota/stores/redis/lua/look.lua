@@ -17,7 +17,12 @@ end
 for _, gate in ipairs(call('SMEMBERS', key('gates'))) do
     standing.scheduled = standing.scheduled + call('ZCARD', key('held', gate))
 end
-standing.scheduled = standing.scheduled + (tonumber(call('HGET', key('counts'), 'waiting')) or 0)
+for _, of in ipairs(call('SMEMBERS', key('waited'))) do
+    standing.scheduled = standing.scheduled + call('ZCARD', key('waiting', of))
+end
+for _, number in ipairs(call('HVALS', key('limited'))) do
+    standing.scheduled = standing.scheduled + tonumber(number)
+end
 local numbers = {call('HLEN', key('open'))}
 local all = 0
 for _, state in ipairs({'queued', 'running', 'scheduled'}) do

@@ -1,4 +1,4 @@
--- uses: runs rounds logs
+-- uses: runs rounds logs errors
 begin_small()
 
 -- Collect ended runs that may go, oldest end first. Never one whose slot's key is still needed, nor the last one of a
@@ -58,6 +58,20 @@ local chunks = call('ZRANGEBYSCORE', LOG_TIMES, '-inf', string.format('(%.17g', 
     request.limit)
 for _, member in ipairs(chunks) do
     delete_chunk(string.sub(member, 13), string.sub(member, 1, 12))
+end
+
+forget_errors(request.failed_before, request.limit)
+
+-- Names that were given before and that nobody has any more.
+for _, name in ipairs(call('ZRANGEBYSCORE', key('unique-times'), '-inf',
+    string.format('(%.17g', request.succeeded_before))) do
+    local given = cmsgpack.unpack(call('HGET', key('uniques'), name))
+    local run = get(given.run_id)
+    local is_kept = given.kept_until and tonumber(given.kept_until) >= request.succeeded_before
+    if not is_kept and (not run or FINAL[run.state]) then
+        call('HDEL', key('uniques'), name)
+        call('ZREM', key('unique-times'), name)
+    end
 end
 
 if request.audit_before then

@@ -1,4 +1,4 @@
--- uses: runs line rounds progress claiming settling
+-- uses: runs line rounds progress limits claiming errors settling
 begin_small()
 local ids, applied = {}, {}
 for i, settlement in ipairs(request.settlements) do

@@ -10,6 +10,8 @@ local function stands(run)
         return call('ZSCORE', LEASES, run.id)
     elseif run.waits_for then
         return call('ZSCORE', key('waiting', run.waits_for), run.id)
+    elseif run.limited_by then
+        return call('ZSCORE', aside_for(run.limited_by, run.queue), in_queue(run))
     elseif run.held then
         return call('ZSCORE', key('held', run.held_by), run.id)
     end

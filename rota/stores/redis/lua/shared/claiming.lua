@@ -33,18 +33,27 @@ local function claim(wanted, now)
     local function is_left_alone(run)
         return jobs[run.job] or (run.tenant and tenants[run.tenant])
     end
+    local room = (#wanted.limits > 0 or #wanted.reopened > 0) and room_under(wanted.limits, now)
     local chosen = {}
     for _, queue in ipairs(wanted.queues) do
-        take_from_queue(queue[1], math.min(queue[2], wanted.limit - #chosen), is_left_alone, chosen)
+        local places = math.min(queue[2], wanted.limit - #chosen)
+        if room then
+            choose_under(room, queue[1], places, is_left_alone, wanted.reopened, chosen)
+        else
+            take_from_queue(queue[1], places, is_left_alone, chosen)
+        end
     end
     for _, run in ipairs(chosen) do
         change(run, {
             state = 'running', attempt = (run.attempt or 0) + 1, owner = wanted.worker, claimed_at = now,
-            lease_until = now + wanted.lease,
+            lease_until = now + wanted.lease, limited_by = NONE,
             -- The clock part keeps tokens rising when a failover takes the store back in time, the other part when
             -- the clock goes back.
             token = math.max((run.token or 0) + 1, now),
         })
+    end
+    if room then
+        note_starts(room)
     end
     return chosen
 end
@@ -63,21 +72,4 @@ local function claimed_runs(chosen, texts)
         end
     end
     return array(parts)
-end
-
--- Return the runs that are running under these tokens in the hands of this worker.
-local function held_by(worker, held)
-    local ids, tokens = {}, {}
-    for i, pair_of in ipairs(held) do
-        ids[i] = pair_of[1]
-        tokens[pair_of[1]] = tokens[pair_of[1]] or {}
-        tokens[pair_of[1]][pair_of[2]] = true
-    end
-    local found = {}
-    for _, run in ipairs(named(ids)) do
-        if run.state == 'running' and run.owner == worker and tokens[run.id][run.token] then
-            found[#found + 1] = run
-        end
-    end
-    return found
 end

@@ -20,7 +20,7 @@ local function turn_of_queue(queue)
     end
 end
 
--- Return the largest turn among the queued runs of a tenant, or nil.
+-- Return the largest turn among the runs of a tenant that are queued, or aside for a limit; nil where there are none.
 local function last_turn(queue, tenant)
     local first = turns_of(tenant)
     local name = flush(key('turns', queue))
@@ -129,7 +129,8 @@ end
 
 -- A run that ends without another attempt waits for nothing any more.
 local function ended(state, reason, now)
-    return {state = state, reason = reason, ended_at = now, waits_for = NONE, held_by = NONE, held = NONE}
+    return {state = state, reason = reason, ended_at = now, waits_for = NONE, held_by = NONE, held = NONE,
+        limited_by = NONE}
 end
 
 -- Cancel those that are open, running ones by asking their worker; return them. Nobody goes on for it yet.

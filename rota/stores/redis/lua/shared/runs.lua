@@ -4,7 +4,7 @@
 
 local OPEN, ENDED, IDS = key('open'), key('ended'), key('ids')
 local LEASES, SCHEDULED, QUEUED = key('leases'), key('scheduled'), key('queued')
-local COUNTS, QUEUED_OF = key('counts'), key('queued-of')
+local COUNTS, QUEUED_OF, LIMITED = key('counts'), key('queued-of'), key('limited')
 local FINAL = {succeeded = true, failed = true, cancelled = true, skipped = true}
 local BAD = {failed = true, cancelled = true}
 
@@ -73,6 +73,15 @@ local function turns_of(tenant)
     return struct.pack('>I4', #tenant) .. tenant
 end
 
+local function in_turns(run)
+    return turns_of(run.tenant) .. struct.pack('>d', run.turn or 0) .. run.id
+end
+
+-- Return the key of the runs of a queue that stand aside for a limit, in the order of the queue.
+local function aside_for(limit, queue)
+    return key('aside', pair(limit, queue))
+end
+
 -- Return how a batch counts a run: held ones by their gate, and apart those that wait for a retry.
 local function in_batch(run)
     if run.state ~= 'scheduled' then
@@ -94,7 +103,7 @@ local function place(run, put, by)
         count(QUEUED_OF, 'job/' .. run.job, by)
         if run.tenant then
             count(QUEUED_OF, 'tenant/' .. run.tenant, by)
-            put(key('turns', run.queue), 0, turns_of(run.tenant) .. struct.pack('>d', run.turn or 0) .. id)
+            put(key('turns', run.queue), 0, in_turns(run))
         end
     elseif state == 'running' then
         put(LEASES, tonumber(run.lease_until) or 0, id)
@@ -104,6 +113,13 @@ local function place(run, put, by)
             put(key('waiting', run.waits_for), due, id)
             count(COUNTS, 'waiting', by)
             sadd(key('waited'), run.waits_for)
+        elseif run.limited_by then
+            put(aside_for(run.limited_by, run.queue), 0, in_queue(run))
+            count(LIMITED, run.limited_by, by)
+            if run.tenant then
+                -- Later ones of its own go behind it, or they would overtake it.
+                put(key('turns', run.queue), 0, in_turns(run))
+            end
         elseif run.held then
             put(key('held', run.held_by), due, id)
             sadd(key('gates'), run.held_by)

@@ -68,5 +68,8 @@ local function settle(settlement, now)
     if settlement.is_expanded then
         expand_round(run.round_id, settlement.expanded)
     end
+    if settlement.met then
+        count_error(run, settlement)
+    end
     return true
 end
