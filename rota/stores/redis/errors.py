@@ -32,9 +32,7 @@ def meant(server: Server, query: ErrorQuery) -> list[ErrorRecord]:
 def _with_tenants(server: Server, records: Sequence[ErrorRecord], tenants: Sequence[str]) -> list[ErrorRecord]:
     """Return records with the tenants that they met, only those that met one of these."""
     names = [(record.job, record.fingerprint) for record in records]
-    found = _tenants.decode(
-        server.call("error_tenants", {"errors": names, "tenants": tenants, "most": MOST_TENANTS})
-    )
+    found = _tenants.decode(server.call("error_tenants", {"errors": names, "tenants": tenants, "most": MOST_TENANTS}))
     return [
         msgspec.structs.replace(record, tenants=number, top=dict(most))
         for record, (is_met, number, most) in zip(records, found, strict=True)

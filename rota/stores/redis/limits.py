@@ -45,7 +45,9 @@ def use(server: Server, limits: Sequence[Limit], *, now: datetime) -> list[Limit
     found, counts, starts = _use.decode(server.call("limit_use"))
     bounds = Bounds(limits)
     running = Counter(
-        name for one in found for name in bounds.names(Place(one.kind, one.job, one.queue, one.tenant, one.key, one.host))
+        name
+        for one in found
+        for name in bounds.names(Place(one.kind, one.job, one.queue, one.tenant, one.key, one.host))
     )
     aside = dict(counts)
     started: Counter[str] = Counter()

@@ -249,12 +249,16 @@ def settlement_record(settlement: Settlement) -> SettlementRecord:
 def _met(settlement: Settlement) -> dict[str, str] | None:
     """Return the error that a settlement's attempt is counted under; None when it met none."""
     found = tallies([settlement]) if settlement.error is not None else []
-    return {
-        "fingerprint": found[0].fingerprint,
-        "type": clean(found[0].error.type),
-        "message": clean(found[0].error.message[:LONGEST_MESSAGE]),
-        "place": clean(found[0].error.place),
-    } if found else None
+    return (
+        {
+            "fingerprint": found[0].fingerprint,
+            "type": clean(found[0].error.type),
+            "message": clean(found[0].error.message[:LONGEST_MESSAGE]),
+            "place": clean(found[0].error.place),
+        }
+        if found
+        else None
+    )
 
 
 def attempt_of(record: AttemptRecord) -> Attempt:

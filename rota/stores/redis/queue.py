@@ -8,6 +8,7 @@ import msgspec
 
 from rota.clock import from_micros
 from rota.core.controls import AuditEntry
+from rota.core.lifecycle import EXPIRED
 from rota.core.model import Run
 from rota.queries import ClaimRequest, InLine, Renewed
 from rota.stores.redis import limits
@@ -40,6 +41,11 @@ def promote(server: Server, *, now: datetime, limit: int) -> int:
     """Queue runs that came due, or hold them; return how many."""
     promoted: int = server.call("promote", {"now": micros(now), "limit": limit})
     return promoted
+
+
+def expire(server: Server, *, now: datetime, limit: int) -> list[str]:
+    """Record runs as skipped that have not begun in time; return their ids."""
+    return ids_of(server.call("expire", {"now": micros(now), "limit": limit, "reason": EXPIRED}))
 
 
 def unblock(server: Server, *, now: datetime) -> int:

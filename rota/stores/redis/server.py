@@ -115,7 +115,7 @@ class Server:
 
     def detached(self) -> Line:
         """Return a connection of its own, which waits for messages as long as it likes."""
-        connection = self._kind(**self._options | {"socket_timeout": None})
+        connection: Line = self._kind(**self._options | {"socket_timeout": None})
         with self._told():
             connection.connect()
         return connection

@@ -48,15 +48,17 @@ from rota.stores.redis import (
     gates,
     history,
     logs,
-    uniques,
-    limits as limiting,
     pruning,
     queue,
     safety,
     schedules,
     settling,
     sweeping,
+    uniques,
     workers,
+)
+from rota.stores.redis import (
+    limits as limiting,
 )
 from rota.stores.redis import (
     progress as progresses,
@@ -90,6 +92,9 @@ class RedisStore:
 
     def promote(self, *, now: datetime, limit: int = 1000) -> int:
         return queue.promote(self._server, now=now, limit=limit)
+
+    def expire(self, *, now: datetime, limit: int = 1000) -> list[str]:
+        return queue.expire(self._server, now=now, limit=limit)
 
     def unblock(self, *, now: datetime) -> int:
         self._sweep.tick()

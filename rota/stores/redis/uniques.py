@@ -73,6 +73,4 @@ def _seen(holder: Holder | None) -> Mapping[str, str | int | bool] | bool:
 
 
 def _given(one: UniqueRun, now: datetime) -> GivenRecord:
-    return GivenRecord(
-        run_id=one.run.id, scope=one.scope.value, at=micros(now), kept_until=micros_if(one.kept_until)
-    )
+    return GivenRecord(run_id=one.run.id, scope=one.scope.value, at=micros(now), kept_until=micros_if(one.kept_until))

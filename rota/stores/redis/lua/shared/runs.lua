@@ -130,6 +130,9 @@ local function place(run, put, by)
         -- Without an end it never gets old.
         put(BAD[state] and key('bad') or key('good'), tonumber(run.ended_at) or math.huge, id)
     end
+    if run.expires_at and is_open and state ~= 'running' and (run.attempt or 0) == 0 then
+        put(key('expiring'), tonumber(run.expires_at), id)
+    end
     if is_open then
         count(COUNTS, state .. '/' .. run.queue, by)
         if run.concurrency_key and not run.waits_for then
