@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis import Redis
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from rota.ports import Store
@@ -47,16 +46,14 @@ class RedisDatabase:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._client = Redis.from_url(url)
-        self.store = _open(url)
+        self.store: Any = _open(url)
 
     def empty(self) -> None:
-        self._client.flushdb()
+        self.store._server.ask("FLUSHDB")
         self.store.setup()
 
     def close(self) -> None:
         self.store.close()
-        self._client.close()
 
 
 def _tables(connection: Connection) -> list[str]:
