@@ -31,7 +31,9 @@ def entry(
 
 def many(names: list[str]) -> str:
     """Return how an entry names its objects: the first, and how many more."""
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    if len(names) < 2:
+        return "".join(names)
+    return f"{names[0]} and {len(names) - 1} more"
 
 
 def _said(detail: dict[str, object]) -> str:

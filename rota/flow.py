@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 from msgspec.structs import replace
 
@@ -201,4 +201,5 @@ def _rest(step: Step, *, where: str) -> str:
 
 
 def _shown(annotation: Any) -> str:
-    return getattr(annotation, "__name__", None) or str(annotation)
+    name = None if get_args(annotation) else getattr(annotation, "__name__", None)
+    return name or str(annotation)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rota.audit import entry, many
 from rota.core.agenda import agenda_of
 from rota.core.controls import AuditEntry
-from rota.core.gates import canary_run_gate, round_batch
+from rota.core.gates import FLOW, canary_run_gate, round_batch
 from rota.core.model import Progress, Round, Schedule, Trigger
 from rota.core.policy import Overlap
 from rota.core.rounds import Expansion, expansion_run, tenant_run
@@ -18,6 +18,7 @@ from rota.engine.expansion import choose
 from rota.errors import BadArguments, JobNotFound, ScheduleNotFound, TenantNotFound
 from rota.footing import Footing
 from rota.job import JobFunction
+from rota.reopening import reopening
 from rota.schedules import Schedules
 
 
@@ -186,6 +187,7 @@ class Operator:
     ) -> list[str]:
         """Open ended runs again, with all their attempts anew; return the ids of those that had ended.
 
+        A run of a flow goes on when what comes before it has succeeded, and what was given up for it is opened too.
         `canary`: the run of this tenant goes first; the others only if it succeeds, else they are cancelled (R24).
 
         Raises:
@@ -196,14 +198,19 @@ class Operator:
             self._clock, actor=actor, action="run.retry", target=many(list(ids)), reason=reason, canary=canary
         )  # fmt: skip
         store, now, said = self._store(), self._clock.now(), remark(reason)
+        chosen = reopening(store, ids)
         if canary is None:
-            return store.requeue(ids, now=now, reason=said, audit=audit)
+            parts = store.requeue(
+                [*chosen.parts, *chosen.followers], now=now, reason=said, held_by=FLOW, audit=audit
+            )  # fmt: skip
+            return [*store.requeue(chosen.plain, now=now, reason=said, audit=None if parts else audit), *parts]
+        followers = store.requeue(chosen.followers, now=now, reason=said, held_by=FLOW)
         first = self._canary_of(ids, canary)
         others = [run_id for run_id in dict.fromkeys(ids) if run_id != first]
         # The others before their canary: a death in between leaves them held, and a repeated call lets them go on. The
         # other order would leave them closed.
         held = store.requeue(others, now=now, reason=said, held_by=canary_run_gate(first), audit=audit)
-        return [*store.requeue([first], now=now, reason=said, audit=None if held else audit), *held]
+        return [*store.requeue([first], now=now, reason=said, audit=None if held else audit), *held, *followers]
 
     def _canary_of(self, ids: Sequence[str], tenant: str) -> str:
         """Return which of these runs goes first."""

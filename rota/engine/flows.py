@@ -59,8 +59,10 @@ class Flows:
             self._rests = {
                 flow: until for flow, until in self._rests.items() if timedelta(0) < until - now <= LONGEST_REST
             }
+            was_told = bool(self._told)
             self._look_at_told(now, but=self._rests)
-            if self._next_round_at is None or not timedelta(0) < self._next_round_at - now <= self._every:
+            # In between it only looks at what it is told of; woken for nothing, it makes its round.
+            if self._next_round_at is None or not (was_told and timedelta(0) < self._next_round_at - now):
                 self._round(now)
                 self._next_round_at = now + self._every
             with self._one_takes:
@@ -70,6 +72,7 @@ class Flows:
     def move(self, now: datetime) -> int:
         """Look at every flow there is; return how many runs moved."""
         with self._one_looks:
+            self._rests.clear()
             moved = self._look_at_told(now) + self._round(now)
             while self._looked_until is not None:
                 moved += self._round(now)
@@ -82,7 +85,8 @@ class Flows:
         for run in page:
             if len(flows) == PER_ROUND:
                 break
-            flows.setdefault(flow_of(run) or "", part_of(run).role)
+            if flow_of(run) not in self._rests:
+                flows.setdefault(flow_of(run) or "", part_of(run).role)
             self._looked_until = (run.due_at, run.id)
         else:
             if len(page) < self._page:

@@ -1,9 +1,12 @@
 """Runs that are parts of a flow: what a store keeps of them, and what it leaves alone."""
 
+from itertools import chain
+
 from rota.core.gates import FLOW
 from rota.core.model import State
 from rota.core.part import Part, Role
 from rota.queries import RunQuery
+from tests.contract.races import together
 from tests.values import NOON, a_run, claim, new_id
 
 BATCH = "flow/7"
@@ -60,3 +63,26 @@ def test_a_step_that_is_opened_again_by_somebody_who_knows_nothing_of_flows_stay
 
     assert [run.id for run in store.runs(RunQuery(batch=BATCH))] == [step.id]
     assert [run.id for run in store.runs(RunQuery(batch="campaign/1"))] == [other.id]
+
+
+def test_of_many_who_let_the_same_steps_go_on_each_lets_others_go(store):  # R32
+    runs = [a_step() for _ in range(20)]
+    store.enqueue(runs, now=NOON)
+    ids = [run.id for run in runs]
+
+    answers = together(*[lambda: store.admit(FLOW, now=NOON, ids=ids) for _ in range(6)])
+
+    assert sorted(chain(*answers)) == sorted(ids)
+    assert store.batch_counts(BATCH) == {State.QUEUED: 20}
+
+
+def test_a_step_that_is_given_up_while_it_goes_on_is_one_or_the_other(store):  # R32
+    runs = [a_step() for _ in range(20)]
+    store.enqueue(runs, now=NOON)
+    ids = [run.id for run in runs]
+
+    together(lambda: store.admit(FLOW, now=NOON, ids=ids), lambda: store.cancel(ids, now=NOON, reason="ann"))
+
+    assert store.batch_counts(BATCH) == {State.CANCELLED: 20}
+    assert store.gates() == []
+    assert claim(store) == []

@@ -11,6 +11,7 @@ from tests.engine import (
     house,
     test_campaigns,
     test_code_schedules,
+    test_flows,
     test_gate_dependencies,
     test_gate_parked,
     test_gate_rounds,
@@ -19,6 +20,17 @@ from tests.engine import (
 )
 
 TELLING: dict[ModuleType, Sequence[str]] = {
+    test_flows: (
+        "test_each_step_is_given_the_result_of_the_one_before",
+        "test_a_chain_may_go_from_tenant_to_tenant",
+        "test_a_step_that_fails_for_good_cancels_the_later_ones_with_the_reason",
+        "test_a_failed_step_that_is_retried_opens_the_later_ones_again",
+        "test_after_a_failure_only_on_complete_runs_and_is_told_who_failed",
+        "test_a_member_that_is_retried_and_succeeds_brings_on_success_back",
+        "test_any_number_may_look_at_a_flow_and_it_moves_once",
+        "test_a_flow_is_cancelled_whole",
+        "test_progress_counts_the_members_and_not_what_follows",
+    ),
     test_gate_dependencies: (
         "test_a_run_waits_while_its_tenants_import_has_failed_and_other_tenants_go_on",
         "test_it_goes_on_when_the_import_has_succeeded_at_last",
@@ -62,7 +74,7 @@ NAMES = [pytest.param(module, name, id=name.removeprefix("test_")) for module in
 def test_it_is_the_same_on_every_store(
     module: ModuleType, name: str, begin_anew: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # R5, R7, R11, R12, R13, R15, R24, R25
+    # R5, R7, R11, R12, R13, R15, R24, R25, R32
     def in_its_place(*, clock: FakeClock) -> Store:  # which is given the time with each call
         return begin_anew()
 

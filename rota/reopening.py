@@ -1,0 +1,52 @@
+"""Opening ended runs of flows again, together with what was given up since they had not succeeded (R32)."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from rota.core.flow import part_of, reopened
+from rota.core.gates import flow_batch, flow_of, follow_batch
+from rota.core.model import Run
+from rota.core.part import Role
+from rota.ports import Store
+from rota.queries import RunQuery
+
+MOST_STEPS = 1000
+
+
+class Reopening(Struct, frozen=True, kw_only=True):
+    """Which runs are opened again together."""
+
+    plain: list[str]
+    """Of no flow."""
+    parts: list[str]
+    """Of flows. They are held by the gate of flows: each goes on when what comes before it has succeeded."""
+    followers: list[str]
+    """What was given up for one of them, and is opened again in the same call: a death in between would leave a flow
+    that ends in its middle."""
+
+
+def reopening(store: Store, ids: Sequence[str]) -> Reopening:
+    """Return what is opened again with these runs. Reads each of them."""
+    found = [history.run for history in map(store.run, dict.fromkeys(ids)) if history is not None]
+    parts = [run for run in found if run.part is not None]
+    theirs = {run.id for run in parts}
+    others: dict[tuple[str, Role], list[Run]] = {}
+    followers: dict[str, None] = {}
+    for run in parts:
+        flow, role = flow_of(run) or "", part_of(run).role
+        if (flow, role) not in others:
+            others[flow, role] = _others(store, flow, role)
+        followers.update(dict.fromkeys(reopened(run, others[flow, role])))
+    return Reopening(
+        plain=[run_id for run_id in dict.fromkeys(ids) if run_id not in theirs],
+        parts=[run.id for run in parts],
+        followers=[run_id for run_id in followers if run_id not in theirs],
+    )
+
+
+def _others(store: Store, flow: str, role: Role) -> list[Run]:
+    """Return the runs of a flow that may come after one in this role."""
+    if role is Role.STEP:
+        return store.runs(RunQuery(batch=flow_batch(flow), limit=MOST_STEPS))
+    return store.runs(RunQuery(batch=follow_batch(flow))) if role is Role.MEMBER else []

@@ -1,0 +1,482 @@
+"""Chains and batches, worked off: what each run is given, and what becomes of the rest when one fails (R32)."""
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from rota import Snooze, State
+from rota.core.controls import Paused
+from rota.core.gates import FLOW
+from rota.core.model import Outcome
+from rota.engine.flows import Flows
+from rota.errors import RunFailed, StoreUnavailable
+from rota.queries import RunQuery
+from rota.stores.memory import MemoryStore
+from tests.clocks import FakeClock
+from tests.contract.flaky import Moment, flaky
+from tests.engine.flows import Heard, errors, reasons, states
+from tests.engine.house import Driven, an_app
+from tests.values import HOUR, MINUTE
+
+OK, FAILED, CANCELLED, HELD = State.SUCCEEDED, State.FAILED, State.CANCELLED, State.SCHEDULED
+
+
+def a_process(**fields) -> tuple[Heard, Driven]:
+    """Return a process that knows the jobs of `Heard`, and what they were given."""
+    heard, clock = Heard(), FakeClock()
+    app = an_app(store=MemoryStore(clock=clock), clock=clock, **fields)
+    heard.declare(app)
+    return heard, Driven(app, clock)
+
+
+def steps(process: Driven):
+    """Return the jobs by name, to make steps of."""
+    return process.app.jobs
+
+
+# --- chains ---
+
+
+def test_each_step_is_given_the_result_of_the_one_before():
+    heard, process = a_process()
+    jobs = steps(process)
+
+    chain = process.app.chain(jobs["fetch"].step(4), jobs["total"].step(plus=1), jobs["double"].step()).enqueue()
+    process.settle_down()
+
+    assert heard.seen == [("fetch", 4), ("total", [0, 1, 2, 3]), ("double", 7)]
+    assert chain.result() == 14
+    assert list(chain.results()) == [[0, 1, 2, 3], 7, 14]
+
+
+def test_all_of_a_chain_is_there_at_once_and_only_the_first_step_may_begin():
+    _, process = a_process()
+    jobs = steps(process)
+
+    chain = process.app.chain(jobs["fetch"].step(1), jobs["total"].step(), jobs["double"].step()).enqueue()
+
+    runs = chain.runs()
+    assert [(run.job, run.state, run.held_by) for run in runs] == [
+        ("fetch", State.QUEUED, None),
+        ("total", HELD, FLOW),
+        ("double", HELD, FLOW),
+    ]
+    assert [run.part.after for run in runs] == [None, runs[0].id, runs[1].id]
+    assert [child.id for child in chain.children] == [run.id for run in runs]
+
+
+def test_a_step_that_is_said_to_gets_no_result():
+    heard, process = a_process()
+    jobs = steps(process)
+
+    process.app.chain(
+        jobs["fetch"].step(2), jobs["fetch"].step(3).without_result(), jobs["tidy"].step().without_result()
+    ).enqueue()
+    process.settle_down()
+
+    assert heard.seen == [("fetch", 2), ("fetch", 3), ("tidy", None)]
+
+
+def test_nothing_that_was_returned_is_given_as_none():
+    heard, process = a_process()
+    jobs = steps(process)
+
+    chain = process.app.chain(jobs["anything"].step(None), jobs["anything"].step())
+    chain.enqueue()
+    process.settle_down()
+
+    assert heard.seen == [("anything", None), ("anything", None)]
+
+
+def test_a_chain_may_go_from_tenant_to_tenant():
+    heard, process = a_process()
+    visit = steps(process)["visit"]
+
+    chain = process.app.chain(visit.using(tenant="acme").step(), visit.using(tenant="globex").step()).enqueue()
+    process.settle_down()
+
+    assert heard.seen == [("visit acme", ""), ("visit globex", "acme;")]
+    assert chain.result() == "acme;globex;"
+
+
+def test_a_step_that_fails_for_good_cancels_the_later_ones_with_the_reason():
+    heard, process = a_process()
+    jobs = steps(process)
+    heard.failing.add("total")
+
+    chain = process.app.chain(
+        jobs["fetch"].step(1), jobs["total"].step(), jobs["double"].step(), jobs["double"].step()
+    ).enqueue()
+    process.settle_down()
+
+    why = "flow stopped: step 2 of 4 (total) failed: ValueError: total does not work"
+    assert states(chain) == [OK, FAILED, CANCELLED, CANCELLED]
+    assert reasons(chain)[2:] == [why, why]
+    with pytest.raises(RunFailed, match="step 2 of 4"):
+        chain.result()
+
+
+def test_a_step_between_attempts_keeps_the_later_ones_waiting():
+    heard, clock = Heard(), FakeClock()
+    app = an_app(store=MemoryStore(clock=clock), clock=clock)
+    heard.declare(app)
+    tried = []
+
+    @app.job()
+    def shaky() -> int:
+        tried.append(1)
+        if len(tried) == 1:
+            raise ValueError("not yet")
+        return len(tried) if len(tried) > 2 else Snooze(MINUTE)
+
+    process = Driven(app, clock)
+    chain = app.chain(shaky.step(), app.jobs["anything"].step()).enqueue()
+    process.settle_down()
+    assert states(chain) == [State.SCHEDULED, HELD]
+    process.advance(HOUR)
+    process.advance(HOUR)
+
+    assert heard.seen == [("anything", 3)]
+
+
+def test_a_failed_step_that_is_retried_opens_the_later_ones_again():
+    heard, process = a_process()
+    jobs = steps(process)
+    heard.failing.add("total")
+    chain = process.app.chain(jobs["fetch"].step(2), jobs["total"].step(), jobs["double"].step()).enqueue()
+    process.settle_down()
+    heard.failing.clear()
+
+    opened = process.app.retry([chain.runs()[1].id])
+    process.settle_down()
+
+    assert set(opened) == {run.id for run in chain.runs()[1:]}
+    assert states(chain) == [OK, OK, OK]
+    assert heard.seen[-2:] == [("total", [0, 1]), ("double", 1)]
+
+
+def test_a_step_that_is_retried_alone_waits_for_the_one_before():
+    heard, process = a_process()
+    jobs = steps(process)
+    heard.failing.add("fetch")
+    chain = process.app.chain(jobs["fetch"].step(2), jobs["total"].step()).enqueue()
+    process.settle_down()
+
+    process.app.retry([chain.runs()[1].id])
+    process.settle_down()
+
+    # The one before has not succeeded: it is given up again, with the reason.
+    assert states(chain) == [FAILED, CANCELLED]
+    assert heard.seen == [("fetch", 2)]
+
+
+def test_a_step_that_is_run_again_gets_the_newest_result():
+    heard, process = a_process()
+    jobs = steps(process)
+    chain = process.app.chain(jobs["fetch"].step(2), jobs["total"].step()).enqueue()
+    process.settle_down()
+    second = chain.runs()[1]
+
+    process.app.retry([second.id])
+    process.settle_down()
+
+    assert heard.seen == [("fetch", 2), ("total", [0, 1]), ("total", [0, 1])]
+    assert states(chain) == [OK, OK]
+
+
+def test_a_result_that_does_not_fit_fails_the_step_naming_both_and_is_not_tried_again():
+    _, process = a_process()
+    jobs = steps(process)
+
+    chain = process.app.chain(jobs["anything"].step("text"), jobs["total"].step(), jobs["double"].step()).enqueue()
+    process.settle_down()
+
+    assert states(chain) == [OK, FAILED, CANCELLED]
+    [_, error, _] = errors(chain)
+    assert error.startswith("BadArguments: the result of step 1 of 3 (anything) does not fit step 2 of 3 (total): ")
+    assert chain.runs()[1].attempt == 1
+
+
+def test_a_step_that_cancels_itself_ends_the_chain():
+    _, process = a_process()
+    jobs = steps(process)
+    chain = process.app.chain(jobs["fetch"].step(2), jobs["total"].step(), jobs["double"].step()).enqueue()
+
+    process.app.cancel([chain.runs()[1].id], reason="ana: not now")
+    process.settle_down()
+
+    assert states(chain) == [OK, CANCELLED, CANCELLED]
+    assert reasons(chain)[2] == "flow stopped: step 2 of 3 (total) was cancelled: ana: not now"
+
+
+def test_a_flow_is_cancelled_whole():
+    heard, process = a_process()
+    jobs = steps(process)
+    chain = process.app.chain(jobs["fetch"].step(2), jobs["total"].step()).enqueue()
+    batch = process.app.batch([jobs["fetch"].step(1)], on_complete=jobs["after"].step()).enqueue()
+
+    assert (chain.cancel(reason="ana"), batch.cancel(reason="ana")) == (2, 2)
+    process.settle_down()
+
+    assert states(chain) + states(batch) == [CANCELLED] * 4
+    assert heard.seen == []
+
+
+def test_a_step_with_a_delay_begins_when_both_the_time_and_the_result_are_there():
+    _, process = a_process()
+    jobs = steps(process)
+    chain = process.app.chain(
+        jobs["fetch"].step(1), jobs["total"].using(delay=HOUR).step(), jobs["double"].step()
+    ).enqueue()
+
+    process.settle_down()
+    assert states(chain) == [OK, HELD, HELD]
+    process.advance(HOUR)
+
+    assert states(chain) == [OK, OK, OK]
+
+
+def test_a_paused_job_holds_its_step_and_the_chain_goes_on_when_it_is_resumed():
+    heard, process = a_process()
+    jobs = steps(process)
+    process.app.pauses.pause(Paused.JOB, "total", reason="not now")
+    chain = process.app.chain(jobs["fetch"].step(1), jobs["total"].step(), jobs["double"].step()).enqueue()
+
+    process.settle_down()
+    assert heard.seen == [("fetch", 1)]
+    process.app.pauses.resume(Paused.JOB, "total")
+    process.advance(MINUTE)
+
+    assert states(chain) == [OK, OK, OK]
+
+
+# --- batches ---
+
+
+def test_what_follows_a_batch_is_told_how_it_ended():
+    heard, process = a_process()
+    jobs = steps(process)
+
+    batch = process.app.batch(
+        [jobs["fetch"].step(number) for number in range(5)],
+        on_success=jobs["after"].step(label="success"),
+        on_complete=jobs["after"].step(label="complete"),
+    ).enqueue()
+    process.settle_down()
+
+    assert heard.seen[-2:] == [("after success", 5), ("after complete", 5)]
+    [told, _] = heard.summaries
+    assert (told.flow, told.total, told.is_success, told.failed_ids) == (batch.id, 5, True, ())
+    assert list(batch.results()) == [list(range(number)) for number in range(5)]
+
+
+def test_after_a_failure_only_on_complete_runs_and_is_told_who_failed():
+    heard, process = a_process()
+    jobs = steps(process)
+    heard.failing = {"fetch 1", "fetch 3"}
+
+    batch = process.app.batch(
+        [jobs["fetch"].step(number) for number in range(5)],
+        on_success=jobs["after"].step(label="success"),
+        on_complete=jobs["after"].step(label="complete"),
+    ).enqueue()
+    process.settle_down()
+
+    assert heard.seen[-1] == ("after complete", 3)
+    assert states(batch)[-2:] == [CANCELLED, OK]
+    assert reasons(batch)[-2] == "flow stopped: of 5 members 2 failed"
+    [told] = heard.summaries
+    assert (told.failed, set(told.failed_ids)) == (2, {batch.runs()[1].id, batch.runs()[3].id})
+
+
+def test_progress_counts_the_members_and_not_what_follows():
+    heard, process = a_process()
+    jobs = steps(process)
+    heard.failing = {"fetch 1"}
+    batch = process.app.batch(
+        [jobs["fetch"].step(0), jobs["fetch"].step(1), jobs["fetch"].using(delay=HOUR).step(2)],
+        on_complete=jobs["after"].step(),
+    ).enqueue()
+
+    process.settle_down()
+
+    progress = batch.progress
+    assert (progress.total, progress.done, progress.succeeded, progress.failed, progress.waiting) == (3, 2, 1, 1, 1)
+    assert not batch.is_over
+    process.advance(HOUR)
+    assert batch.is_over
+
+
+def test_one_job_for_many_tenants_is_a_batch_of_their_runs():
+    heard, process = a_process()
+    jobs = steps(process)
+
+    batch = process.app.batch(
+        jobs["visit"].step("x").for_tenants(process.app.list_tenants()), on_success=jobs["after"].step()
+    ).enqueue()
+    process.settle_down()
+
+    assert {run.tenant for run in batch.runs()} == {"acme", "globex", None}
+    assert sorted(heard.seen) == [("after ", 2), ("visit acme", "x"), ("visit globex", "x")]
+
+
+def test_a_member_that_is_retried_and_succeeds_brings_on_success_back():
+    heard, process = a_process()
+    jobs = steps(process)
+    heard.failing = {"fetch 1"}
+    batch = process.app.batch(
+        [jobs["fetch"].step(0), jobs["fetch"].step(1)],
+        on_success=jobs["after"].step(label="success"),
+        on_complete=jobs["after"].step(label="complete"),
+    ).enqueue()
+    process.settle_down()
+    heard.failing.clear()
+
+    process.app.retry([batch.runs()[1].id])
+    process.settle_down()
+
+    assert states(batch) == [OK] * 4
+    # On complete has run, with what it was told then: not again.
+    assert [name for name, _ in heard.seen if name.startswith("after")] == ["after complete", "after success"]
+
+
+def test_what_follows_may_take_nothing():
+    heard, process = a_process()
+    jobs = steps(process)
+
+    process.app.batch([jobs["fetch"].step(1)], on_success=jobs["tidy"].step().without_result()).enqueue()
+    process.settle_down()
+
+    assert heard.seen[-1] == ("tidy", None)
+
+
+# --- whoever moves them ---
+
+
+def test_any_number_may_look_at_a_flow_and_it_moves_once():
+    _, process = a_process()
+    jobs = steps(process)
+    chain = process.app.chain(jobs["fetch"].step(1), jobs["total"].step()).enqueue()
+    process.crew.worker.tick(process.clock.now())
+    process.crew.worker.tick(process.clock.now())
+    others = [Flows(process.app.store) for _ in range(3)]
+
+    moved = [flows.move(process.clock.now()) for flows in others]
+
+    assert moved == [1, 0, 0]
+    assert states(chain) == [OK, State.QUEUED]
+
+
+def test_whoever_settles_a_run_looks_at_its_flow_at_once_and_not_in_the_next_round():
+    _, process = a_process()
+    jobs = steps(process)
+    flows, now = process.crew.flows, process.clock.now()
+    flows.tick(now)
+    chain = process.app.chain(jobs["fetch"].step(1), jobs["total"].step()).enqueue()
+
+    process.crew.worker.tick(now)
+    process.crew.worker.tick(now)
+
+    assert flows.wake.is_set()
+    flows.tick(now)
+    assert states(chain) == [OK, State.QUEUED]
+
+
+def test_rounds_find_what_nobody_told_of_page_after_page():
+    _, process = a_process()
+    jobs = steps(process)
+    chains = [process.app.chain(jobs["fetch"].step(1), jobs["total"].step(), jobs["double"].step()) for _ in range(3)]
+    handles = [chain.enqueue() for chain in chains]
+    process.crew.worker.tick(process.clock.now())
+    process.crew.worker.tick(process.clock.now())
+    flows = Flows(process.app.store, page=2)
+
+    for number in range(4):
+        flows.tick(process.clock.now() + number * timedelta(seconds=1))
+
+    assert [states(handle)[1] for handle in handles] == [State.QUEUED] * 3
+
+
+def test_a_store_that_is_away_makes_nobody_forget_what_he_was_told():
+    _, process = a_process()
+    jobs = steps(process)
+    store, cut = flaky(process.app.store)
+    flows, now = Flows(store), process.clock.now()
+    flows.tick(now)
+    chain = process.app.chain(jobs["fetch"].step(1), jobs["total"].step()).enqueue()
+    process.crew.worker.tick(now)
+    process.crew.worker.tick(now)
+    flows.tell(chain.runs()[0])
+
+    cut.cut("admit", Moment.BEFORE)
+    with pytest.raises(StoreUnavailable):
+        flows.tick(now)
+    flows.tick(now)
+
+    assert states(chain) == [OK, State.QUEUED]
+
+
+def test_a_batch_of_very_many_is_not_counted_after_each_of_them(monkeypatch):
+    _, process = a_process()
+    jobs = steps(process)
+    monkeypatch.setattr("rota.engine.flows.MANY", 3)
+    monkeypatch.setattr("rota.engine.flows.REST_PER_MEMBER", timedelta(milliseconds=100))
+    batch = process.app.batch([jobs["fetch"].step(1) for _ in range(5)], on_success=jobs["after"].step()).enqueue()
+    store, counted = process.app.store, []
+    counts = store.batch_counts
+    monkeypatch.setattr(store, "batch_counts", lambda name: counted.append(name) or counts(name))
+    flows, now = Flows(store), process.clock.now()
+    [member, *_] = batch.runs()
+
+    flows.tick(now)
+    for _ in range(10):
+        flows.tell(member)
+        pause = flows.tick(now)
+
+    assert (len(counted), pause) == (1, timedelta(milliseconds=500))
+    flows.tick(now + pause)
+    assert len(counted) == 2
+
+
+def test_a_step_that_meets_a_store_which_is_away_is_begun_again_and_loses_no_attempt():
+    heard, clock = Heard(), FakeClock()
+    store, cut = flaky(MemoryStore(clock=clock))
+    app = an_app(store=store, clock=clock)
+    heard.declare(app)
+    process = Driven(app, clock)
+    chain = app.chain(app.jobs["fetch"].step(1), app.jobs["total"].step()).enqueue()
+    process.crew.worker.tick(clock.now())
+    process.crew.worker.tick(clock.now())
+    process.crew.flows.tick(clock.now())
+
+    cut.cut("run", Moment.BEFORE)
+    process.settle_down()
+    process.advance(MINUTE)
+
+    last = app.store.run(chain.runs()[1].id)
+    assert (last.run.state, last.run.attempt) == (OK, 1)
+    assert [attempt.outcome for attempt in last.attempts] == [Outcome.INTERRUPTED, Outcome.SUCCEEDED]
+
+
+def test_a_chain_whose_first_result_was_pruned_is_given_up():
+    _, process = a_process()
+    jobs = steps(process)
+    chain = process.app.chain(jobs["fetch"].step(1), jobs["total"].step()).enqueue()
+    second = replace(chain.runs()[1], part=replace(chain.runs()[1].part, after="0" * 32), id=process.clock.new_id())
+    process.app.store.enqueue([replace(second, batch="flow/other")], now=process.clock.now())
+
+    process.settle_down()
+
+    run = process.app.store.run(second.id).run
+    assert (run.state, run.reason) == (CANCELLED, "flow stopped: step 1 of 2 was pruned, and its result with it")
+
+
+def test_runs_of_no_flow_cost_no_question():
+    _, process = a_process()
+    process.app.jobs["fetch"].enqueue(1)
+
+    process.settle_down()
+
+    assert [run.part for run in process.app.store.runs(RunQuery())] == [None]
+    assert process.app.store.gates() == []
