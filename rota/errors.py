@@ -11,6 +11,7 @@ RotaError
 │   ├── UnsupportedJob                  a function that cannot be a job, with the reason
 │   └── MissingExtra (ImportError)      an optional dependency, with the line that installs it
 ├── BadSchedule (ValueError)            a schedule text that is refused, with field and reason
+├── BadSearch (ValueError)              a search with a term that cannot be read, with what is
 ├── SourceUnreadable (ValueError)       a configuration of another system that cannot be read at all
 ├── NoEqual (ValueError)                a line of such a configuration that has no equal here
 ├── BadArguments (TypeError)            arguments that do not fit the job's signature
@@ -20,9 +21,14 @@ RotaError
 ├── NotDecodable (ValueError)           a text that is not JSON, or not of the type asked for
 ├── ResultNotStorable (TypeError)       a job returned what has no JSON form, or too much of it
 ├── NotFound (LookupError)              exit 3
+<<<<<<< HEAD
 │   ├── JobNotFound, QueueNotFound, RunNotFound, RoundNotFound, ScheduleNotFound, TenantNotFound, NothingToImport,
 │   ├── CampaignNotFound, FlowNotFound
 │   ├── RunOrRoundNotFound, NothingNamed
+=======
+│   ├── JobNotFound, RunNotFound, RoundNotFound, ScheduleNotFound, TenantNotFound, NothingToImport, CampaignNotFound
+│   ├── RunOrRoundNotFound, NothingNamed, ErrorNotFound
+>>>>>>> a3cf5e1 (Find what failed by what it is, and run it again on a snapshot)
 ├── Refused                             exit 5
 │   ├── SchemaMismatch                  the schema is older than the code, or too new for it
 │   ├── SlotPassed                      a one-time schedule for a time that is over
@@ -142,6 +148,10 @@ class BadSchedule(RotaError, ValueError):
         self.reason = reason
 
 
+class BadSearch(RotaError, ValueError):
+    """A search has a term that cannot be read; the message names it, and what can be."""
+
+
 class SourceUnreadable(RotaError, ValueError):
     """The configuration of another system cannot be read at all: too big, not text, not its language."""
 
@@ -249,6 +259,12 @@ class RunOrRoundNotFound(RunNotFound):
     """Neither a run nor a round has this id, or several begin with it."""
 
     noun = "run or round"
+
+
+class ErrorNotFound(NotFound):
+    """No error record has this fingerprint, or several begin with it: it never happened, or retention forgot it."""
+
+    noun = "error"
 
 
 class NothingNamed(NotFound):

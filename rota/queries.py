@@ -148,6 +148,8 @@ class Counts(Struct, frozen=True, kw_only=True):
     """Of the scheduled ones: how many wait for their concurrency key, not for their time."""
     oldest_queued_at: datetime | None
     """The smallest due time among queued runs."""
+    oldest_by_queue: Mapping[str, datetime] = MappingProxyType({})
+    """The same for each queue that has queued runs."""
 
 
 class InLine(NamedTuple):

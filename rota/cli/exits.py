@@ -8,12 +8,15 @@ from rota.errors import (
     AppNotImportable,
     BadArguments,
     BadSchedule,
+    BadSearch,
     CampaignNotFound,
     ConfigurationError,
+    ErrorNotFound,
     JobNotFound,
     NoTenant,
     NotFound,
     NothingNamed,
+    QueueNotFound,
     Refused,
     RotaError,
     RunNotFound,
@@ -66,6 +69,8 @@ _HINTS: dict[type[RotaError], str] = {
     ScheduleNotFound: "rota schedules",
     TenantNotFound: "rota tenants",
     CampaignNotFound: "rota backfills",
+    ErrorNotFound: "rota errors",
+    QueueNotFound: "rota queues",
     RunNotFound: "rota runs, or rota rounds",
     NothingNamed: "rota jobs, rota schedules, rota runs or rota rounds",
 }
@@ -74,7 +79,7 @@ _HINTS: dict[type[RotaError], str] = {
 def exit_of(error: BaseException) -> Exit:
     """Return the exit code of an error that ended a command."""
     match error:
-        case ConfigurationError() | BadSchedule() | BadArguments() | SourceUnreadable():
+        case ConfigurationError() | BadSchedule() | BadSearch() | BadArguments() | SourceUnreadable():
             return Exit.USAGE
         case NotFound() | TenantGone():
             return Exit.NOT_FOUND

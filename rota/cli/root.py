@@ -39,6 +39,8 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "retry": "Run ended runs again, or the failed tenants of a round.",
         "cancel": "Cancel runs that are not over.",
         "wait": "Wait until runs are over.",
+        "errors": "List the errors that runs met, each once, with how often and whom it met.",
+        "failures": "Count the runs that failed for good, by what they have in common.",
     },
     "Slots": {
         "slots": "Show which slots ran, failed or are missing.",
@@ -47,6 +49,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     },
     "Operations": {
         "status": "Say in five lines whether all is well.",
+        "queues": "List queues with what waits and runs in them, or show who fills one.",
         "workers": "List the worker processes, what they run, and when each of their loops last came round.",
         "doctor": "Check app, settings, store, clock and workers.",
         "tenants": "List tenants, set what is theirs alone, or try their databases.",

@@ -238,6 +238,9 @@ class LoggingSettings(Struct, frozen=True, kw_only=True):
     capture_level: LogLevel = LogLevel.INFO
     """The least severe log record that is kept with its run: `DEBUG`, `INFO`, `WARNING` or `ERROR`. What a job prints
     is always kept."""
+    mask: tuple[str, ...] = ()
+    """Names of arguments, and of fields in them and in results, whose values are never shown, beside the usual ones
+    such as `password` and `token`."""
     capture_bytes: Size = Size(1 << 20)
     """How much of the output of one attempt is kept: the first half and the last; what comes between is dropped and
     counted. At least 16KB."""

@@ -46,8 +46,12 @@ def open_counts(runs: Runs) -> Counts:
     by_queue: dict[str, Counter[State]] = {}
     for run in runs.standing(*OPEN):
         by_queue.setdefault(run.queue, Counter())[run.state] += 1
+    oldest: dict[str, datetime] = {}
+    for run in runs.standing(State.QUEUED):
+        oldest[run.queue] = min(run.due_at, oldest.get(run.queue, run.due_at))
     return Counts(
         by_queue={queue: dict(counter) for queue, counter in by_queue.items()},
         waiting=sum(run.waits_for is not None for run in runs.standing(State.SCHEDULED)),
-        oldest_queued_at=min((run.due_at for run in runs.standing(State.QUEUED)), default=None),
+        oldest_queued_at=min(oldest.values(), default=None),
+        oldest_by_queue=oldest,
     )

@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rota.app import Rota
+from rota.core.masking import Mask
 from rota.core.model import ErrorReport, Round, Run, RunHistory, State
 from rota.errors import RunOrRoundNotFound
 from rota.queries import RoundQuery, RunQuery
@@ -58,6 +59,7 @@ class RunDetail(Struct, frozen=True, kw_only=True):
     run: RunRow
     queue: str
     args: str
+    """Without the values of arguments whose names say that they are secret, as is the result."""
     result: str | None
     priority: int
     actor: str | None
@@ -90,14 +92,19 @@ def run_row(run: Run) -> RunRow:
     )
 
 
-def run_detail(history: RunHistory) -> RunDetail:
-    """Return a run with everything that is known of it."""
-    run = history.run
+def mask_of(app: Rota) -> Mask:
+    """Return what keeps secret arguments and results from view."""
+    return Mask(app.settings.logging.mask)
+
+
+def run_detail(app: Rota, history: RunHistory) -> RunDetail:
+    """Return a run with everything that is known of it and may be shown."""
+    run, mask = history.run, mask_of(app)
     return RunDetail(
         run=run_row(run),
         queue=run.queue,
-        args=run.args,
-        result=run.result,
+        args=mask.json(run.args),
+        result=None if run.result is None else mask.json(run.result),
         priority=run.priority,
         actor=run.actor,
         since=run.since,

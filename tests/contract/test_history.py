@@ -194,6 +194,7 @@ def test_counts_tell_how_many_open_runs_stand_where(store):
     }
     assert counts.waiting == 2
     assert counts.oldest_queued_at == NOON - 9 * MINUTE
+    assert dict(counts.oldest_by_queue) == {"mail": NOON - 9 * MINUTE}
 
 
 def test_an_empty_store_counts_nothing(store):

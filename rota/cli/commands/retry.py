@@ -1,16 +1,21 @@
 """`rota retry`: ended runs again."""
 
+from collections.abc import Sequence
+
 import click
 
 from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
 from rota.cli.exits import Exit
 from rota.cli.follow import follow
+from rota.cli.searching import in_batches, said, snapshot, where_option
 from rota.cli.selection import chosen, excluded
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.model import FINAL, State
 from rota.errors import Refused
+from rota.views.rounds import RETRIABLE
+from rota.views.runs import run_row
 from rota.views.selection import retriable
 
 UNASKED = 100
@@ -26,7 +31,10 @@ UNASKED = 100
         Exit.PARTIAL: "with --follow: some failed again",
     },
 )
-@click.argument("runs_or_rounds", nargs=-1, required=True)
+@click.argument("runs_or_rounds", nargs=-1)
+@where_option(
+    "What this means, as of now: 'job:sync error:timeout since:1d'. Without a state: what failed or was cancelled."
+)
 @click.option("--tenant", "tenants", multiple=True, metavar="A,B|@TAG", help="Only these tenants of a round.")
 @click.option("--exclude", "exclude", multiple=True, metavar="A,B|@TAG", help="Not these tenants of a round.")
 @click.option(
@@ -45,6 +53,7 @@ def retry(
     session: Session,
     *,
     runs_or_rounds: tuple[str, ...],
+    where: tuple[str, ...],
     tenants: tuple[str, ...],
     exclude: tuple[str, ...],
     states: tuple[str, ...],
@@ -58,6 +67,15 @@ def retry(
     What is meant is decided now: a run that fails later is not among them.
     """
     app = session.app
+    if bool(runs_or_rounds) is bool(where):
+        raise click.UsageError("name runs or rounds, or say --where, and not both")
+    if where:
+        if tenants or exclude or states or canary or is_followed:
+            raise click.UsageError(
+                "--where says all of it: tenant:acme -tenant:globex state:failed; --canary and --follow are for rounds"
+            )
+        _retry_matching(session, where, reason=reason, dry_run=dry_run)
+        return
     found = retriable(
         app,
         runs_or_rounds,
@@ -79,3 +97,23 @@ def retry(
     if is_followed and rounds:
         follow(session, app, rounds, job=found[0].job, schema="rota.retry.follow/1")
     session.out.one("rota.retry/1", again, [f"{counted(len(again), 'run')} queued again; to take back: rota cancel"])
+
+
+def _retry_matching(session: Session, where: Sequence[str], *, reason: str, dry_run: bool) -> None:
+    runs = [run for run in snapshot(session, where, states=RETRIABLE) if run.state.is_final]
+    told = said(session, runs, where)
+    if not runs:
+        raise Refused(f"nothing to retry: {told} that failed, were cancelled, or ended as the search says")
+    if dry_run:
+        rows = [run_row(run) for run in runs]
+        session.out.one("rota.retry/1", rows, [f"{told}. Nothing was started (--dry-run)."])
+        return
+    session.confirm(f"Run {told} again?")
+    again = in_batches(
+        session, runs, title="retry", act=lambda ids: session.app.retry(ids, reason=reason, actor=actor())
+    )
+    skipped = len(runs) - len(again)
+    line = f"{counted(len(again), 'run')} queued again" + (
+        f", {skipped:,} skipped: they run again already" if skipped else ""
+    )
+    session.out.one("rota.retry/1", again, [f"{line}; to take back: rota cancel"])

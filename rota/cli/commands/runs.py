@@ -5,6 +5,7 @@ import click
 from rota.cli.command import RotaCommand
 from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
+from rota.cli.searching import searched, warn_if_cut, where_option
 from rota.cli.selection import chosen
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
@@ -12,6 +13,7 @@ from rota.core.duration import rough_duration
 from rota.core.model import RunKind, State
 from rota.queries import RunQuery
 from rota.views.runs import RunRow, run_row
+from rota.views.search import hits_of
 
 
 @click.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "with --fail-empty: no run matches"})
@@ -23,6 +25,7 @@ from rota.views.runs import RunRow, run_row
 @click.option("--queue", "queues", multiple=True, help="Only of this queue.")
 @click.option("--since", metavar="TIME", help="Made at or after: 2d (ago), 2026-11-20, 'yesterday 02:00'.")
 @click.option("--until", metavar="TIME", help="Made before.")
+@where_option("Only what this means: 'error:timeout attempt:>1 -tenant:acme'. May be repeated; see the guide.")
 @click.option("--round", "round_id", metavar="ID", help="Only of this round.")
 @click.option("--cursor", metavar="ID", help="The page after this id: what `page.next` said.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most this many.")
@@ -38,6 +41,7 @@ def runs(
     queues: tuple[str, ...],
     since: str | None,
     until: str | None,
+    where: tuple[str, ...],
     round_id: str | None,
     cursor: str | None,
     limit: int,
@@ -58,8 +62,9 @@ def runs(
         before_id=cursor,
         limit=limit,
     )
-    found = [run_row(run) for run in app.store.runs(query)]
-    next_page = found[-1].id if len(found) == limit else None
+    hits = hits_of(app, searched(session, where), base=query)
+    warn_if_cut(session, hits)
+    found, next_page = [run_row(run) for run in hits.runs], hits.next_page
     foot = f"more: --cursor {next_page}" if next_page else counted(len(found), "run")
     session.out.rows("rota.runs.list/1", found, columns(session), next_page=next_page, foot=foot)
     if fail_empty and not found:

@@ -27,7 +27,7 @@ def show(session: Session, run_or_round: str) -> None:
         session.out.one("rota.round/1", round_, round_lines(session, round_))
         say_retry(session, round_)
     else:
-        run = run_detail(found)
+        run = run_detail(session.app, found)
         session.out.one("rota.run/1", run, _run_lines(session, run))
 
 

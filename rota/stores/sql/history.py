@@ -110,12 +110,17 @@ def counts(link: Link) -> Counts:
     """Return how many open runs stand where."""
     by_queue: dict[str, dict[State, int]] = {}
     waiting = 0
-    oldest: int | None = None
+    oldest: dict[str, datetime] = {}
     for queue, state, number, due_at in link.all(OPEN):
         by_state = by_queue.setdefault(queue, {})
         by_state[STATES[state]] = by_state.get(STATES[state], 0) + number
         if state == WAITING:
             waiting += number
-        if state == State.QUEUED.value and (oldest is None or due_at < oldest):
-            oldest = due_at
-    return Counts(by_queue=by_queue, waiting=waiting, oldest_queued_at=None if oldest is None else from_micros(oldest))
+        if state == State.QUEUED.value:
+            oldest[queue] = from_micros(due_at)
+    return Counts(
+        by_queue=by_queue,
+        waiting=waiting,
+        oldest_queued_at=min(oldest.values(), default=None),
+        oldest_by_queue=oldest,
+    )
