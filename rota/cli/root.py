@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "workers": "List the worker processes, what they run, and when each of their loops last came round.",
         "doctor": "Check app, settings, store, clock and workers.",
         "tenants": "List tenants, set what is theirs alone, or try their databases.",
+        "limits": "List limits with their use, or set them for all processes.",
         "audit": "List what people changed, newest first.",
         "config": "Show and check the settings.",
         "db": "Look after the store.",

@@ -299,18 +299,21 @@ def reopened(limits: Sequence[Limit], uses: Iterable[LimitUse], *, now: datetime
         if not use.aside:
             continue
         limit = bounds.named(use.name)
-        if limit is None:
+        if limit is None or is_open(limit, use):
             open_.append(use.name)
-            continue
-        has_place = limit.running is None or use.running < limit.running
-        if not has_place:
-            continue
-        if limit.rate is None or use.started < limit.rate.number:
-            open_.append(use.name)
-        elif use.oldest_start is not None:
+        elif _has_place(limit, use) and limit.rate is not None and use.oldest_start is not None:
             opens_at = max(use.oldest_start + limit.rate.per, now)
             next_at = opens_at if next_at is None else min(next_at, opens_at)
     return open_, next_at
+
+
+def is_open(limit: Limit, use: LimitUse) -> bool:
+    """Whether one more run may begin."""
+    return _has_place(limit, use) and (limit.rate is None or use.started < limit.rate.number)
+
+
+def _has_place(limit: Limit, use: LimitUse) -> bool:
+    return limit.running is None or use.running < limit.running
 
 
 def held_back(limit: Limit, use: LimitUse) -> str:

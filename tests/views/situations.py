@@ -367,3 +367,17 @@ def in_line():
     enqueued(process, priority=5)
     run = enqueued(process)
     return ask_run(process.app, run), "it is number 2 of 2 in queue default"
+
+
+@situation(Code.LIMITED)
+def limited():
+    process = a_process()
+    alive(process)
+    process.app.limit(job="mail", running=1)
+    for _ in range(2):
+        run = enqueued(process)
+    for worker in ("w1", "w2"):
+        claim(process.app.store, worker=worker, limits=process.app.limits.holding())
+    return ask_run(process.app, found(process.app.store, run.id)), (
+        "limit job mail: 1 of 1 running; held back by it: 1 run"
+    )

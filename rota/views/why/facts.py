@@ -11,11 +11,13 @@ from rota.core.agenda import zone_of_tenant
 from rota.core.campaign import Campaign
 from rota.core.controls import Circuit, ControlKind, Pause, Paused
 from rota.core.dependencies import Blocker
+from rota.core.limits import LimitUse
 from rota.core.model import OPEN, Round, RoundState, Run, RunKind, Schedule, State, Tenant, WorkerRecord
 from rota.core.policy import Job
 from rota.core.rounds import Expansion
 from rota.engine.blockers import Blockers
 from rota.errors import TenantListFailed
+from rota.limiting import LimitInUse
 from rota.queries import Counts, RoundQuery, RunQuery, ScheduleQuery
 from rota.views.runs import find_round
 from rota.views.status import alive_workers
@@ -67,6 +69,14 @@ class Facts:
         """Return a backfill campaign, or None when it is not kept any more."""
         control = self.app.store.control(ControlKind.CAMPAIGN, name)
         return None if control is None else Campaign.of(control)
+
+    @cached_property
+    def _limits(self) -> Mapping[str, LimitInUse]:
+        return {found.use.name: found for found in self.app.limits.in_use()}
+
+    def limit(self, name: str) -> LimitInUse:
+        """Return a limit with its use, by its own name."""
+        return self._limits.get(name) or LimitInUse(limit=None, use=LimitUse(name=name))
 
     # --- jobs, schedules, tenants ---
 

@@ -38,6 +38,7 @@ class Code(StrEnum):
     RETRY = "retry"
     SNOOZED = "snoozed"
     NOT_DUE = "not_due"
+    LIMITED = "limited"
     HELD = "held"
     NEVER_STARTED = "never_started"
     NO_SCHEDULER = "no_scheduler"

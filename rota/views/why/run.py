@@ -1,10 +1,14 @@
 """Why a run is where it is."""
 
+from shlex import quote
+
 from msgspec.structs import replace
 
 from rota.core.cause import said
 from rota.core.controls import Paused
+from rota.core.counting import counted
 from rota.core.duration import rough_duration
+from rota.core.limits import held_back, is_open
 from rota.core.model import Outcome, Run, RunKind, State
 from rota.views.why.facts import Facts
 from rota.views.why.gate import at_gate, blocked
@@ -78,6 +82,8 @@ def parked(facts: Facts, tenant: str) -> Reason | None:
 def _scheduled(facts: Facts, run: Run) -> list[Reason]:
     if run.waits_for is not None:
         return _overlapped(facts, run)
+    if run.limited_by is not None:
+        return [_limited(facts, run.limited_by)]
     if run.due_at > facts.now:
         return _later(facts, run)
     if run.held_by is not None:
@@ -85,6 +91,24 @@ def _scheduled(facts: Facts, run: Run) -> list[Reason]:
     if not facts.workers:
         return [nobody_keeps(facts, "it is due, and no process promotes runs")]
     return [reason(Code.HELD, "it is due, and goes on within a second", run=run.id)]
+
+
+def _limited(facts: Facts, name: str) -> Reason:
+    found = facts.limit(name)
+    if found.limit is None or is_open(found.limit, found.use):
+        if not facts.workers:
+            return nobody_keeps(facts, "a limit held it back and has a place now, and nobody takes it")
+        what = "is gone" if found.limit is None else "has a place now"
+        return reason(Code.HELD, f"the limit that it waited for {what}: it goes on within seconds", limit=name)
+    scope, _, on = name.partition(":")
+    others = f"; held back by it: {counted(found.use.aside, 'run')}"
+    return reason(
+        Code.LIMITED,
+        f"limit {scope} {on}: {held_back(found.limit, found.use)}{others}",
+        f"rota limits set {scope} {quote(on)} --running N --reason WHY",
+        scope=scope, name=on, limit=found.limit.said, running=found.use.running, started=found.use.started,
+        waiting=found.use.aside,
+    )  # fmt: skip
 
 
 def _overlapped(facts: Facts, run: Run) -> list[Reason]:
