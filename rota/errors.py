@@ -48,6 +48,7 @@ RotaError
 │   └── TenantGone                      the tenant was deleted after its run was queued
 ├── RunFailed                           the result of a run was awaited, and it ended otherwise
 ├── WaitTimedOut (TimeoutError)         a run did not end within the time given
+├── MeasurementFailed                   a benchmark that came to no figure
 ├── NeverAtRest                         work that is done by hand feeds itself without end
 ├── BrokenFrame (ValueError)            a child process said what nobody says
 ├── RetryLater                          raised by a job: try again, after this pause
@@ -424,6 +425,10 @@ class RunFailed(RotaError):
 
 class WaitTimedOut(RotaError, TimeoutError):
     """A run did not end within the time given. The run goes on."""
+
+
+class MeasurementFailed(RotaError):
+    """A benchmark came to no figure: a worker process ended, or nothing moved."""
 
 
 class NeverAtRest(RotaError):

@@ -57,6 +57,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "audit": "List what people changed, newest first.",
         "config": "Show and check the settings.",
         "db": "Look after the store.",
+        "bench": "Measure how fast Rota is on this machine and store.",
         "completion": "Print the completion script of a shell.",
     },
 }

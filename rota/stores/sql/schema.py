@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from sqlalchemy import inspect
+from sqlalchemy import MetaData, inspect
 from sqlalchemy.exc import DBAPIError
 
 from rota.errors import SchemaMismatch, StoreUnavailable
@@ -69,3 +69,11 @@ def upgrade_sql(database: Database, *, start: int = 0) -> str:
     with suppress(StoreUnavailable):
         database.read(lambda _: None)
     return script(database, start=start)
+
+
+def erase(database: Database) -> None:
+    """Drop every table whose name begins with the prefix, with all that is in it."""
+    names = inspect(database.engine).get_table_names(schema=database.schema)
+    found = MetaData(schema=database.schema)
+    found.reflect(database.engine, only=[name for name in names if name.startswith(database.prefix)])
+    found.drop_all(database.engine)

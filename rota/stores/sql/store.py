@@ -397,6 +397,10 @@ class SqlStore:
         """Return the statements that take schema `start` (0: none) to this code's, for someone else to execute."""
         return schema.upgrade_sql(self._database, start=start)
 
+    def erase(self) -> None:
+        """Delete the tables and all that is in them. For a measurement, which made them; nothing else calls this."""
+        schema.erase(self._database)
+
     def check(self) -> None:
         schema.check(self._database)
 
