@@ -17,6 +17,7 @@ from rota.measuring.ground import Ground, ground
 from rota.stores import open_store
 from tests.house.source import ROOT
 from tests.system.processes import wait_until
+from tests.values import NOON, a_run
 
 SMALL = ("--jobs", "2000", "--tenants", "20")
 COMMAND = (sys.executable, "-m", "rota", "bench")
@@ -145,3 +146,22 @@ def test_on_a_server_it_leaves_nothing_either(kind, request):
             assert all(name.startswith(made.prefix) for name in inspect(engine).get_table_names())
         assert inspect(engine).get_table_names() == []
         engine.dispose()
+
+
+def test_on_redis_it_leaves_nothing_either():
+    from redis import Redis
+
+    from tests import servers
+
+    with servers.redis() as server:
+        url = server.url("0")
+        with ground(url) as made, Redis.from_url(url) as client:
+            client.set("of somebody else", "1")
+            store = made.open()
+            store.enqueue([a_run()], now=NOON)
+            store.close()
+            # More of them than one look of SCAN finds.
+            client.mset({f"{{{made.prefix.rstrip('_')}}}:{number}": "1" for number in range(3_000)})
+
+        with Redis.from_url(url) as client:
+            assert client.keys() == [b"of somebody else"]

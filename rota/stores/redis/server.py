@@ -120,6 +120,16 @@ class Server:
             connection.connect()
         return connection
 
+    def erase(self) -> None:
+        """Delete every key of this prefix, a thousand at a time: the server goes on answering others meanwhile."""
+        cursor, keys = "0", list[bytes]()
+        while True:
+            cursor, keys = self.ask("SCAN", cursor, "MATCH", f"{self.prefix}*", "COUNT", 1000)
+            if keys:
+                self.ask("UNLINK", *keys)
+            if int(cursor) == 0:
+                return
+
     def close(self) -> None:
         """Disconnect."""
         self._client.close()
