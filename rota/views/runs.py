@@ -6,6 +6,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rota.app import Rota
+from rota.core.flow import named
+from rota.core.gates import flow_of
 from rota.core.masking import Mask
 from rota.core.model import ErrorReport, Round, Run, RunHistory, State
 from rota.errors import RunOrRoundNotFound
@@ -67,6 +69,10 @@ class RunDetail(Struct, frozen=True, kw_only=True):
     done: int | None
     total: int | None
     """How far its attempt said that it has come: `done` of `total`, in units of the job's own."""
+    flow: str | None
+    """The chain or batch that it is of."""
+    part: str | None
+    """What it is there: `step 2 of 4 (charge)`."""
     attempts: list[AttemptRow]
 
 
@@ -110,6 +116,8 @@ def run_detail(app: Rota, history: RunHistory) -> RunDetail:
         since=run.since,
         done=run.done,
         total=run.total,
+        flow=flow_of(run),
+        part=None if run.part is None else named(run),
         attempts=[
             AttemptRow(
                 token=attempt.token,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rota.app import Rota
 from rota.core.model import FINAL, OPEN, Round, RunKind, State
 from rota.queries import RunQuery
+from rota.views.flows import runs_of_flow
 from rota.views.rounds import RETRIABLE
 from rota.views.runs import RunRow, all_runs, find, run_row
 
@@ -17,7 +18,7 @@ def retriable(
     exclude: Sequence[str] = (),
     states: Sequence[State] = (),
 ) -> list[RunRow]:
-    """Return the ended runs that ids of runs and rounds stand for: of a round, what failed or was cancelled.
+    """Return the ended runs that ids of runs, rounds and flows stand for: of the latter what failed or was cancelled.
 
     A round whose tenants could not be listed stands for its expansion. `tenants` and `exclude` narrow rounds; `states`
     says which ended runs are meant, of a round and of those named. Each run once, as it is now.
@@ -27,6 +28,10 @@ def retriable(
     """
     found: dict[str, RunRow] = {}
     for text in ids:
+        of_flow = runs_of_flow(app, text)
+        if of_flow:
+            found |= {run.id: run_row(run) for run in of_flow if run.state in (states or RETRIABLE)}
+            continue
         named = find(app, text)
         if not isinstance(named, Round):
             if named.run.state in (states or FINAL):
@@ -42,15 +47,19 @@ def retriable(
 
 
 def cancellable(app: Rota, ids: Sequence[str]) -> list[RunRow]:
-    """Return the runs that ids of runs and rounds stand for and that are not over, expansions included.
+    """Return the runs that ids of runs, rounds and flows stand for and that are not over, expansions included.
 
     Raises:
         RunOrRoundNotFound: an id is neither.
     """
     found: list[RunRow] = []
     for text in ids:
-        named = find(app, text)
-        if isinstance(named, Round):
+        of_flow = runs_of_flow(app, text)
+        named = None if of_flow else find(app, text)
+        if named is None:
+            # What comes last first: it must not be opened by the end of what is before it.
+            found += [run_row(run) for run in reversed(of_flow) if not run.state.is_final]
+        elif isinstance(named, Round):
             found += [run_row(run) for run in all_runs(app, RunQuery(round_id=named.id, states=tuple(OPEN), kind=None))]
         elif not named.run.state.is_final:
             found.append(run_row(named.run))

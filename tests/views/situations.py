@@ -164,6 +164,15 @@ def depends():
     )
 
 
+@situation(Code.FLOW)
+def flow():
+    process = a_process()
+    mail = process.app.jobs["mail"]
+    process.app.chain(mail.step(), mail.step().without_result()).enqueue()
+    alive(process)
+    return of_run(process, states=(State.SCHEDULED,)), "it waits for step 1 of 2 (mail), which is queued: run "
+
+
 @situation(Code.CANARY)
 def canary():
     process = a_process({"acme"}, policy={"retry": Retry(attempts=2, base=HOUR, jitter=False)})

@@ -27,7 +27,7 @@ def cancel(
 ) -> None:
     """Cancel runs that are not over.
 
-    A round stands for all such runs of it. Running ones are asked to stop.
+    A round, chain or batch stands for all such runs of it. Running ones are asked to stop.
     """
     app = session.app
     if bool(runs_or_rounds) is bool(where):

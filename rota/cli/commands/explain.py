@@ -11,7 +11,7 @@ from rota.cli.exits import Exit
 from rota.cli.session import Session, pass_session
 from rota.clock import SystemClock
 from rota.core import words
-from rota.core.model import Round
+from rota.core.model import Round, State
 from rota.core.safe import masked, safe_text
 from rota.errors import (
     AppNotFound,
@@ -24,6 +24,7 @@ from rota.errors import (
 )
 from rota.queries import RunQuery
 from rota.views.explain import Explained, explain_timing
+from rota.views.flows import flow_runs
 from rota.views.runs import find
 from rota.views.why import Why, ask_backfill, ask_job, ask_round, ask_run, ask_schedule
 
@@ -115,6 +116,11 @@ def _of_id(app: Rota, text: str, zone: tzinfo) -> Why | None:
     try:
         found = find(app, text)
     except RunNotFound:
+        runs = flow_runs(app, text)
+        if runs:
+            # The first that keeps the others waiting.
+            stands = next((run for run in runs if run.state is not State.SUCCEEDED), runs[-1])
+            return ask_run(app, stands, zone=zone)
         try:
             return ask_backfill(app, app.campaigns.get(text), zone=zone)
         except CampaignNotFound:

@@ -62,7 +62,7 @@ def retry(
     dry_run: bool,
     is_followed: bool,
 ) -> None:
-    """Run ended runs again, or the failed tenants of a round.
+    """Run ended runs again, the failed tenants of a round, or what failed of a chain or batch.
 
     What is meant is decided now: a run that fails later is not among them.
     """

@@ -10,6 +10,7 @@ from rota.cli.selection import chosen
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
+from rota.core.gates import flow_batch
 from rota.core.model import RunKind, State
 from rota.queries import RunQuery
 from rota.views.runs import RunRow, run_row
@@ -27,6 +28,7 @@ from rota.views.search import hits_of
 @click.option("--until", metavar="TIME", help="Made before.")
 @where_option("Only what this means: 'error:timeout attempt:>1 -tenant:acme'. May be repeated; see the guide.")
 @click.option("--round", "round_id", metavar="ID", help="Only of this round.")
+@click.option("--flow", metavar="ID", help="Only the steps or members of this chain or batch.")
 @click.option("--cursor", metavar="ID", help="The page after this id: what `page.next` said.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most this many.")
 @click.option("--expansions", is_flag=True, help="With the runs that only list tenants.")
@@ -43,6 +45,7 @@ def runs(
     until: str | None,
     where: tuple[str, ...],
     round_id: str | None,
+    flow: str | None,
     cursor: str | None,
     limit: int,
     expansions: bool,
@@ -57,6 +60,7 @@ def runs(
         queues=queues,
         kind=None if expansions else RunKind.JOB,
         round_id=round_id,
+        batch=None if flow is None else flow_batch(flow),
         since=session.instant(since, flag="--since", now=now) if since else None,
         until=session.instant(until, flag="--until", now=now) if until else None,
         before_id=cursor,

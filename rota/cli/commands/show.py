@@ -4,11 +4,13 @@ import click
 
 from rota.cli.command import RotaCommand
 from rota.cli.exits import Exit
+from rota.cli.flow import flow_lines
 from rota.cli.round import facts, round_lines, say_retry
 from rota.cli.session import Session, pass_session
 from rota.core.duration import rough_duration
 from rota.core.model import Round, State
 from rota.core.safe import masked, safe_text
+from rota.views.flows import flow_detail, runs_of_flow
 from rota.views.rounds import round_detail
 from rota.views.runs import AttemptRow, RunDetail, find, run_detail
 
@@ -17,10 +19,15 @@ from rota.views.runs import AttemptRow, RunDetail, find, run_detail
 @click.argument("run_or_round")
 @pass_session
 def show(session: Session, run_or_round: str) -> None:
-    """Show a run with its attempts, or a round with its tenants.
+    """Show a run with its attempts, a round with its tenants, or a chain or batch with its runs.
 
-    The beginning of an id will do: six digits or more, if only one has it.
+    The beginning of an id will do: six digits or more, if only one has it; of a chain or batch all of them.
     """
+    of_flow = runs_of_flow(session.app, run_or_round)
+    if of_flow:
+        flow = flow_detail(run_or_round, of_flow)
+        session.out.one("rota.flow/1", flow, flow_lines(flow))
+        return
     found = find(session.app, run_or_round)
     if isinstance(found, Round):
         round_ = round_detail(session.app, found)
@@ -45,6 +52,7 @@ def _run_lines(session: Session, detail: RunDetail) -> list[str]:
             "due": session.shown(run.due_at),
             "queue": f"{detail.queue}, priority {detail.priority}",
             "round": run.round_id,
+            "flow": detail.flow and f"{detail.flow}, {detail.part}",
             "arguments": detail.args,
             "result": detail.result,
         }

@@ -5,9 +5,10 @@ from rota.core.campaign import Campaign, CampaignState
 from rota.core.cause import said
 from rota.core.controls import Paused
 from rota.core.dependencies import Blocker
-from rota.core.gates import DEPENDS, split
+from rota.core.gates import DEPENDS, FLOW, split
 from rota.core.model import Run, State
 from rota.views.why.facts import Facts
+from rota.views.why.flow import in_flow
 from rota.views.why.reason import Code, Reason, reason
 
 
@@ -17,6 +18,8 @@ def at_gate(facts: Facts, run: Run) -> list[Reason]:
     match split(gate):
         case "depends", _:
             found = blocked(facts, run)
+        case "flow", _ if run.part is not None:
+            found = in_flow(facts, run)
         case "canary", round_id:
             found = _behind_canary(facts.canary(round_id), round_id)
         case "canary-run", run_id:
@@ -72,6 +75,9 @@ def in_front(facts: Facts, run: Run) -> str:
         return "it is due, and goes on within a second"
     if gate == DEPENDS:
         return "; ".join(_blocked_by(facts, one) for one in facts.blockers(run)) or "what it waited for has come"
+    if gate == FLOW:
+        # Each waits for something else.
+        return _closed(facts, run, gate)
     if gate not in facts.told_of_gates:
         facts.told_of_gates[gate] = _closed(facts, run, gate)
     return facts.told_of_gates[gate]

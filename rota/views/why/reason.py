@@ -26,6 +26,7 @@ class Code(StrEnum):
     TENANT_EXCLUDED = "tenant_excluded"
     TENANT_PARKED = "tenant_parked"
     DEPENDS = "depends"
+    FLOW = "flow"
     CANARY = "canary"
     BACKFILL_PAUSED = "backfill_paused"
     BACKFILL_STOPPED = "backfill_stopped"
