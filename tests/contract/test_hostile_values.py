@@ -109,7 +109,7 @@ def test_an_empty_name_is_not_no_name(store):
 
 def test_big_arguments_results_and_tracebacks_come_back(store):  # R31
     args = '{"args":["' + "ü" * 500_000 + '"],"kwargs":{}}'
-    error = ErrorReport(type="ValueError", message="m" * 10_000, traceback="Zeile 🚀\n" * 20_000)
+    error = ErrorReport(type="ValueError", message="m" * 10_000, traceback="Zeile 🚀\n" * 20_000, fingerprint="a1")
     run = a_run(args=args, max_attempts=1)
     store.enqueue([run], now=NOON)
     [claimed] = claim(store)
@@ -124,7 +124,7 @@ def test_big_arguments_results_and_tracebacks_come_back(store):  # R31
 
 
 def test_an_error_of_an_attempt_that_is_tried_again_comes_back(store):
-    error = ErrorReport(type="Völlig", message="🚀 'quoted' %s", traceback="")
+    error = ErrorReport(type="Völlig", message="🚀 'quoted' %s", traceback="", fingerprint="a2")
     store.enqueue([a_run(max_attempts=3)], now=NOON)
     [claimed] = claim(store)
 
