@@ -146,6 +146,12 @@ class Rota:
         self._registry.include(registry)
         registry.attach(self._enqueuer)
 
+    def after_commit(self, hook: Callable[[Callable[[], None]], object]) -> Callable[[Callable[[], None]], object]:
+        """Let each enqueue that names no connection wait for the transaction around it: `hook` is given what queues its
+        runs, and calls that once the transaction is committed, or at once where there is none (R34)."""
+        self._enqueuer.after_commit = hook
+        return hook
+
     def around(
         self, wrapper: Callable[[RunContext], AbstractContextManager[object]]
     ) -> Callable[[RunContext], AbstractContextManager[object]]:

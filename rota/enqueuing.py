@@ -8,11 +8,13 @@ from rota.core.codec import ARGUMENTS_LIMIT
 from rota.core.host import host_of
 from rota.core.model import Run, Tenant, Trigger
 from rota.core.unique import Conflict, UniqueRun, arguments_key, unique_name
-from rota.errors import BadArguments, NoTenant, StoreUnavailable, TenantNotFound
+from rota.errors import BadArguments, ConfigurationError, NoTenant, StoreUnavailable, TenantNotFound
 from rota.footing import Footing
 from rota.handle import RunHandle
 from rota.job import JobFunction
 from rota.options import KeyOf, checked_key
+from rota.ports import Joins
+from rota.transactions import Transaction, Work, transaction_of
 
 Answer = TypeVar("Answer")
 
@@ -28,6 +30,8 @@ class StoreEnqueuer:
         """Off where whoever holds the store checks them: in a child process."""
         self.then: Callable[[Sequence[str]], object] | None = None
         """Called with the ids of new runs that the store has accepted: inline mode executes them."""
+        self.after_commit: Callable[[Work], object] | None = None
+        """Given what queues runs, to be called once the transaction around it is committed, or at once without one."""
         self._store = footing.store
         self._jobs = footing.jobs
         self._directory = footing.directory
@@ -36,36 +40,70 @@ class StoreEnqueuer:
         self._carriers = footing.carriers
 
     def enqueue_calls(self, job: JobFunction[Any, Any, Any], calls: Iterable[Arguments]) -> list[RunHandle]:
-        """Queue one run per call, all or none, in one round trip. What `.enqueue` and `.enqueue_many` do."""
-        now, listed = self._clock.now(), list(calls)
+        """Queue one run per call, all or none, in one round trip: now, within the caller's transaction, or after its
+        commit. What `.enqueue` and `.enqueue_many` do."""
+        now, listed, options = self._clock.now(), list(calls), job.options
         encode = job.registered.signature.encode
         texts = [encode(args, kwargs) for args, kwargs in listed]
         runs = self.runs_of(job, listed, texts, carried=self._carriers.pack(), now=now)
-        ids = self._accepted(job, list(zip(runs, listed, strict=True)), now=now)
-        if self.then is not None:
-            made = {run.id for run in runs}
-            self.then([run_id for run_id in ids if run_id in made])
-        return [RunHandle(run_id, self._store, self._clock) for run_id in ids]
+        handles = [RunHandle(run.id, self._store, self._clock) for run in runs]
+        if not runs:
+            return handles
+        if options.unique is None:
+            self._queue(runs, lambda: self._keep(runs), connection=options.connection, now=now)
+            return handles
+        by = options.unique
+        wanted = [_unique(job, by, run, call, now=now) for run, call in zip(runs, listed, strict=True)]
 
-    def _accepted(
-        self, job: JobFunction[Any, Any, Any], runs: Sequence[tuple[Run, Arguments]], *, now: datetime
-    ) -> list[str]:
-        """Queue runs and return for each the id of the run that stands for it."""
-        if job.options.unique is None:
-            plain = [run for run, _ in runs]
-            self._keep(plain, now=now)
-            return [run.id for run in plain]
-        wanted = [_unique(job, job.options.unique, run, call, now=now) for run, call in runs]
-        return _twice(lambda: self._store().enqueue_unique(wanted, now=now))
+        def keep() -> None:
+            for handle, run_id in zip(handles, self._keep_unique(wanted), strict=True):
+                # Another run may stand for the one that was asked for.
+                handle.id = run_id
+
+        self._queue([], keep, connection=options.connection, now=now)
+        return handles
 
     def accept(self, runs: Sequence[Run], *, now: datetime) -> None:
-        """Queue these runs of `runs_of`, all or none."""
-        self._keep(runs, now=now)
+        """Queue these runs of `runs_of`, all or none: now, or after the commit of the transaction around it."""
+        self._queue(runs, lambda: self._keep(runs), connection=None, now=now)
+
+    def _queue(self, plain: Sequence[Run], keep: Work, *, connection: object | None, now: datetime) -> None:
+        """Queue runs by `keep`, at once or when a transaction is committed; or, if they are `plain`, within it."""
+        if connection is not None:
+            self._join(plain, keep, transaction_of(connection), now=now)
+        elif self.after_commit is not None:
+            self.after_commit(keep)
+        else:
+            keep()
+
+    def _join(self, plain: Sequence[Run], keep: Work, transaction: Transaction, *, now: datetime) -> None:
+        store = self._store()
+        # Not those with a key of their own: a transaction may see the past only, where a name is still free.
+        if plain and isinstance(store, Joins) and store.is_home_of(transaction.driver):
+            store.enqueue_within(transaction.driver, plain, now=now)
+            transaction.after_commit(store.rouse)
+        elif transaction.is_told:
+            transaction.after_commit(keep)
+        else:
+            why = "is not of the store's database" if plain else "cannot tell whether a key is free"
+            raise ConfigurationError(
+                f"connection=...: it {why}, and a driver's own connection does not tell when it commits: enqueue after "
+                "its commit, or give the Connection or Session of SQLAlchemy that it belongs to"
+            )
+
+    def _keep(self, runs: Sequence[Run]) -> None:
+        now = self._clock.now()
+        _twice(lambda: self._store().enqueue(runs, now=now))
         if self.then is not None:
             self.then([run.id for run in runs])
 
-    def _keep(self, runs: Sequence[Run], *, now: datetime) -> None:
-        _twice(lambda: self._store().enqueue(runs, now=now))
+    def _keep_unique(self, wanted: Sequence[UniqueRun]) -> list[str]:
+        now = self._clock.now()
+        ids = _twice(lambda: self._store().enqueue_unique(wanted, now=now))
+        if self.then is not None:
+            made = {one.run.id for one in wanted}
+            self.then([run_id for run_id in ids if run_id in made])
+        return ids
 
     def runs_of(
         self,

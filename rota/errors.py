@@ -39,6 +39,7 @@ RotaError
 │   ├── NotUnique                       another run has the name that this one was to have alone
 │   └── StoreIsBlackHole                a result was asked of a store that discards
 ├── StoreUnavailable                    the store could not be reached; nothing was written: exit 4
+├── TransactionFailed                   a database refused a run in the application's own transaction
 ├── TenantUnavailable                   a tenant's database cannot be opened
 ├── TenantListFailed                    the source failed, or listed nobody
 ├── CarriedUnreadable (ValueError)       what a run carries is broken, or of another version
@@ -367,6 +368,17 @@ class StoreIsBlackHole(Refused):
 
 class StoreUnavailable(RotaError):
     """The store could not be reached. Nothing was written; the call may be repeated."""
+
+
+class TransactionFailed(RotaError):
+    """A run could not be written in a transaction of the application's own, which is to be rolled back and repeated."""
+
+    def __init__(self, error: Exception) -> None:
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        super().__init__(
+            f"the run was not queued in your transaction: {type(error).__name__}: {first_line}; roll it back and "
+            "repeat the whole of it"
+        )
 
 
 class TenantUnavailable(RotaError):

@@ -51,6 +51,8 @@ class Terms(JobTerms, total=False):
     """Not before so much time has passed after the enqueue."""
     at: datetime | None
     """Not before this aware instant."""
+    connection: object | None
+    """The runs are there when the transaction that is open on it commits, and never were when it does not (R34)."""
     retry: Retry | None
     """How these runs are retried, whatever their job says."""
 
@@ -71,6 +73,7 @@ class Options(Struct, frozen=True, kw_only=True):
     unique_while: Scope | None = None
     unique_for: timedelta | None = None
     on_conflict: Conflict | None = None
+    connection: object | None = None
 
     def due_at(self, now: datetime) -> datetime:
         """Return when a run that is enqueued now is due."""
@@ -283,5 +286,7 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "unique_while": _scope,
     "unique_for": _period,
     "on_conflict": _conflict,
+    # What it is shows when it is used: a Session begins its transaction by that.
+    "connection": lambda _name, value: value,
 }
 TERMS = tuple(_CHECKS)

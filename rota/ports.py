@@ -5,7 +5,7 @@ Domain values go in and out. `now` is always an argument. A store applies decisi
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.cron_jobs import CronJobRow
@@ -56,6 +56,30 @@ class TenantSource(Protocol):
         Raises:
             TenantListFailed: the source could not be read.
         """
+
+
+@runtime_checkable
+class Joins(Protocol):
+    """What a store can do besides whose runs may be written in a transaction of the application's own (R34)."""
+
+    def is_home_of(self, driver: object) -> bool:
+        """Whether a driver's connection leads to the database of this store, and finds its tables there.
+
+        Raises:
+            TransactionFailed: its transaction has failed already.
+        """
+
+    def enqueue_within(self, driver: object, runs: Sequence[Run], *, now: datetime) -> None:
+        """Accept new runs without keys as `enqueue` does, in the transaction that is open on this connection: they are
+        there when it commits, and never were when it does not. Nobody is woken: see `rouse`.
+
+        Raises:
+            ConfigurationError: no transaction is open.
+            TransactionFailed: the database refused; the transaction is to be rolled back.
+        """
+
+    def rouse(self) -> None:
+        """Wake workers that wait: a transaction with new runs has been committed. A hint."""
 
 
 class Store(Protocol):

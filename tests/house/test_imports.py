@@ -27,6 +27,7 @@ IMPORTS_INSIDE_FUNCTIONS = {
     "rota/flow.py": "asyncio, for those who await and nobody else",
     "rota/context.py": "asyncio, for coroutine jobs and nobody else",
     "rota/executors/inline.py": "asyncio, for coroutine jobs and nobody else",
+    "rota/transactions.py": "SQLAlchemy, for applications that enqueue within a transaction of it",
     "rota/outfit.py": "the executors of coroutine and process jobs, for applications that have any",
     "rota/views/store.py": "SQLAlchemy, for the one command that asks for a schema as text",
 }

@@ -13,12 +13,15 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import Enum, auto
 from random import Random
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import URL, Engine
 
 from rota.errors import StoreUnavailable
 from rota.queries import OldSnapshot
+
+if TYPE_CHECKING:
+    from rota.stores.sql.database import Link
 
 T = TypeVar("T")
 
@@ -98,6 +101,18 @@ class Dialect(Protocol):
 
     def fault(self, error: Exception) -> Fault:
         """Return what a driver's exception means."""
+
+    def is_ours(self, driver: object) -> bool:
+        """Whether an application's connection is one of the driver that this store uses."""
+
+    def plain_cursor(self, driver: Any) -> Any:
+        """Return a cursor whose rows are tuples, however the application set up its connection."""
+
+    def is_in_transaction(self, driver: Any) -> bool:
+        """Whether what is written on a connection waits for a commit."""
+
+    def home(self, link: "Link") -> tuple[Any, ...] | None:
+        """Return what tells the tables that a connection finds from those of any other database; None without any."""
 
     def facts(self, driver: Any) -> Mapping[str, str]:
         """Return version and durability class, for an operator."""

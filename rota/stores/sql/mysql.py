@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pymysql
-from pymysql.constants import CLIENT, CR, ER
+from pymysql.constants import CLIENT, CR, ER, SERVER_STATUS
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
@@ -14,6 +14,9 @@ from rota.errors import ConfigurationError
 from rota.queries import OldSnapshot
 from rota.stores.sql.dialects import Fault
 from rota.stores.sql.tables import KEY
+
+if TYPE_CHECKING:
+    from rota.stores.sql.database import Link
 
 ANSWER_SECONDS = 30
 LOCK_SECONDS = 3
@@ -54,6 +57,9 @@ FROM information_schema.innodb_trx AS t JOIN information_schema.processlist AS p
 WHERE t.trx_mysql_thread_id <> CONNECTION_ID()
 HAVING seconds >= %s ORDER BY seconds DESC LIMIT %s
 """
+
+
+HOME = "SELECT DATABASE(), @@hostname, @@port, @@datadir"
 
 
 class MySQL:
@@ -159,6 +165,20 @@ class MySQL:
             return Fault.COLLISION
         # An interface error of code 0 is a connection that was closed under the driver.
         return Fault.GONE if code in _GONE or code == 0 else Fault.OURS
+
+    def is_ours(self, driver: object) -> bool:
+        return isinstance(driver, pymysql.Connection)
+
+    def plain_cursor(self, driver: Any) -> Any:
+        return pymysql.cursors.Cursor(driver)
+
+    def is_in_transaction(self, driver: Any) -> bool:
+        begun = driver.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS
+        return bool(begun) or not driver.get_autocommit()
+
+    def home(self, link: "Link") -> tuple[Any, ...] | None:
+        row = link.one(HOME)
+        return None if row is None or row[0] is None else tuple(row)
 
     def facts(self, driver: Any) -> Mapping[str, str]:
         with driver.cursor() as cursor:

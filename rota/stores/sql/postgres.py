@@ -2,10 +2,12 @@
 
 from collections.abc import Generator, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import Connection, OperationalError, errors
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 from psycopg.waiting import Ready
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
@@ -13,6 +15,9 @@ from sqlalchemy.pool import QueuePool
 from rota.clock import SystemClock
 from rota.queries import OldSnapshot
 from rota.stores.sql.dialects import Fault
+
+if TYPE_CHECKING:
+    from rota.stores.sql.database import Link
 
 STATEMENT_SECONDS = 30
 LOCK_SECONDS = 4
@@ -59,6 +64,8 @@ SELECT * FROM (
 WHERE seconds >= %(seconds)s OR seconds IS NULL AND behind >= %(behind)s
 ORDER BY behind DESC, seconds DESC LIMIT %(most)s
 """
+
+HOME = "SELECT current_database(), pg_postmaster_start_time()::text, to_regclass(?)::oid"
 
 _COLLISIONS = (
     errors.SerializationFailure,
@@ -148,6 +155,20 @@ class Postgres:
         # server that only reads, as one does that lost its place in a failover: a new connection may find the other.
         gone = (OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
         return Fault.GONE if isinstance(error, gone) else Fault.OURS
+
+    def is_ours(self, driver: object) -> bool:
+        return isinstance(driver, Connection)
+
+    def plain_cursor(self, driver: Any) -> Any:
+        return psycopg.Cursor(driver, row_factory=tuple_row)
+
+    def is_in_transaction(self, driver: Any) -> bool:
+        return not driver.autocommit or driver.info.transaction_status != TransactionStatus.IDLE
+
+    def home(self, link: "Link") -> tuple[Any, ...] | None:
+        # By the table itself: the same name may lead elsewhere with another search_path.
+        row = link.one(HOME, link.tables["runs"])
+        return None if row is None or row[2] is None else tuple(row)
 
     def facts(self, driver: Any) -> Mapping[str, str]:
         [version] = driver.execute("SHOW server_version").fetchone()

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
@@ -17,6 +17,9 @@ from sqlalchemy.pool import QueuePool
 from rota.errors import ConfigurationError, UnsafeStore
 from rota.queries import OldSnapshot
 from rota.stores.sql.dialects import Fault
+
+if TYPE_CHECKING:
+    from rota.stores.sql.database import Link
 
 BUSY_SECONDS = 5.0
 OLDEST = (3, 35, 0)
@@ -107,6 +110,21 @@ class SQLite:
         if code & 0xFF in _BUSY:
             return Fault.COLLISION
         return Fault.GONE if code & 0xFF in _GONE else Fault.OURS
+
+    def is_ours(self, driver: object) -> bool:
+        return isinstance(driver, sqlite3.Connection)
+
+    def plain_cursor(self, driver: Any) -> Any:
+        return sqlite3.Cursor(driver)
+
+    def is_in_transaction(self, driver: Any) -> bool:
+        # Of old, a write begins one; since Python 3.12 there may be an attribute that says more.
+        begins_one = driver.isolation_level is not None and getattr(driver, "autocommit", False) is not True
+        return driver.in_transaction or begins_one
+
+    def home(self, link: "Link") -> tuple[Any, ...] | None:
+        files = [row[2] for row in link.all("PRAGMA database_list") if row[1] == "main"]
+        return (os.path.realpath(files[0]),) if files and files[0] else None
 
     def facts(self, driver: Any) -> Mapping[str, str]:
         [level] = driver.execute("PRAGMA synchronous").fetchone()

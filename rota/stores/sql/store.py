@@ -42,6 +42,7 @@ from rota.queries import (
     Settled,
 )
 from rota.stores.sql import (
+    borrowing,
     controls,
     cron_jobs,
     errors,
@@ -106,6 +107,15 @@ class SqlStore:
         if ids:
             self._waking.ring()
         return ids
+
+    def is_home_of(self, driver: object) -> bool:
+        return borrowing.is_home(self._database, driver)
+
+    def enqueue_within(self, driver: object, runs: Sequence[Run], *, now: datetime) -> None:
+        borrowing.enqueue(self._database, driver, runs, now=now)
+
+    def rouse(self) -> None:
+        self._waking.ring()
 
     def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
         if not wanted:

@@ -1,0 +1,61 @@
+"""Writing in a transaction of the application's own, on its own connection (R34)."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from rota.core.model import Run
+from rota.errors import ConfigurationError, TransactionFailed
+from rota.stores.sql import queue
+from rota.stores.sql.database import Database, Link
+
+
+class Borrowed:
+    """A connection of the application's own as our statements need one: its rows are tuples, whatever it is set up
+    for. Commits and rolls back nothing."""
+
+    def __init__(self, make_cursor: Callable[[], Any]) -> None:
+        self.cursor = make_cursor
+
+    def executemany(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Execute a statement for each row, as a connection of SQLite does."""
+        self.cursor().executemany(text, rows)
+
+
+def is_home(database: Database, driver: object) -> bool:
+    """Whether a driver's connection leads to the database of this store, and finds its tables there.
+
+    Raises:
+        TransactionFailed: its transaction has failed already.
+    """
+    dialect = database.dialect
+    if not dialect.is_ours(driver):
+        return False
+    try:
+        theirs = dialect.home(_link(database, driver))
+    except dialect.driver_errors as error:
+        raise TransactionFailed(error) from error
+    return theirs is not None and theirs == database.read(dialect.home)
+
+
+def enqueue(database: Database, driver: object, runs: Sequence[Run], *, now: datetime) -> None:
+    """Accept runs in the transaction that is open on a driver's connection.
+
+    Raises:
+        ConfigurationError: none is, and the connection would commit each statement by itself.
+        TransactionFailed: the database refused, and the transaction is to be rolled back.
+    """
+    dialect = database.dialect
+    if not dialect.is_in_transaction(driver):
+        raise ConfigurationError(
+            "connection=...: no transaction is open on it and each statement commits by itself, so that nothing could "
+            "be taken back: begin one, or leave connection= out"
+        )
+    try:
+        queue.enqueue(_link(database, driver), runs, now=now, careful=False)
+    except dialect.driver_errors as error:
+        raise TransactionFailed(error) from error
+
+
+def _link(database: Database, driver: Any) -> Link:
+    return Link(database, Borrowed(lambda: database.dialect.plain_cursor(driver)))
