@@ -19,6 +19,7 @@ def main() -> None:
         run("bench.schedules", store)
         run("bench.rounds", store)
         run("bench.tenants", store)
+        run("bench.fairness", store)
 
 
 def run(module: str, *words: str) -> None:

@@ -1,7 +1,6 @@
 """What operators set for single tenants: a zone, a weight, schedules of their own (R24)."""
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 
 import msgspec
 from msgspec import Struct
@@ -10,6 +9,7 @@ from msgspec.structs import replace
 from rota.audit import entry
 from rota.core.builder import When, as_timing
 from rota.core.controls import Control, ControlKind, TenantSetting
+from rota.core.fairness import LEAST_WEIGHT, MOST_WEIGHT, is_weight
 from rota.core.kind import Interval
 from rota.core.model import Schedule, ScheduleState, Tenant
 from rota.core.words import parse
@@ -20,8 +20,6 @@ from rota.errors import ConfigurationError, JobNotFound, Refused, TenantNotFound
 from rota.footing import Footing
 from rota.ports import Store
 from rota.schedules import Schedules
-
-LEAST_WEIGHT, MOST_WEIGHT = 0.01, 100.0
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -204,7 +202,7 @@ def own_name(general: str, tenant: str) -> str:
 def _check(tz: str | None, weight: float | None) -> None:
     if tz and (tz == TENANT or not is_zone(tz)):
         raise ConfigurationError(f"tz={tz!r} is no time zone, such as Europe/Paris")
-    if weight and not (isfinite(weight) and LEAST_WEIGHT <= weight <= MOST_WEIGHT):
+    if weight and not is_weight(weight):
         raise ConfigurationError(f"weight={weight}: from {LEAST_WEIGHT} to {MOST_WEIGHT:g}; other tenants have 1")
 
 

@@ -6,6 +6,15 @@ books: both numbers are read from the runs that are queued.
 """
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
+
+LEAST_WEIGHT = 0.01
+MOST_WEIGHT = 100.0
+
+
+def is_weight(weight: float) -> bool:
+    """Whether this can be a tenant's share of a queue beside others, who have 1."""
+    return isfinite(weight) and LEAST_WEIGHT <= weight <= MOST_WEIGHT
 
 
 def turns(

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import ValidationError, convert
 from msgspec.structs import replace
 
+from rota.core.fairness import LEAST_WEIGHT, MOST_WEIGHT, is_weight
 from rota.core.model import Tenant
 from rota.core.safe import safe_text
 from rota.errors import ConfigurationError, TenantListFailed
@@ -94,11 +95,12 @@ def as_tenant(value: TenantLike) -> Tenant:
     """Return the tenant that an id, a Tenant or a mapping of its fields stands for.
 
     Raises:
-        ConfigurationError: it is something else, or a mapping with a key that is no field of a tenant.
+        ConfigurationError: it is something else, a mapping with a key that is no field of a tenant, or its weight is
+            out of bounds.
     """
     match value:
         case Tenant():
-            return value
+            return _weighed(value)
         case str():
             return Tenant(id=value)
         case Mapping():
@@ -106,10 +108,18 @@ def as_tenant(value: TenantLike) -> Tenant:
             if unknown := sorted(set(value) - _FIELDS):
                 raise ConfigurationError(f"a tenant has no {', '.join(unknown)}; it has {', '.join(sorted(_FIELDS))}")
             try:
-                return convert(dict(value), Tenant)
+                return _weighed(convert(dict(value), Tenant))
             except ValidationError as error:
                 raise ConfigurationError(f"tenant {value.get('id')!r}: {error}") from error
     raise ConfigurationError(f"a tenant is an id, a Tenant or a mapping of its fields, not {type(value).__name__}")
+
+
+def _weighed(tenant: Tenant) -> Tenant:
+    if not is_weight(tenant.weight):
+        raise ConfigurationError(
+            f"tenant {tenant.id!r}: weight={tenant.weight}: from {LEAST_WEIGHT} to {MOST_WEIGHT:g}; others have 1"
+        )
+    return tenant
 
 
 def _with_zone(tenant: Tenant) -> Tenant:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from rota.core.fairness import LEAST_WEIGHT, MOST_WEIGHT
 from rota.core.model import Tenant
 from rota.errors import ConfigurationError, TenantListFailed
 
@@ -104,4 +105,4 @@ def _weight(value: object) -> float:
         weight = float(str(value))
     except ValueError:
         return 1.0
-    return weight if isfinite(weight) and weight > 0 else 1.0
+    return min(max(weight, LEAST_WEIGHT), MOST_WEIGHT) if isfinite(weight) and weight > 0 else 1.0

@@ -91,7 +91,7 @@ def test_runs_without_a_tenant_are_first_in_first_out(store):
     assert [ids(claim(store, limit=2)) for _ in range(3)] == [ids(runs[:2]), ids(runs[2:4]), ids(runs[4:])]
 
 
-def test_a_tenant_with_a_thousand_runs_delays_nobody(store):
+def test_a_tenant_with_a_thousand_runs_delays_nobody(store):  # G12
     store.enqueue([a_run(tenant="big") for _ in range(1_000)], now=NOON)
     small = [a_run(tenant=tenant) for tenant in ("a", "b", "c")]
     store.enqueue(small, now=NOON + MINUTE)

@@ -78,7 +78,9 @@ def test_a_name_that_shows_as_another_is_refused(name):  # R26, R65
         listed(Given([Tenant(id=name)]))
 
 
-@pytest.mark.parametrize(("weight", "read"), [(None, 1.0), ("heavy", 1.0), (-2, 1.0), ("2.5", 2.5)])
+@pytest.mark.parametrize(
+    ("weight", "read"), [(None, 1.0), ("heavy", 1.0), (-2, 1.0), ("2.5", 2.5), (1e9, 100.0), (1e-9, 0.01)]
+)
 def test_a_weight_that_is_none_counts_as_one(tmp_path, weight, read):  # R24, R21
     path = tmp_path / "tenants.db"
     with sqlite3.connect(path) as db:

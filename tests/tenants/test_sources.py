@@ -138,3 +138,11 @@ def test_naming_the_sources_loads_no_database_library():
     program = "import sys, rota.tenants; rota.tenants.TenantList(['a']); sys.exit('sqlalchemy' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf"), 1e-9])
+def test_a_weight_that_is_no_share_is_refused_with_its_tenant(weight):  # R24, R35
+    with pytest.raises(ConfigurationError, match=r"tenant 'acme': weight=.* from 0.01 to 100"):
+        TenantList([Tenant(id="acme", weight=weight)])
+    with pytest.raises(ConfigurationError, match="tenant 'acme'"):
+        TenantList([{"id": "acme", "weight": weight}])
