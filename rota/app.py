@@ -18,10 +18,11 @@ from rota.core.timing import slot_before
 from rota.engine.bus import Bus
 from rota.engine.crew import Crew
 from rota.enqueuing import StoreEnqueuer
-from rota.errors import ConfigurationError
+from rota.errors import ConfigurationError, RunNotFound
 from rota.executors.invocation import Invocation, TellProgress
 from rota.flow import Flows
 from rota.footing import Footing
+from rota.handle import RunHandle
 from rota.inline import Inline, InlineMode
 from rota.job import JobFunction, Registry
 from rota.job_context import carry_job_context
@@ -145,6 +146,17 @@ class Rota:
         """
         self._registry.include(registry)
         registry.attach(self._enqueuer)
+
+    def run(self, run_id: str) -> RunHandle:
+        """Return a run by its id, or by its first six digits or more.
+
+        Raises:
+            RunNotFound: there is no such run, or several begin so.
+        """
+        history = self.store.run(run_id)
+        if history is None:
+            raise RunNotFound(run_id)
+        return RunHandle(history.run.id, lambda: self.store, self.clock)
 
     def after_commit(self, hook: Callable[[Callable[[], None]], object]) -> Callable[[Callable[[], None]], object]:
         """Let each enqueue that names no connection wait for the transaction around it: `hook` is given what queues its

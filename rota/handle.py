@@ -1,13 +1,29 @@
 """What an enqueue returns: a run to ask after."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import NamedTuple
 
 from rota.clock import Clock
 from rota.core.codec import decode
+from rota.core.duration import parse_duration
+from rota.core.flow import in_order
+from rota.core.gates import flow_batch, flow_of
 from rota.core.model import Run, State
-from rota.errors import RunFailed, RunNotFound, WaitTimedOut
+from rota.errors import ConfigurationError, RunFailed, RunNotFound, WaitTimedOut
 from rota.ports import Store
+from rota.queries import RunQuery
+from rota.reopening import MOST_STEPS, reopen
+
+FIRST_PAUSE = timedelta(milliseconds=2)
+LONGEST_PAUSE = timedelta(milliseconds=200)
+
+
+class RunProgress(NamedTuple):
+    """How far a run said that it has come, in units of its own."""
+
+    done: int
+    total: int | None
 
 
 class RunHandle:
@@ -27,11 +43,13 @@ class RunHandle:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    # --- how it stands ---
+
     def refresh(self) -> Run:
         """Return the run as it is now.
 
         Raises:
-            RunNotFound: retention has pruned it.
+            RunNotFound: retention has pruned it; or it waits for the commit of the transaction that it belongs to.
             StoreIsBlackHole: the store keeps nothing.
         """
         history = self._store().run(self.id)
@@ -43,33 +61,104 @@ class RunHandle:
     def state(self) -> State:
         return self.refresh().state
 
-    def wait(self, timeout: timedelta | None = None) -> Run:
+    @property
+    def status(self) -> State:
+        """The same as `state`, by the name that other queues have for it."""
+        return self.state
+
+    @property
+    def progress(self) -> RunProgress | None:
+        """How far it said that it has come; None as long as it has said nothing, see `ctx.progress`."""
+        run = self.refresh()
+        return None if run.done is None else RunProgress(run.done, run.total)
+
+    @property
+    def children(self) -> list["RunHandle"]:
+        """The runs of its flow that come right after it, in their order: they take what it returns."""
+        flow = flow_of(self.refresh())
+        if flow is None:
+            return []
+        others = self._store().runs(RunQuery(batch=flow_batch(flow), limit=MOST_STEPS))
+        after = [run for run in in_order(others) if run.part is not None and run.part.after == self.id]
+        return [RunHandle(run.id, self._store, self._clock) for run in after]
+
+    # --- its end ---
+
+    def wait(self, timeout: timedelta | str | None = None) -> Run:
         """Return the run once it is final.
 
         Raises:
             WaitTimedOut: it is not, after `timeout`; the run goes on.
         """
-        ends = None if timeout is None else self._clock.monotonic() + timeout.total_seconds()
-        pause = timedelta(milliseconds=2)
+        pauses = self._pauses(timeout)
         while not (run := self.refresh()).state.is_final:
-            if ends is not None and self._clock.monotonic() >= ends:
-                raise WaitTimedOut(f"run {self.id} is still {run.state} after {timeout}")
-            self._clock.sleep(pause)
-            pause = min(pause * 1.5, timedelta(milliseconds=200))
+            self._clock.sleep(_next(pauses, run))
         return run
 
-    def result(self, timeout: timedelta | None = None) -> object:
+    async def await_end(self, timeout: timedelta | str | None = None) -> Run:
+        """`wait`, from a coroutine."""
+        # Weight by choice: a program without coroutines never loads asyncio.
+        import asyncio
+
+        pauses = self._pauses(timeout)
+        while not (run := await asyncio.to_thread(self.refresh)).state.is_final:
+            await asyncio.sleep(_next(pauses, run).total_seconds())
+        return run
+
+    def result(self, timeout: timedelta | str | None = None) -> object:
         """Return what the job returned, once it has.
 
         Raises:
             RunFailed: the run ended otherwise.
             WaitTimedOut: it has not ended after `timeout`.
         """
-        run = self.wait(timeout)
-        if run.state is not State.SUCCEEDED:
-            raise RunFailed(run.id, state=run.state, error=run.error.first_line if run.error else run.reason)
-        return None if run.result is None else decode(run.result)
+        return _result(self.wait(timeout))
+
+    async def aresult(self, timeout: timedelta | str | None = None) -> object:
+        """`result`, from a coroutine."""
+        return _result(await self.await_end(timeout))
+
+    def _pauses(self, timeout: timedelta | str | None) -> Iterator[timedelta]:
+        """Yield how long to wait before the next look, until the time is over."""
+        limit = _limit(timeout)
+        ends = None if limit is None else self._clock.monotonic() + limit.total_seconds()
+        pause = FIRST_PAUSE
+        while True:
+            left = None if ends is None else timedelta(seconds=ends - self._clock.monotonic())
+            if left is not None and left <= timedelta(0):
+                return
+            yield pause if left is None else min(pause, left)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+
+    # --- what to do with it ---
 
     def cancel(self, *, reason: str = "cancelled by its enqueuer") -> bool:
         """Cancel the run, or ask it to stop if it is running; return whether it was still open."""
         return bool(self._store().cancel([self.id], now=self._clock.now(), reason=reason))
+
+    def retry(self, *, reason: str = "retried by its enqueuer") -> bool:
+        """Open the run again, with all its attempts anew; return whether it had ended.
+
+        One of a flow goes on when what comes before it has succeeded, and what was given up for it is opened too.
+        """
+        return self.id in reopen(self._store(), [self.id], now=self._clock.now(), reason=reason)
+
+
+def _limit(timeout: timedelta | str | None) -> timedelta | None:
+    try:
+        return parse_duration(timeout) if isinstance(timeout, str) else timeout
+    except ValueError as error:
+        raise ConfigurationError(f"timeout: {error}") from None
+
+
+def _next(pauses: Iterator[timedelta], run: Run) -> timedelta:
+    pause = next(pauses, None)
+    if pause is None:
+        raise WaitTimedOut(f"run {run.id} is still {run.state}: the time to wait for it is over, it goes on")
+    return pause
+
+
+def _result(run: Run) -> object:
+    if run.state is not State.SUCCEEDED:
+        raise RunFailed(run.id, state=run.state, error=run.error.first_line if run.error else run.reason)
+    return None if run.result is None else decode(run.result)

@@ -18,7 +18,7 @@ from rota.engine.expansion import choose
 from rota.errors import BadArguments, JobNotFound, ScheduleNotFound, TenantNotFound
 from rota.footing import Footing
 from rota.job import JobFunction
-from rota.reopening import reopening
+from rota.reopening import reopen, reopening
 from rota.schedules import Schedules
 
 
@@ -198,13 +198,9 @@ class Operator:
             self._clock, actor=actor, action="run.retry", target=many(list(ids)), reason=reason, canary=canary
         )  # fmt: skip
         store, now, said = self._store(), self._clock.now(), remark(reason)
-        chosen = reopening(store, ids)
         if canary is None:
-            parts = store.requeue(
-                [*chosen.parts, *chosen.followers], now=now, reason=said, held_by=FLOW, audit=audit
-            )  # fmt: skip
-            return [*store.requeue(chosen.plain, now=now, reason=said, audit=None if parts else audit), *parts]
-        followers = store.requeue(chosen.followers, now=now, reason=said, held_by=FLOW)
+            return reopen(store, ids, now=now, reason=said, audit=audit)
+        followers = store.requeue(reopening(store, ids).followers, now=now, reason=said, held_by=FLOW)
         first = self._canary_of(ids, canary)
         others = [run_id for run_id in dict.fromkeys(ids) if run_id != first]
         # The others before their canary: a death in between leaves them held, and a repeated call lets them go on. The

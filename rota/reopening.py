@@ -1,11 +1,13 @@
 """Opening ended runs of flows again, together with what was given up since they had not succeeded (R32)."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from msgspec import Struct
 
+from rota.core.controls import AuditEntry
 from rota.core.flow import part_of, reopened
-from rota.core.gates import flow_batch, flow_of, follow_batch
+from rota.core.gates import FLOW, flow_batch, flow_of, follow_batch
 from rota.core.model import Run
 from rota.core.part import Role
 from rota.ports import Store
@@ -43,6 +45,19 @@ def reopening(store: Store, ids: Sequence[str]) -> Reopening:
         parts=[run.id for run in parts],
         followers=[run_id for run_id in followers if run_id not in theirs],
     )
+
+
+def reopen(
+    store: Store, ids: Sequence[str], *, now: datetime, reason: str, audit: AuditEntry | None = None
+) -> list[str]:
+    """Open ended runs again, those of flows with what was given up for them; return the ids of what is open now."""
+    chosen = reopening(store, ids)
+    parts: list[str] = []
+    if chosen.parts or chosen.followers:
+        parts = store.requeue(
+            [*chosen.parts, *chosen.followers], now=now, reason=reason, held_by=FLOW, audit=audit
+        )  # fmt: skip
+    return [*store.requeue(chosen.plain, now=now, reason=reason, audit=None if parts else audit), *parts]
 
 
 def _others(store: Store, flow: str, role: Role) -> list[Run]:

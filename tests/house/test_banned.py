@@ -75,6 +75,7 @@ STARTS_THREADS_EXCEPTIONS = {
     "rota/executors/thread.py": "the jobs' threads",
     "rota/executors/asyncio_.py": "the thread of the event loop; and what would hold it up",
     "rota/child.py": "hears the stop signal while the main thread runs a job",
+    "rota/handle.py": "aresult, for those who await",
     "rota/job.py": "aenqueue is enqueue in a thread of asyncio's",
     "rota/flow.py": "aenqueue is enqueue in a thread of asyncio's",
 }
