@@ -6,7 +6,7 @@ from rota.core.lifecycle import rescue
 from rota.core.model import RunKind, State
 from rota.core.policy import Overlap
 from rota.errors import StoreUnavailable
-from rota.queries import AuditQuery, RoundQuery, RunQuery
+from rota.queries import AuditQuery, ErrorQuery, RoundQuery, RunQuery
 from tests.contract.flaky import Moment, flaky
 from tests.values import (
     HOUR,
@@ -54,6 +54,20 @@ def test_an_enqueue_is_repeated(store, moment):
 
     assert accepted == (ids(runs) if moment is Moment.BEFORE else [])
     assert open_counts(store) == {"default": {State.QUEUED: 3, State.SCHEDULED: 1}}
+
+
+@both
+@pytest.mark.parametrize("ending", [failed, given_up])
+def test_the_error_of_a_settlement_that_is_repeated_is_counted_once(store, moment, ending):  # R38
+    client, line = flaky(store)
+    store.enqueue([a_run(tenant="acme", max_attempts=3)], now=NOON)
+    [run] = claim(store)
+    line.cut("settle", moment)
+
+    twice(lambda: client.settle([ending(run)], now=NOON))
+
+    [record] = store.errors(ErrorQuery())
+    assert (record.number, record.top) == (1, {"acme": 1})
 
 
 @both

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rota.core.model import LogChunk, LogLine, Note
+from rota.core.model import LogChunk, LogLine, Note, State
 from rota.queries import RunQuery
 from rota.stores.sql import history, keys, logs, queue, rounds, schedules, settling, turns
 from rota.stores.sql.database import Link
@@ -129,6 +129,18 @@ def test_expired_leases_are_looked_for_among_running_runs_only(filled: SqlStore)
     found = plan(filled, history.EXPIRED, 1, 100)
 
     assert any(index in found for index in ("rota_runs_leased", "rota_runs_due_all", "rota_runs_claim_all")), found
+
+
+def test_failed_runs_are_looked_for_among_themselves_newest_first(filled: SqlStore) -> None:
+    template, parameters = history.listing(RunQuery(states=(State.FAILED,), since=NOON))
+
+    found = plan(filled, template, *parameters)
+
+    if filled._database.dialect.name == "mysql":
+        assert "rota_runs_keyed" in found, found
+    else:
+        assert "rota_runs_failed" in found, found
+        assert not any(word in found for word in SORTS), found
 
 
 def test_the_turn_of_a_queue_costs_a_probe_per_priority(filled: SqlStore) -> None:

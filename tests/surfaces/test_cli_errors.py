@@ -169,6 +169,15 @@ def test_a_queue_that_is_not_there_is_named_with_those_alike(noon_rota):  # R64
     assert "did you mean 'default'" in shown.stderr
 
 
+def test_a_run_names_the_error_it_met_and_the_worker_that_met_it(failing, noon_rota):  # R38
+    [row] = data(noon_rota("errors", "--job", "broken", "--json"))
+
+    shown = noon_rota("show", row["last_run_id"])
+
+    assert "failed, 2026-06-01 11:58:58, 2.0s, by w1" in shown.stdout
+    assert f"    error {row['fingerprint'][:8]} at app.orders.bill, line 12" in shown.stdout
+
+
 def test_secret_arguments_and_results_are_not_shown():  # R65
     app = an_app(clock=FakeClock(NOON), settings=Settings(logging=LoggingSettings(mask=("iban_of",))))
     args = '{"args":[],"kwargs":{"password":"hunter2","iban_of":"hunter2","year":2026}}'

@@ -8,8 +8,9 @@ from rota.cli.flow import flow_lines
 from rota.cli.round import facts, round_lines, say_retry
 from rota.cli.session import Session, pass_session
 from rota.core.duration import rough_duration
-from rota.core.model import Round, State
+from rota.core.model import ErrorReport, Round, State
 from rota.core.safe import masked, safe_text
+from rota.views.errors import SHORT
 from rota.views.flows import flow_detail, runs_of_flow
 from rota.views.rounds import round_detail
 from rota.views.runs import AttemptRow, RunDetail, find, run_detail
@@ -75,9 +76,20 @@ def _attempt_lines(session: Session, attempt: AttemptRow, *, number: int) -> lis
     if attempt.started_at is None and attempt.outcome is None:
         return []
     took = "" if attempt.duration_s is None else f", {rough_duration(attempt.duration_s)}"
-    line = f"attempt {number}  {attempt.outcome or 'running'}, {session.shown(attempt.started_at)}{took}"
+    worker = f", by {attempt.owner}" if attempt.owner else ""
+    line = safe_text(
+        f"attempt {number}  {attempt.outcome or 'running'}, {session.shown(attempt.started_at)}{took}{worker}"
+    )
     if attempt.error is None:
         return [line]
     shown = attempt.error.traceback or attempt.error.first_line
     text = safe_text(masked(shown), lines=True).rstrip()
-    return [line, *(f"    {part}" for part in text.splitlines())]
+    return [line, *_error_line(attempt.error), *(f"    {part}" for part in text.splitlines())]
+
+
+def _error_line(error: ErrorReport) -> list[str]:
+    """Return what leads from a run to all others that met the same error."""
+    if not error.fingerprint:
+        return []
+    place = f" at {error.place}" if error.place else ""
+    return [f"    error {error.fingerprint[:SHORT]}{safe_text(place)}"]

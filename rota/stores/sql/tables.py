@@ -185,6 +185,8 @@ def _index_runs(table: Table) -> None:
     _index(table, "aside", ["queue", "tenant", "turn"], state="limited", where="tenant IS NOT NULL", everywhere=False)
     _index(table, "due", ["due_at", "id"], state="scheduled", where="due_at >= 0")
     _index(table, "leased", ["id"], state="running", everywhere=False)
+    # What failed is asked for first, and is little. Engines without conditions have `keyed`, by state.
+    _index(table, "failed", ["id"], state="failed", everywhere=False)
     # Serves three questions: who holds a key, who waits first for it, which keys are waited for.
     _index(table, "keyed", ["state", "concurrency_key", "due_at", "id"], where="concurrency_key IS NOT NULL")
     _index(table, "round", ["round_id", "state"], where="round_id IS NOT NULL")

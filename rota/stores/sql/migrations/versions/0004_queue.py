@@ -55,6 +55,8 @@ def upgrade() -> None:
     )
     _index("runs", "limited", ["limited_by", "queue", "priority", "turn", "id"], where="state = 'limited'")
     if op.get_context().dialect.name not in ("mysql", "mariadb"):
+        _index("runs", "failed", ["id"], where="state = 'failed'")
+    if op.get_context().dialect.name not in ("mysql", "mariadb"):
         # There `tenant_all` has the state in front.
         where = "state = 'limited' AND tenant IS NOT NULL"
         _index("runs", "aside", ["queue", "tenant", "turn"], where=where)
