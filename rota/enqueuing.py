@@ -57,8 +57,7 @@ class StoreEnqueuer:
 
         def keep() -> None:
             for handle, run_id in zip(handles, self._keep_unique(wanted), strict=True):
-                # Another run may stand for the one that was asked for.
-                handle.id = run_id
+                handle.id, handle.existed = run_id, run_id != handle.id
 
         self._queue([], keep, connection=options.connection, now=now)
         return handles

@@ -31,6 +31,8 @@ class RunHandle:
 
     def __init__(self, run_id: str, store: Callable[[], Store], clock: Clock) -> None:
         self.id = run_id
+        self.existed: bool = False
+        """Whether this is another run than the one asked for: it has the key, so nothing was queued."""
         self._store = store
         self._clock = clock
 

@@ -223,3 +223,43 @@ def test_waiting_for_several_runs_tells_that_some_failed(rota, app):
 
     assert result.exit_code == 6
     assert [row["state"] for row in data(result)] == ["succeeded", "failed"]
+
+
+def test_a_run_is_enqueued_with_terms(noon_rota, noon_app):  # R32
+    run_id = noon_rota("enqueue", "broken", "--expires", "1h", "--key", "customer 7", "--priority", "3").stdout.strip()
+
+    run = noon_app.run(run_id).refresh()
+    assert (run.expires_at, run.limit_key, run.priority) == (NOON + HOUR, "customer 7", 3)
+
+
+def test_the_run_that_has_the_key_is_printed_in_place_of_another(noon_rota, noon_app):  # R32
+    terms = ("enqueue", "broken", "--in", "1h", "--unique", "nightly")
+    first = noon_rota(*terms).stdout.strip()
+
+    again, as_json = noon_rota(*terms), noon_rota(*terms, "--json")
+    refused = noon_rota(*terms, "--on-conflict", "raise")
+    replacing = noon_rota(*terms, "--on-conflict", "replace").stdout.strip()
+
+    assert again.stdout.strip() == first and "nothing was queued" in again.stderr
+    assert data(as_json) == {"run": first, "existed": True}
+    assert (refused.exit_code, first in refused.stderr) == (5, True)
+    assert replacing != first
+    assert noon_app.run(first).state is State.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        (("--unique-for", "1h"), "needs a key"),
+        (("--unique", "args", "--unique-for", "1h", "--unique-while", "open"), "one of the two"),
+        (("--expires", "soon"), "no duration"),
+        (("--in", "2h", "--expires", "1h"), "could never begin"),
+        (("--in", "soon"), "no duration"),
+        (("--priority", "9999999999"), "out of range"),
+    ],
+)
+def test_terms_that_make_no_sense_queue_nothing(noon_rota, noon_app, terms, message):  # R64
+    result = noon_rota("enqueue", "broken", *terms)
+
+    assert (result.exit_code, message in result.stderr) == (2, True)
+    assert noon_app.store.runs(RunQuery()) == []

@@ -1,7 +1,7 @@
 """`rota enqueue`: one run, with arguments."""
 
 import json
-from datetime import timedelta
+from typing import Unpack
 
 import click
 
@@ -9,10 +9,13 @@ from rota.cli.arguments import from_json, keywords
 from rota.cli.command import RotaCommand
 from rota.cli.exits import Exit
 from rota.cli.session import Session, pass_session
-from rota.core.duration import parse_duration
+from rota.core.unique import Conflict
+from rota.options import JobTerms
 
 
-@click.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such job or tenant"})
+@click.command(
+    cls=RotaCommand, exits={Exit.NOT_FOUND: "no such job or tenant", Exit.REFUSED: "another run has the key"}
+)
 @click.argument("job")
 @click.argument("values", nargs=-1)
 @click.option("--arg", "args", multiple=True, metavar="NAME=VALUE", help="A named argument; JSON or text.")
@@ -23,6 +26,20 @@ from rota.core.duration import parse_duration
 @click.option("--priority", type=int, help="Higher first.")
 @click.option("--in", "delay", metavar="DURATION", help="Not before this has passed: 10m.")
 @click.option("--at", metavar="TIME", help="Not before this time: 02:00, +10m, 2026-11-20T02:00+01:00.")
+@click.option("--expires", metavar="DURATION", help="Skip it if it has not begun when this has passed: 1h.")
+@click.option("--key", help="A key that limits may name.")
+@click.option(
+    "--unique", metavar="KEY", help="At most one run of the job and this key at a time; args: of these arguments."
+)
+@click.option(
+    "--unique-while", type=click.Choice(["waiting", "open"]), help="How long it keeps the key. Default: open."
+)
+@click.option("--unique-for", metavar="DURATION", help="How long it keeps the key, whatever becomes of it.")
+@click.option(
+    "--on-conflict",
+    type=click.Choice([str(one) for one in Conflict]),
+    help="While another run has the key: print that one, replace it, or fail. Default: existing.",
+)
 @pass_session
 def enqueue(
     session: Session,
@@ -37,8 +54,10 @@ def enqueue(
     priority: int | None,
     delay: str | None,
     at: str | None,
+    **terms: Unpack[JobTerms],
 ) -> None:
-    """Queue one run of a job with arguments. VALUES are arguments in order, JSON or text. Prints the run's id."""
+    """Queue one run of a job with arguments. VALUES are arguments in order, JSON or text. Prints the run's id, or that
+    of the run that has its key."""
     app = session.app
     function = app.find(job)
     if delay and at:
@@ -49,10 +68,13 @@ def enqueue(
         user_id=user_id,
         queue=queue,
         priority=priority,
-        delay=_delay(delay) if delay else None,
+        delay=delay,
         at=session.instant(at, flag="--at", now=app.clock.now()) if at else None,
+        **terms,
     ).enqueue(*positional, *map(_value, values), **(named | keywords(args)))
-    session.out.one("rota.enqueue/1", {"run": handle.id}, [handle.id])
+    session.out.one("rota.enqueue/1", {"run": handle.id, "existed": handle.existed}, [handle.id])
+    if handle.existed:
+        session.out.say("nothing was queued: this run has the key")
 
 
 def _value(text: str) -> object:
@@ -60,10 +82,3 @@ def _value(text: str) -> object:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _delay(text: str) -> timedelta:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise click.UsageError(f"--in: {error}") from error
