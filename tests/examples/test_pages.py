@@ -28,6 +28,8 @@ OTHERWISE = {
     "wait_for_file": {State.SCHEDULED},
     "import_file": {State.SUCCEEDED, State.FAILED, State.CANCELLED},
     "invite": {State.FAILED},
+    "greet": {State.SUCCEEDED, State.SCHEDULED},
+    "reindex": {State.SUCCEEDED, State.CANCELLED},
 }
 """What the pages say of jobs that do not simply succeed."""
 
