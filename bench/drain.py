@@ -1,6 +1,6 @@
 """How fast worker processes drain no-op runs, history kept and fenced, and what a run costs in processor time.
 
-python -m bench.drain sqlite|postgres|mariadb [--processes 2] [--runs 100000]
+python -m bench.drain sqlite|postgres|mariadb|redis [--processes 2] [--runs 100000]
 
 Runs per second tell how busy the machine is with other things; microseconds of processor time per run, in the workers
 and in the server, hold on a machine that is shared.
@@ -146,7 +146,7 @@ def cpu_of(server: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("store", nargs="?", choices=("sqlite", "postgres", "mariadb"), default="sqlite")
+    parser.add_argument("store", nargs="?", choices=("sqlite", "postgres", "mariadb", "redis"), default="sqlite")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=int, default=100_000)
     options = parser.parse_args()

@@ -99,6 +99,15 @@ def test_renewing_nothing_stamps_the_worker(store):
     assert worker.stamps == {"claim": NOON + SECOND, "heartbeat": NOON}
 
 
+def test_a_worker_without_stamps_comes_back_after_a_renewal_without_any(store):
+    store.register(a_worker())
+
+    renew(store, [], now=NOON + MINUTE, stamps={})
+
+    [worker] = store.workers()
+    assert (worker.last_seen, worker.stamps) == (NOON + MINUTE, {})
+
+
 def test_renewing_for_an_unknown_worker_registers_nobody(store):
     renew(store, [], worker="ghost")
 

@@ -389,13 +389,13 @@ def worker_beat(worker: WorkerRecord) -> WorkerBeat:
 
 def worker_of(beat: WorkerBeat) -> WorkerRecord:
     """Return the worker of a record, as its last heartbeat left it."""
-    stamps = {loop: at(kept) for loop, kept in beat.stamps.items()}
+    stamps = {loop: at(kept) for loop, kept in _counts.decode(beat.stamps).items()}
     return msgspec.structs.replace(_worker.decode(beat.body), last_seen=at(beat.last_seen), stamps=stamps)
 
 
-def kept_stamps(stamps: Mapping[str, datetime]) -> dict[str, Whole]:
+def kept_stamps(stamps: Mapping[str, datetime]) -> str:
     """Return when each loop last came round, as it is kept."""
-    return {loop: micros(instant) for loop, instant in stamps.items()}
+    return to_json({loop: (instant - EPOCH) // MICROSECOND for loop, instant in stamps.items()})
 
 
 def chunk_json(chunk: LogChunk) -> str:

@@ -177,4 +177,5 @@ class WorkerBeat(Struct, kw_only=True, omit_defaults=True):
 
     body: str
     last_seen: Whole
-    stamps: dict[str, Whole] = {}
+    stamps: str = "{}"
+    """JSON: to a script nothing in it would be a list as well as a map."""

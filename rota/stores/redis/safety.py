@@ -58,8 +58,12 @@ class Findings(Struct, frozen=True, kw_only=True):
 
 
 def setup(server: Server) -> None:
-    """Note how the keys are laid out. Redis has nothing to create."""
-    server.ask("HSETNX", server.key("meta"), "schema", SCHEMA)
+    """Note how the keys are laid out. Redis has nothing to create.
+
+    It is looked first: a server without memory refuses the write, and a worker must begin there nevertheless.
+    """
+    if server.ask("HGET", server.key("meta"), "schema") is None:
+        server.ask("HSETNX", server.key("meta"), "schema", SCHEMA)
 
 
 def check(server: Server, permits: Permits, *, is_private: bool) -> None:

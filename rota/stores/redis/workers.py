@@ -12,7 +12,7 @@ _beat = msgspec.msgpack.Decoder(WorkerBeat)
 
 def register(server: Server, worker: WorkerRecord) -> None:
     """Record a worker over what was there."""
-    server.ask("HSET", server.key("workers"), worker.id, msgspec.msgpack.encode(worker_beat(worker)))
+    server.call("register", {"id": worker.id, "beat": worker_beat(worker)})
 
 
 def deregister(server: Server, worker: str) -> None:

@@ -136,7 +136,7 @@ local function place(run, put, by)
     if is_open then
         count(COUNTS, state .. '/' .. run.queue, by)
         if run.concurrency_key and not run.waits_for then
-            if by > 0 then
+            if put == zadd then
                 sadd(key('holders', run.concurrency_key), id)
             else
                 srem(key('holders', run.concurrency_key), id)

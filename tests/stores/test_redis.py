@@ -1,0 +1,331 @@
+"""What only a Redis can do wrong, and what only its store says about it."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from rota.core.model import State
+from rota.errors import ConfigurationError, MissingExtra, SchemaMismatch, StoreUnavailable, UnsafeStore
+from rota.queries import RunQuery
+from rota.stores import open_store
+from tests import servers
+from tests.servers import Server, unique_name
+from tests.values import HOUR, NOON, a_run, a_slot_run, claim, found, ids, lost, settle_all, states, succeeded
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A Redis whose settings may be changed: they are those of the whole server, and the other is everybody's."""
+    with servers.redis() as ours:
+        yield ours
+
+
+@pytest.fixture
+def setting(server) -> Iterator[Any]:
+    """Change a setting of the server, until the end of the test."""
+    before: dict[str, str] = {}
+
+    def change(name: str, value: str) -> None:
+        [kept] = dict(server.command("CONFIG", "GET", name)).values()
+        before.setdefault(name, kept.decode())
+        server.command("CONFIG", "SET", name, value)
+
+    yield change
+    for name, value in before.items():
+        server.command("CONFIG", "SET", name, value)
+
+
+@pytest.fixture
+def url(server) -> str:
+    return server.create_database()
+
+
+@pytest.fixture
+def store(url) -> Iterator[Any]:
+    with closing(open_store(url)) as opened:
+        opened.setup()
+        yield opened
+
+
+# --- at the start: C16, R70 ---
+
+
+def test_a_server_that_appends_and_does_not_evict_is_taken(store):  # R70
+    store.check()
+
+    facts = store.facts()
+    assert (facts["engine"], facts["eviction"], facts["schema"]) == ("redis", "noeviction", "1")
+    assert "a power loss may lose a second" in facts["durability"]
+
+
+def test_a_server_that_syncs_each_write_says_so(store, setting):  # R70
+    setting("appendfsync", "always")
+
+    store.check()
+
+    assert store.facts()["durability"].startswith("safe against a kill and a power loss")
+
+
+UNSAFE = [
+    pytest.param("maxmemory-policy", "allkeys-lru", "maxmemory-policy is allkeys-lru, must be noeviction", id="evicts"),
+    pytest.param("maxmemory-policy", "volatile-ttl", "must be noeviction", id="evicts-some"),
+    pytest.param("appendonly", "no", "appendonly is no, must be yes", id="appends-nothing"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "said"), UNSAFE)
+def test_a_server_that_would_lose_work_is_refused_with_the_reason_and_the_way_out(store, setting, name, value, said):
+    # C16, R70
+    setting(name, value)
+
+    with pytest.raises(UnsafeStore, match=said) as refusal:
+        store.check()
+
+    assert "allow_volatile=true" in str(refusal.value)
+
+
+@pytest.mark.parametrize(("name", "value", "said"), UNSAFE)
+def test_whoever_insists_may_have_it_and_is_told_what_it_promises(store, url, setting, name, value, said):  # C16, R70
+    setting(name, value)
+
+    with closing(open_store(f"{url}?allow_volatile=true")) as insisting:
+        insisting.check()
+        assert insisting.facts()["durability"].startswith("none")
+
+
+@pytest.fixture
+def silent(server, url) -> str:
+    """The URL of an account that may work and may ask nothing of the server."""
+    name = unique_name()
+    server.command("ACL", "SETUSER", name, "on", f">{name}", "~*", "&*", "+@all", "-@admin", "-@dangerous")
+    parts = urlsplit(url)
+    return f"redis://{name}:{name}@{parts.hostname}:{parts.port}{parts.path}"
+
+
+def test_a_server_that_may_not_be_asked_is_refused_until_somebody_says_what_it_promises(store, silent):  # R70
+    with closing(open_store(silent)) as unstated, pytest.raises(UnsafeStore, match="durability=everysec"):
+        unstated.check()
+
+    with closing(open_store(f"{silent}?durability=always")) as stated:
+        stated.check()
+        assert stated.facts()["durability"].startswith("safe against a kill and a power loss")
+
+
+def test_a_server_that_anybody_on_the_network_may_write_to_is_refused(server, setting):  # T66
+    setting("requirepass", "")
+    # No name that says loopback, and yet it is.
+    address = f"redis://127.1:{server.port}/0"
+
+    with closing(open_store(address)) as opened:
+        opened.setup()
+        with pytest.raises(UnsafeStore, match="neither a password nor TLS"):
+            opened.check()
+    with closing(open_store(f"{address}?allow_open=true")) as insisting:
+        insisting.check()
+    # Back before the fixture needs the password again.
+    with closing(open_store(f"redis://127.0.0.1:{server.port}/0")) as near:
+        near.check()
+        near._server.ask("CONFIG", "SET", "requirepass", server.password)
+
+
+def test_a_store_that_was_never_set_up_or_by_newer_code_is_refused(url):  # C20, R70
+    with closing(open_store(url)) as opened:
+        with pytest.raises(SchemaMismatch, match="rota db upgrade"):
+            opened.check()
+        opened._server.ask("HSET", "{rota}:meta", "schema", 99)
+        with pytest.raises(SchemaMismatch, match="upgrade rota"):
+            opened.check()
+
+
+# --- its URL ---
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("redis://localhost/zero", "a number"),
+        ("redis://localhost:x/0", "port"),
+        ("redis://localhost/0?allow_volatil=true", "only allow_volatile"),
+        ("redis://localhost/0?allow_volatile=maybe", "true or false"),
+        ("redis://localhost/0?durability=surely", "always or everysec"),
+    ],
+)
+def test_a_url_that_cannot_be_meant_is_refused(wrong, said):  # R64
+    with pytest.raises(ConfigurationError, match=said):
+        open_store(wrong)
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "valkey", "valkeys"])
+def test_redis_and_valkey_are_known_with_and_without_tls(scheme):
+    open_store(f"{scheme}://:secret@db.example:7000/3").close()
+
+
+def test_without_the_client_the_line_that_installs_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rota.stores.redis.opening", None)
+
+    with pytest.raises(MissingExtra, match=r"pip install 'rota\[redis\]'"):
+        open_store("redis://localhost/0")
+
+
+def test_a_password_is_in_no_message(url, server):  # R65
+    wrong = url.replace(server.password, "hunter2-canary")
+
+    with closing(open_store(wrong)) as opened, pytest.raises(StoreUnavailable) as refusal:
+        opened.now()
+
+    assert "canary" not in str(refusal.value)
+
+
+def test_two_prefixes_in_one_database_do_not_meet(store, url):
+    run = a_run()
+    with closing(open_store(url, table_prefix="other_")) as other:
+        other.setup()
+        other.enqueue([run], now=NOON)
+        assert ids(claim(other)) == [run.id]
+
+    assert store.runs(RunQuery()) == []
+
+
+def test_all_keys_have_one_hash_tag(store):  # a cluster keeps them on one node
+    store.enqueue([a_slot_run(tenant="{x}", concurrency_key="{y}", round_id="{z}", batch="{b}")], now=NOON)
+    settle_all(store, *[succeeded(run) for run in claim(store)])
+
+    keys = [key.decode() for key in store._server.ask("KEYS", "*")]
+    assert {key.partition("}")[0] for key in keys} == {"{rota"}
+
+
+# --- no memory: C17 ---
+
+
+@pytest.fixture
+def full(server, setting) -> Any:
+    """Let the server have no memory left."""
+    return lambda: setting("maxmemory", "1mb")
+
+
+def test_without_memory_who_asks_is_told_and_nothing_is_written(store, full):  # C17, G1
+    store.enqueue([a_run()], now=NOON)
+    full()
+
+    with pytest.raises(StoreUnavailable, match="nothing was written"):
+        store.enqueue([a_run() for _ in range(3)], now=NOON)
+
+    assert len(store.runs(RunQuery())) == 1
+    assert store._sweep.tick() == 0
+
+
+def test_without_memory_workers_still_end_their_work(store, full):  # C17, G2
+    runs = [a_run(max_attempts=2), a_run(), a_run()]
+    store.enqueue(runs, now=NOON)
+    first, second = claim(store, limit=2, queues={"default": 2})
+    full()
+
+    assert store.renew("w1", [(first.id, first.token)], lease=HOUR, now=NOON, stamps={}).held == {first.id}
+    assert settle_all(store, lost(first), succeeded(second)) == [first.id, second.id]
+    [third] = claim(store, "w2", limit=1, except_jobs=frozenset())
+    assert store.release("w2", [(third.id, third.token)], now=NOON) == [third.id]
+    assert store.cancel([third.id], now=NOON, reason="enough") == [third.id]
+
+
+# --- somebody meddles: C18 ---
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [["queue:default"], ["leases"], ["scheduled"], ["waiting:k"], ["queue:default", "leases", "scheduled", "waiting:k"]],
+    ids=str,
+)
+def test_runs_whose_set_was_deleted_are_found_again(store, keys):  # C18
+    queued, later = a_run(), a_run(due_at=NOON + HOUR)
+    holding, waiting = a_run(concurrency_key="k"), a_run(concurrency_key="k")
+    store.enqueue([holding], now=NOON)
+    [running] = claim(store)
+    store.enqueue([queued, waiting, later], now=NOON)
+
+    store._server.ask("DEL", *[store._server.key(key) for key in keys])
+    store.unblock(now=NOON)
+
+    assert ids(claim(store, "w2")) == [queued.id]
+    assert store.promote(now=NOON + HOUR) == 1
+    expired = store.expired(now=NOON + timedelta(days=1))
+    assert running.id in ids(expired)
+    settle_all(store, succeeded(running))
+    assert ids(claim(store, "w3")) == [later.id, waiting.id]
+
+
+def test_one_run_that_was_taken_out_of_its_queue_is_found_again(store):  # C18
+    runs = [a_run() for _ in range(3)]
+    store.enqueue(runs, now=NOON)
+    store._server.ask("ZREMRANGEBYRANK", store._server.key("queue", "default"), 1, 1)
+
+    assert store._sweep.tick() == 1
+
+    assert ids(claim(store)) == ids(runs)
+
+
+def test_a_sweep_that_finds_everything_in_its_place_reads_no_run(store):  # C18
+    store.enqueue([a_run(), a_run(concurrency_key="k"), a_run(due_at=NOON + HOUR), a_run(held_by="job/x")], now=NOON)
+    claim(store)
+
+    assert store._sweep._look()[0]
+
+
+def test_a_member_whose_run_stands_elsewhere_is_dropped(store):  # C18
+    run = a_run()
+    store.enqueue([run], now=NOON)
+    queue = store._server.key("queue", "default")
+    [member] = store._server.ask("ZRANGE", queue, 0, -1)
+    store.cancel([run.id], now=NOON, reason="enough")
+    store._server.ask("ZADD", queue, 0, member)
+
+    assert claim(store) == []
+
+    assert states(store, run.id) == [State.CANCELLED]
+    assert store._server.ask("EXISTS", queue) == 0
+
+
+# --- the server forgets, cuts, or only reads: C5, C19 ---
+
+
+def test_a_server_that_forgot_the_scripts_is_told_them_again(store):  # C19
+    run = a_run()
+    store.enqueue([run], now=NOON)
+    store._server.ask("SCRIPT", "FLUSH")
+
+    assert ids(claim(store)) == [run.id]
+    store._server.ask("SCRIPT", "FLUSH")
+    assert settle_all(store, succeeded(found(store, run.id))) == [run.id]
+
+
+def test_connections_that_were_cut_are_made_again(store, server):  # C3
+    store.now()
+
+    server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    assert store.enqueue([a_run()], now=NOON) != []
+
+
+def test_a_replica_is_said_loudly(store, server):  # C5
+    server.command("REPLICAOF", "127.0.0.1", "1")
+    try:
+        with pytest.raises(StoreUnavailable, match="nothing was written"):
+            store.enqueue([a_run()], now=NOON)
+    finally:
+        server.command("REPLICAOF", "NO", "ONE")
+
+    assert store.enqueue([a_run()], now=NOON) != []
+
+
+def test_a_name_cannot_reach_a_key_of_another_name(store):  # T29
+    names = ["a", "a:b", "queue:a", "a\x00b", "a\nb", "{rota}:open", ""]
+    runs = [a_run(queue=name, concurrency_key=name) for name in names]
+
+    store.enqueue(runs, now=NOON)
+
+    for run in runs:
+        assert ids(claim(store, f"w-{run.id}", queues={run.queue: 9})) == [run.id]
