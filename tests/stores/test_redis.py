@@ -234,10 +234,12 @@ def test_without_memory_workers_still_end_their_work(store, full):  # C17, G2
 
 # --- somebody meddles: C18 ---
 
+ALL_SETS = ["queue:default", "leases", "scheduled", "waiting:k"]
+
 
 @pytest.mark.parametrize(
     "keys",
-    [["queue:default"], ["leases"], ["scheduled"], ["waiting:k"], ["queue:default", "leases", "scheduled", "waiting:k"]],
+    [["queue:default"], ["leases"], ["scheduled"], ["waiting:k"], ALL_SETS],
     ids=str,
 )
 def test_runs_whose_set_was_deleted_are_found_again(store, keys):  # C18

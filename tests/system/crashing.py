@@ -26,8 +26,9 @@ def arm(app: Rota) -> None:
         return
     verb, side, number = point.split(":")
     crash = Crash(verb, side, int(number))
-    opened = app.open_store
-    app.open_store = lambda: cast(Store, Mortal(opened(), crash))  # type: ignore[method-assign]
+    keeping = app._keeping
+    opened = keeping.open
+    keeping.open = lambda: cast(Store, Mortal(opened(), crash))  # type: ignore[method-assign]
     if side == "inside":
         crash.get_inside()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rota.core.model import Outcome
+from rota.core.model import Outcome, Run
 from rota.errors import StoreUnavailable
 from rota.stores.redis.scripts import script
 from tests import servers
@@ -61,10 +61,9 @@ def test_an_enqueue_whose_answer_is_lost_is_repeated_with_the_same_id(ground):  
     with proxy(port_of(ground)) as line:
         far = Ground(through(ground, line.port), ground.folder)
         # Known to the server from now on: the answer that is lost is that of the call itself.
-        far.enqueue()
+        [run] = far.enqueue()
         trap = line.lose_one_answer(script("enqueue").sha.encode())
-        [run] = [run for run in [ground.everything()[0]]]
-        again = type(run)(id=f"{1:032x}", job="work", due_at=run.due_at, created_at=run.due_at)
+        again = Run(id=f"{1:032x}", job="work", due_at=run.due_at, created_at=run.due_at)
 
         with pytest.raises(StoreUnavailable):
             far.store.enqueue([again], now=run.due_at)
@@ -149,9 +148,7 @@ def test_a_server_that_is_killed_and_started_again_has_everything_and_every_loop
         ground.wait_for_success(first, *waiting, *later)
 
     # The lease outlived the restart: what ran went on, and nothing began twice.
-    assert Counter(line["run"] for line in events(site, "start")) == {
-        run.id: 1 for run in [first, *waiting, *later]
-    }
+    assert Counter(line["run"] for line in events(site, "start")) == {run.id: 1 for run in [first, *waiting, *later]}
     no_overlap(site)
     ground.close()
 
