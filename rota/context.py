@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rota.clock import Clock
 from rota.core.carried import unpack
+from rota.core.gates import flow_of
 from rota.core.model import Outcome, Run, Tenant
 from rota.errors import NoTenant, Stopped
 
@@ -215,6 +216,11 @@ class RunContext:
         if self._tenant is None:
             raise NoTenant(f"run {self.run.id} of job {self.run.job!r} has no tenant; is the job per_tenant?")
         return self._tenant
+
+    @property
+    def flow_id(self) -> str | None:
+        """The chain or batch that this run is of; `rota.flow(...)` takes it."""
+        return flow_of(self.run)
 
     @property
     def carried(self) -> Mapping[str, Any]:
