@@ -7,7 +7,7 @@ from typing import Any, NoReturn, TypeVar
 from rota.clock import Clock
 from rota.core.model import Run
 from rota.core.unique import UniqueRun
-from rota.errors import ConfigurationError
+from rota.errors import BadArguments, ConfigurationError
 from rota.executors.frames import encoded
 
 Piece = TypeVar("Piece", Run, UniqueRun)
@@ -24,7 +24,16 @@ class RelayStore:
         self._clock = clock
 
     def enqueue(self, runs: Sequence[Run], *, now: datetime) -> list[str]:
-        """Have the worker enqueue; of more than 1 MB in pieces, each all or none."""
+        """Have the worker enqueue; of more than 1 MB in pieces, each all or none.
+
+        Raises:
+            BadArguments: runs of a flow, which are enqueued all or none, are more than that.
+        """
+        if any(run.part is not None for run in runs) and len(list(_pieces(runs))) > 1:
+            raise BadArguments(
+                f"a flow of {len(runs):,} runs is more than the megabyte that a process job can send: enqueue it from "
+                "one with executor='thread', or in several batches"
+            )
         return [new for piece in _pieces(runs) for new in self._ask(piece, ())]
 
     def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:

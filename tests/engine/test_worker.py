@@ -11,9 +11,9 @@ from rota.calls import Call
 from rota.core.events import LeaseLost
 from rota.core.lifecycle import Ending, rescue
 from rota.core.model import Outcome, Run
-from rota.engine.pool import Pool
+from rota.engine.pool import REST, Pool
 from rota.engine.standing import Standing
-from rota.engine.worker import Worker
+from rota.engine.worker import IDLE, Worker
 from rota.errors import StoreUnavailable
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
@@ -68,6 +68,19 @@ def a_worker_that_begins_nothing(app: Rota) -> Worker:
         tell_flows=lambda run: None,
         random=Random(1),
     )
+
+
+def test_a_worker_looks_again_when_the_rest_of_a_pool_is_over():
+    # What wakes it while a pool rests finds no room there, and nobody wakes it a second time.
+    clock = FakeClock()
+    app = an_app(clock=clock)
+    counting(app)
+    worker = a_worker_that_begins_nothing(app)
+    pool = worker._holdings.pools[0]
+
+    assert worker.tick(clock.now()) == IDLE
+    pool.rest(at=clock.monotonic())
+    assert timedelta(0) < worker.tick(clock.now()) <= REST
 
 
 def test_enqueued_runs_are_executed_in_order_and_their_results_kept():

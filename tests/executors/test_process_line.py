@@ -10,7 +10,8 @@ from rota import Rota
 from rota.calls import Brief
 from rota.core.lifecycle import Ending
 from rota.core.model import ErrorReport, Outcome, Tenant
-from rota.errors import AppNotFound, BrokenFrame, ConfigurationError
+from rota.core.part import Part, Role
+from rota.errors import AppNotFound, BadArguments, BrokenFrame, ConfigurationError
 from rota.executors.frames import MOST, Ended, Frames, FromChild, Logged, Start, Taken, ToChild, framed
 from rota.executors.line import LONGEST, Lines
 from rota.place import heard, place_of, told
@@ -133,6 +134,18 @@ def test_many_runs_are_sent_in_pieces():
 
     assert store.enqueue(runs, now=NOON) == [run.id for run in runs]
     assert sum(asked) == 100 and 2 < len(asked) < 10
+
+
+def test_a_flow_that_would_be_sent_in_pieces_is_refused_whole():  # R32
+    asked = []
+    store = RelayStore(lambda runs: asked.append(len(runs)) or [run.id for run in runs], clock=FakeClock())
+    part = Part(role=Role.MEMBER, of=100)
+    runs = [a_run(part=part, args=f'{{"args":["{"x" * 30_000}"],"kwargs":{{}}}}') for _ in range(100)]
+
+    with pytest.raises(BadArguments, match="a flow of 100 runs"):
+        store.enqueue(runs, now=NOON)
+    assert asked == []
+    assert store.enqueue(runs[:5], now=NOON) == [run.id for run in runs[:5]]
 
 
 def test_a_child_has_no_other_verb_of_the_store():

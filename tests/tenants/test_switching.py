@@ -1,4 +1,4 @@
-"""Whatever alternates in a process, nobody ever sees the world of another one; the whole is `python -m bench.switches`."""
+"""Whatever alternates in a process, nobody ever sees the world of another one. The whole: python -m bench.switches."""
 
 from rota import State
 from rota.core.model import Outcome

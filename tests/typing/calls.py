@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, assert_type
 
-from rota import Registry, Rota, RunContext, RunHandle
+from rota import FlowHandle, Registry, Rota, RunContext, RunHandle, Step
 
 app = Rota("memory://")
 
@@ -73,6 +73,12 @@ def right(ctx: RunContext) -> None:
     assert_type(sweep.enqueue(3), RunHandle)
     assert_type(fetch.enqueue("a"), RunHandle)
     assert_type(fetch_for.enqueue("a"), RunHandle)
+    # With all arguments, or without the first one: that is what comes before it in a flow.
+    assert_type(send_welcome.step(7, language="fr"), Step)
+    assert_type(send_welcome.step(language="fr"), Step)
+    assert_type(report.using(tenant="acme").step(), Step)
+    assert_type(app.chain(count.step(3), send_welcome.step()).enqueue(), FlowHandle)
+    assert_type(app.batch(report.step(3).for_tenants(["acme"]), on_complete=tidy.step()).enqueue(), FlowHandle)
 
 
 async def right_in_a_coroutine() -> None:
@@ -97,3 +103,6 @@ def wrong(ctx: RunContext) -> None:
     cleanup.enqueue("thirty")  # type: ignore[arg-type]
     sweep.enqueue(ctx, 3)  # type: ignore[call-arg, arg-type]
     fetch.enqueue(1)  # type: ignore[arg-type]
+    send_welcome.step("seven", 3)  # type: ignore[call-overload]
+    send_welcome.step(colour="red")  # type: ignore[call-overload]
+    app.chain(count)  # type: ignore[arg-type]
