@@ -129,7 +129,7 @@ def test_an_application_that_no_module_holds_is_refused_with_the_way_out():
 
 def test_many_runs_are_sent_in_pieces():
     asked = []
-    store = RelayStore(lambda runs: asked.append(len(runs)) or [run.id for run in runs], clock=FakeClock())
+    store = RelayStore(lambda runs, *_: asked.append(len(runs)) or [run.id for run in runs], clock=FakeClock())
     runs = [a_run(args=f'{{"args":["{"x" * 30_000}"],"kwargs":{{}}}}') for _ in range(100)]
 
     assert store.enqueue(runs, now=NOON) == [run.id for run in runs]
@@ -138,7 +138,7 @@ def test_many_runs_are_sent_in_pieces():
 
 def test_a_flow_that_would_be_sent_in_pieces_is_refused_whole():  # R32
     asked = []
-    store = RelayStore(lambda runs: asked.append(len(runs)) or [run.id for run in runs], clock=FakeClock())
+    store = RelayStore(lambda runs, *_: asked.append(len(runs)) or [run.id for run in runs], clock=FakeClock())
     part = Part(role=Role.MEMBER, of=100)
     runs = [a_run(part=part, args=f'{{"args":["{"x" * 30_000}"],"kwargs":{{}}}}') for _ in range(100)]
 
