@@ -129,5 +129,15 @@ def counts(server: Server) -> Counts:
             by_queue.setdefault(queue, {})[STATES[state]] = number
         else:
             waiting = number
-    oldest = list(_fetched(server, [each.decode() for each in server.ask("ZRANGE", server.key("queued"), 0, 0)]))
-    return Counts(by_queue=by_queue, waiting=waiting, oldest_queued_at=oldest[0].due_at if oldest else None)
+    queues = [queue for queue, states in by_queue.items() if State.QUEUED in states]
+    oldest = {queue: run.due_at for queue in queues for run in _fetched(server, _first_due(server, queue))}
+    return Counts(
+        by_queue=by_queue,
+        waiting=waiting,
+        oldest_queued_at=min(oldest.values(), default=None),
+        oldest_by_queue=oldest,
+    )
+
+
+def _first_due(server: Server, queue: str) -> list[str]:
+    return [each.decode() for each in server.ask("ZRANGE", server.key("dues", queue), 0, 0)]

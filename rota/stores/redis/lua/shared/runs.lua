@@ -3,7 +3,7 @@
 -- `get` reads a run once per call, `change` moves it between the indexes, `finish` writes it back.
 
 local OPEN, ENDED, IDS = key('open'), key('ended'), key('ids')
-local LEASES, SCHEDULED, QUEUED = key('leases'), key('scheduled'), key('queued')
+local LEASES, SCHEDULED = key('leases'), key('scheduled')
 local COUNTS, QUEUED_OF, LIMITED = key('counts'), key('queued-of'), key('limited')
 local FINAL = {succeeded = true, failed = true, cancelled = true, skipped = true}
 local BAD = {failed = true, cancelled = true}
@@ -99,7 +99,7 @@ local function place(run, put, by)
     local is_open = not FINAL[state]
     if state == 'queued' then
         put(key('queue', run.queue), 0, in_queue(run))
-        put(QUEUED, tonumber(run.due_at), id)
+        put(key('dues', run.queue), tonumber(run.due_at), id)
         count(QUEUED_OF, 'job/' .. run.job, by)
         if run.tenant then
             count(QUEUED_OF, 'tenant/' .. run.tenant, by)
