@@ -1,6 +1,7 @@
 """The store on SQL. Each verb is one short transaction; what it does stands in the module of its subject."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -60,6 +61,7 @@ from rota.stores.sql import (
     schedules,
     schema,
     settling,
+    succeeding,
     uniques,
     workers,
 )
@@ -166,6 +168,13 @@ class SqlStore:
             applied = settling.settle(link, settlements, now=now) if settlements else []
             return Settled(applied=applied, claimed=queue.claim(link, claim, now=now) if claim else [])
 
+        def shortly(link: Link) -> Settled:
+            applied = succeeding.succeed(link, settlements)
+            return Settled(applied=applied, claimed=queue.claim(link, claim, now=now) if claim else [])
+
+        if succeeding.are_plain(settlements):
+            with suppress(succeeding.NotHeld):
+                return self._write(shortly)
         return self._write(work)
 
     def release(self, worker: str, held: Sequence[tuple[str, int]], *, now: datetime) -> list[str]:
