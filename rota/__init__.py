@@ -5,6 +5,7 @@ from rota.context import BoundTenant, RunContext, StopSignal, Window
 from rota.core.builder import at, cron, every, next_slots
 from rota.core.campaign import Mode
 from rota.core.flow import BatchSummary
+from rota.core.masking import Secret
 from rota.core.model import Progress, Round, Run, Schedule, State, Tenant
 from rota.core.policy import CatchUp, Job, Overlap, Retry
 from rota.core.returns import Cancel, Fail, Result, Snooze
@@ -41,6 +42,7 @@ __all__ = [
     "RunContext",
     "RunHandle",
     "Schedule",
+    "Secret",
     "Snooze",
     "State",
     "Step",

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from rota.context import BoundTenant, RunContext, StopSignal
 from rota.core.codec import ARGUMENTS_LIMIT, Arguments, decode_arguments, encode_arguments
+from rota.core.masking import is_secret
 from rota.core.model import Tenant
 from rota.core.policy import Job
 from rota.errors import BadArguments, UnsupportedJob
@@ -60,6 +61,8 @@ class Signature:
         self._own = inspect.Signature(own)
         self._annotations = {_key(p): hints.get(p.name, Any) for p in own}
         self._takes_none = not own
+        self.secrets: frozenset[str] = _secrets(function)
+        """Names of parameters whose values are never shown."""
         self.returns: Any = hints.get("return", Any)
         """The annotation of what it returns."""
         self.first: inspect.Parameter | None = own[0] if own else None
@@ -170,6 +173,16 @@ def _hints(function: Callable[..., object]) -> dict[str, Any]:
         names: dict[str, Any] = getattr(inspect.unwrap(target), "__globals__", {})
         annotations = inspect.get_annotations(target).items()
         return {name: hint for name, text in annotations if (hint := _hint(text, names)) is not None}
+
+
+def _secrets(function: Callable[..., object]) -> frozenset[str]:
+    target = function if inspect.isroutine(function) else type(function).__call__
+    try:
+        hints = get_type_hints(target, include_extras=True)
+    except (NameError, AttributeError):
+        # Some cannot be resolved at run time; those that need not be still say what they are.
+        hints = inspect.get_annotations(inspect.unwrap(target))
+    return frozenset(name for name, hint in hints.items() if is_secret(hint))
 
 
 def _hint(annotation: object, names: dict[str, Any]) -> Any:

@@ -2,8 +2,26 @@
 
 import json
 from collections.abc import Iterable
+from typing import Annotated, TypeVar
 
 HIDDEN = "***"
+
+T = TypeVar("T")
+
+
+class Hidden:
+    """Marks what is kept from view."""
+
+
+Secret = Annotated[T, Hidden()]
+"""A parameter whose value is never shown, whatever it is called: `def bill(card: Secret[str])`. To the job it is a `str`
+like any other."""
+
+
+def is_secret(annotation: object) -> bool:
+    """Whether an annotation, its extras kept, is a `Secret[...]`."""
+    return any(isinstance(mark, Hidden) for mark in getattr(annotation, "__metadata__", ()))
+
 
 SECRET_WORDS = (
     "password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "accesskey", "privatekey", "secretkey",

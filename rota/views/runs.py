@@ -98,14 +98,17 @@ def run_row(run: Run) -> RunRow:
     )
 
 
-def mask_of(app: Rota) -> Mask:
-    """Return what keeps secret arguments and results from view."""
-    return Mask(app.settings.logging.mask)
+def mask_of(app: Rota, *, job: str | None = None) -> Mask:
+    """Return what keeps secret arguments and results of a job from view; None is of every job."""
+    functions = [function for name, function in app.jobs.items() if job in (None, name)]
+    secrets = [name for function in functions for name in function.registered.signature.secrets]
+    return Mask([*app.settings.logging.mask, *secrets])
 
 
 def run_detail(app: Rota, history: RunHistory) -> RunDetail:
     """Return a run with everything that is known of it and may be shown."""
-    run, mask = history.run, mask_of(app)
+    run = history.run
+    mask = mask_of(app, job=run.job)
     return RunDetail(
         run=run_row(run),
         queue=run.queue,

@@ -1,10 +1,14 @@
 """`rota errors`, `rota failures` and `rota queues`: what fails, for whom, since when, and what waits (R38)."""
 
 import json
+import logging
+from datetime import timedelta
 
 import pytest
 
-from rota.core.model import ErrorReport, Outcome
+from rota import Retry, Secret
+from rota.core.model import ErrorReport, Outcome, State
+from rota.queries import RunQuery
 from rota.settings import LoggingSettings, Settings
 from tests.clocks import FakeClock
 from tests.surfaces.conftest import HOSTILE, an_app, data, error, run
@@ -189,3 +193,40 @@ def test_secret_arguments_and_results_are_not_shown():  # R65
         shown = run(app, "show", claimed.id, "-o", form)
         assert "hunter2" not in shown.stdout
         assert "2026" in shown.stdout and "rows" in shown.stdout
+
+
+def test_an_argument_that_is_annotated_as_secret_is_not_shown_nor_searched_for_and_comes_whole_to_the_job():  # R65
+    app = an_app(clock=FakeClock(NOON))
+    given = []
+
+    @app.job()
+    def bill(card: Secret[str], year: int, extra: Secret[int] = 0) -> None:
+        given.append((card, year, extra))
+
+    handle = bill.enqueue("4111 1111", 2026, extra=7)
+
+    shown = run(app, "show", handle.id)
+    assert "4111" not in shown.stdout and '"year":2026' in shown.stdout
+    assert "kept from view" in run(app, "runs", "--where", "args.card:4111").stderr
+    crew = app.crew(inline=True)
+    while crew.worker.tick(NOON) == timedelta(0) or crew.worker.busy:
+        pass
+    assert given == [("4111 1111", 2026, 7)]
+
+
+def test_no_argument_value_is_written_to_a_log(caplog):  # R65
+    app = an_app(clock=FakeClock(NOON))
+
+    @app.job(retry=Retry(attempts=1))
+    def bill(card: str) -> None:
+        raise ValueError("declined")
+
+    caplog.set_level(logging.DEBUG)
+    bill.enqueue("4111 1111")
+    app.store.enqueue([a_run(job="bill", args='{"args":[],"kwargs":{"cart":"4111 1111"}}')], now=NOON)
+    crew = app.crew(inline=True)
+    while crew.worker.tick(NOON) == timedelta(0) or crew.worker.busy:
+        pass
+
+    assert [each.state for each in app.store.runs(RunQuery(jobs=("bill",)))] == [State.FAILED, State.FAILED]
+    assert "4111" not in caplog.text
