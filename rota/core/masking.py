@@ -14,8 +14,8 @@ class Hidden:
 
 
 Secret = Annotated[T, Hidden()]
-"""A parameter whose value is never shown, whatever it is called: `def bill(card: Secret[str])`. To the job it is a `str`
-like any other."""
+"""A parameter whose value is never shown, whatever it is called: `def bill(card: Secret[str])`. To the job it is a
+`str` like any other."""
 
 
 def is_secret(annotation: object) -> bool:
