@@ -6,12 +6,12 @@ under limits take in turn: no counter is kept that a crash could leave wrong.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from rota.clock import from_micros, to_micros
-from rota.core.limits import EACH, LONGEST, Bounds, Limit, LimitScope, LimitUse, Place, Room, known_as
+from rota.core.limits import EACH, LONGEST, Bounds, Limit, LimitScope, LimitUse, Place, Room, known_as, place_of
 from rota.core.model import Run, State
 from rota.queries import ClaimRequest
 from rota.stores.sql import progress
@@ -23,6 +23,9 @@ DEEP = 2000
 
 FIRST = 8
 """How many runs at the front, and how many limits that may have a place free, a claim looks at the least."""
+
+STEPS = 30
+"""So many limits for which runs stand aside are asked for one by one, where an engine does not jump to the next."""
 
 RUN_COLUMNS = columns(RUN, "r")
 LOOKED_AT = "r.kind, r.job, r.queue, r.tenant, r.limit_key, r.host"
@@ -50,6 +53,8 @@ QUEUED = """
 SELECT %s FROM {runs} AS r WHERE r.state = 'queued' AND r.queue = ? AND r.turn >= 0%s
 ORDER BY r.priority, r.turn, r.id LIMIT ?{skip_locked}
 """
+OF_INDEX = "r.state = 'limited' AND "
+"""Said for partial indexes alone: a run has `limited_by` only in this state."""
 # Served by the index `limited`, in its order.
 ASIDE = """
 SELECT %s FROM {runs} AS r WHERE r.state = 'limited' AND r.limited_by = ? AND r.queue = ?%s
@@ -74,10 +79,10 @@ WITH RECURSIVE aside (name) AS (
     SELECT (SELECT min(r.limited_by) FROM {runs} AS r WHERE r.state = 'limited' AND r.limited_by > aside.name)
     FROM aside WHERE aside.name IS NOT NULL
 )
-SELECT aside.name, 1 FROM aside WHERE aside.name IS NOT NULL
+SELECT aside.name FROM aside WHERE aside.name IS NOT NULL
 """
-# Of `limited_by` alone: a run has one only while it stands aside.
-STOOD_ASIDE_FOR_BY_GROUPS = "SELECT DISTINCT r.limited_by, 1 FROM {runs} AS r WHERE r.limited_by > ''"
+NEXT_STOOD_ASIDE_FOR = "SELECT r.limited_by FROM {runs} AS r WHERE r.limited_by > ? ORDER BY r.limited_by LIMIT 1"
+STOOD_ASIDE_FOR_BY_GROUPS = "SELECT DISTINCT r.limited_by FROM {runs} AS r WHERE r.limited_by > ''"
 COUNTED_ASIDE = "SELECT r.limited_by, count(*) FROM {runs} AS r WHERE r.state = 'limited' GROUP BY r.limited_by"
 
 
@@ -93,7 +98,7 @@ def claim(link: Link, request: ClaimRequest, *, now: datetime) -> list[Run]:
         if free < 1:
             continue
         if room is None and not request.reopened:
-            first = picking.queued(queue, free)
+            first = picking.first(Queued(queue), free)
             # Most claims meet no run that is under a limit: they need not wait for the others.
             if not any(bounds.of(_place(row)) for row in first):
                 runs += picking.take(first)
@@ -120,12 +125,16 @@ def _chosen(picking: "_Picking", room: Room, queue: str, free: int) -> list[Run]
     runs: list[Run] = []
     if room.free(known_as(LimitScope.QUEUE, queue)) < 1:
         return runs
-    aside = [name for name in picking.reopened(free) if room.free(name) >= 1]
-    picking.clear(queue, room, aside, free)
+    names = picking.reopened(free)
     while len(runs) < free:
-        found = picking.allowed(queue, room, aside, free - len(runs))
+        wanted = free - len(runs)
+        found = picking.fitting(Queued(queue), room, wanted)
+        for name in names:
+            of_limit = int(min(wanted, room.free(name)))
+            found += picking.fitting(Aside(queue, name), room, of_limit) if of_limit else []
+        found.sort(key=lambda row: [row[index] for index in ORDER])
         fits = []
-        for row in found[: free - len(runs)]:
+        for row in found[:wanted]:
             place = _place(row)
             # What was free when the rows were read may be taken by one before it: the next look leaves those out.
             if room.stopped_by(place) is None:
@@ -134,10 +143,31 @@ def _chosen(picking: "_Picking", room: Room, queue: str, free: int) -> list[Run]
         runs += picking.take(fits)
         if len(fits) == len(found) or not fits:
             break
-    if runs:
+    if any(room.stopped_by(place_of(run)) is not None for run in runs):
         # What these have filled shows at once who waits for it, and so when the next may begin.
-        picking.clear(queue, room, aside, free)
+        picking.fitting(Queued(queue), room, 1)
     return runs
+
+
+class Queued(NamedTuple):
+    """The runs of a queue that may be claimed."""
+
+    queue: str
+    template: str = QUEUED
+
+    def key(self) -> list[str]:
+        return [self.queue]
+
+
+class Aside(NamedTuple):
+    """The runs of a queue that stand aside for a limit."""
+
+    queue: str
+    limit: str
+    template: str = ASIDE
+
+    def key(self) -> list[str]:
+        return [self.limit, self.queue]
 
 
 class _Picking:
@@ -153,23 +183,23 @@ class _Picking:
         """Return the limits to look behind."""
         return self._request.reopened[: max(FIRST, 2 * free)]
 
-    def queued(self, queue: str, limit: int) -> list[Any]:
-        """Return the first claimable runs of a queue."""
-        return self._link.all(QUEUED % (RUN_COLUMNS, CLAIMABLE), queue, *self._excepted, limit)
+    def first(self, where: Queued | Aside, limit: int) -> list[Any]:
+        """Return the first runs there, whatever limits say."""
+        return self._look(where, RUN_COLUMNS, limit)
 
-    def clear(self, queue: str, room: Room, aside: Sequence[str], free: int) -> None:
-        """Put aside what stands at the front and has no place, for the narrowest limit that is full."""
-        if room.full():
-            self._put_aside(room, QUEUED, [queue], free)
-            for name in aside:
-                self._put_aside(room, ASIDE, [name, queue], free)
+    def fitting(self, where: Queued | Aside, room: Room, limit: int) -> list[Any]:
+        """Return the first runs there that no full limit stops; what stands before them is put aside, for the narrowest
+        limit that is full."""
+        rows = self.first(where, limit)
+        if all(room.stopped_by(_place(row)) is None for row in rows):
+            return rows
+        self._put_aside(where, room)
+        full = room.full()
+        scopes = (LimitScope.JOB, LimitScope.TENANT, LimitScope.KEY, LimitScope.HOST)
+        return self._look(where, RUN_COLUMNS, limit, ALLOWED, [_json(full.get(scope, ())) for scope in scopes])
 
-    def _put_aside(self, room: Room, template: str, which: list[str], free: int) -> None:
-        looked_at = template % (f"r.id, r.limited_by, {LOOKED_AT}", CLAIMABLE)
-        front = self._link.all(looked_at, *which, *self._excepted, max(free, FIRST))
-        if not any(room.stopped_by(Place(*row[2:])) for row in front):
-            return
-        found = self._link.all(looked_at, *which, *self._excepted, DEEP)
+    def _put_aside(self, where: Queued | Aside, room: Room) -> None:
+        found = self._look(where, f"r.id, r.limited_by, {LOOKED_AT}", DEEP)
         stopped = [(row[0], name) for row in found if (name := room.stopped_by(Place(*row[2:]))) not in (None, row[1])]
         if stopped:
             self._link.update(
@@ -180,19 +210,15 @@ class _Picking:
                 where="r.id = s.row_id",
             )
 
-    def allowed(self, queue: str, room: Room, aside: Sequence[str], limit: int) -> list[Any]:
-        """Return the first runs of a queue that are not under a full limit, and those aside for limits with places,
-        in the order of the queue."""
-        full = room.full()
-        scopes = (LimitScope.JOB, LimitScope.TENANT, LimitScope.KEY, LimitScope.HOST)
-        values = [*self._excepted, *(_json(full.get(scope, ())) for scope in scopes)]
-        condition = CLAIMABLE + ALLOWED
-        rows = self._link.all(QUEUED % (RUN_COLUMNS, condition), queue, *values, limit)
-        for name in aside:
-            free = min(limit, room.free(name))
-            if free >= 1:
-                rows += self._link.all(ASIDE % (RUN_COLUMNS, condition), name, queue, *values, int(free))
-        return sorted(rows, key=lambda row: [row[index] for index in ORDER])
+    def _look(
+        self, where: Queued | Aside, what: str, limit: int, condition: str = "", values: Sequence[str] = ()
+    ) -> list[Any]:
+        template = where.template
+        if not self._link.dialect.jumps:
+            # Without partial indexes the state leads to another one, in which runs of all limits stand together.
+            template = template.replace(OF_INDEX, "")
+        template = template % (what, CLAIMABLE + condition)
+        return self._link.all(template, *where.key(), *self._excepted, *values, limit)
 
     def take(self, rows: Sequence[Any]) -> list[Run]:
         """Make runs running, and return them as they now are."""
@@ -273,10 +299,9 @@ def forget(link: Link, before: datetime) -> None:
 def use(link: Link, limits: Sequence[Limit], *, now: datetime, counts_aside: bool) -> list[LimitUse]:
     """Return how limits are used, by name."""
     if counts_aside:
-        found = link.all(COUNTED_ASIDE)
+        aside = {name: int(number) for name, number in link.all(COUNTED_ASIDE)}
     else:
-        found = link.all(STOOD_ASIDE_FOR if link.dialect.jumps else STOOD_ASIDE_FOR_BY_GROUPS)
-    aside = {name: int(number) for name, number in found}
+        aside = dict.fromkeys(_stood_aside_for(link), 1)
     if not limits and not aside:
         return []
     bounds = Bounds(limits)
@@ -292,6 +317,17 @@ def use(link: Link, limits: Sequence[Limit], *, now: datetime, counts_aside: boo
         )
         for name in sorted(running.keys() | aside.keys() | started.keys())
     ]
+
+
+def _stood_aside_for(link: Link) -> list[str]:
+    """Return the limits for which runs stand aside."""
+    if link.dialect.jumps:
+        return [row[0] for row in link.all(STOOD_ASIDE_FOR)]
+    names: list[str] = []
+    # Step by step while they are few: a statement for all reads whatever stands between.
+    while len(names) < STEPS and (row := link.one(NEXT_STOOD_ASIDE_FOR, names[-1] if names else "")):
+        names.append(row[0])
+    return names if len(names) < STEPS else [row[0] for row in link.all(STOOD_ASIDE_FOR_BY_GROUPS)]
 
 
 def _running_by_name(bounds: Bounds, rows: Iterable[Any]) -> dict[str, int]:
