@@ -62,9 +62,9 @@ class StoreEnqueuer:
         self._queue([], keep, connection=options.connection, now=now)
         return handles
 
-    def accept(self, runs: Sequence[Run], *, now: datetime) -> None:
-        """Queue these runs of `runs_of`, all or none: now, or after the commit of the transaction around it."""
-        self._queue(runs, lambda: self._keep(runs), connection=None, now=now)
+    def accept(self, runs: Sequence[Run], *, connection: object | None, now: datetime) -> None:
+        """Queue these runs of `runs_of`, all or none: now, within a transaction, or after its commit."""
+        self._queue(runs, lambda: self._keep(runs), connection=connection, now=now)
 
     def _queue(self, plain: Sequence[Run], keep: Work, *, connection: object | None, now: datetime) -> None:
         """Queue runs by `keep`, at once or when a transaction is committed; or, if they are `plain`, within it."""

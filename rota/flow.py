@@ -96,6 +96,11 @@ class Flows:
             raise ConfigurationError(f"{where} is {type(step).__name__}, not a step: write job.step(...)")
         if self._footing.jobs.get(step.job.name) is None:
             raise JobNotFound(step.job.name, known=self._footing.jobs)
+        if step.job.options.connection is not None:
+            raise ConfigurationError(
+                f"{where}, {step.job.name}, has a connection of its own: a flow is enqueued whole, "
+                ".enqueue(connection=...)"
+            )
         if step.job.options.unique is not None:
             raise ConfigurationError(
                 f"{where}, {step.job.name}, is unique: what stands for it may be a run of no flow; leave unique out"
@@ -122,8 +127,10 @@ class Flow:
     def __repr__(self) -> str:
         return f"<flow of {', '.join(step.job.name for step in self._steps[:5])}>"
 
-    def enqueue(self) -> FlowHandle:
+    def enqueue(self, *, connection: object | None = None) -> FlowHandle:
         """Queue all of its runs, or none, and return its handle.
+
+        `connection`: within the transaction of this one, or after its commit, as `using(connection=...)` does it.
 
         Raises:
             NoTenant, TenantNotFound: a step is for a tenant that is not there, or for none.
@@ -136,7 +143,7 @@ class Flow:
         for step, text, part in zip(self._steps, self._texts, self._parts, strict=True):
             [run] = self._enqueuer.runs_of(step.job, [(step.args, step.kwargs)], [text], carried=carried, now=now)
             runs.append(_placed(run, flow, part, before=runs[-1] if runs else None))
-        self._enqueuer.accept(runs, now=now)
+        self._enqueuer.accept(runs, connection=connection, now=now)
         return FlowHandle(flow, self._footing)
 
     async def aenqueue(self) -> FlowHandle:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
+from sqlalchemy import create_engine
 
 from rota import BatchSummary, Registry, Rota, RunContext
 from rota.core.codec import ARGUMENTS_LIMIT
@@ -153,6 +154,33 @@ def test_a_unique_step_and_a_key_that_is_made_of_a_result(app):
         app.chain(app.jobs["fetch"].step(1), total.using(unique="args").step())
     with pytest.raises(ConfigurationError, match="say the key as text"):
         app.chain(app.jobs["fetch"].step(1), total.using(key=lambda rows: "a").step())
+
+
+def test_a_step_with_a_connection_of_its_own(app):
+    with pytest.raises(ConfigurationError, match=r"a flow is enqueued whole, .enqueue\(connection=...\)"):
+        app.chain(app.jobs["fetch"].using(connection=object()).step(1))
+
+
+def test_a_flow_within_a_transaction_is_there_with_its_commit_or_not_at_all(tmp_path):  # R34
+    app = Rota(f"sqlite:///{tmp_path}/rota.db")
+
+    @app.job()
+    def fetch(number: int) -> int:
+        return number
+
+    chain = app.chain(fetch.step(1), fetch.step())
+    assert app.store.runs(RunQuery()) == []
+    engine = create_engine(f"sqlite:///{tmp_path}/rota.db")
+
+    with pytest.raises(ZeroDivisionError), engine.begin() as transaction:
+        chain.enqueue(connection=transaction)
+        raise ZeroDivisionError
+    assert app.store.runs(RunQuery()) == []
+    with engine.begin() as transaction:
+        flow = chain.enqueue(connection=transaction)
+    assert [run.batch for run in flow.runs()] == [f"flow/{flow.id}"] * 2
+    engine.dispose()
+    app.close()
 
 
 def test_arguments_beyond_the_limit(app):
