@@ -3,7 +3,12 @@
 from datetime import timedelta
 from random import Random
 
-from rota.core.policy import Retry
+from rota.core.duration import duration_text
+from rota.core.exceptions import named
+from rota.core.policy import Exceptions, Retry
+
+MOST_SHOWN = 5
+"""Waits that are told one by one."""
 
 LONGEST_WAIT = timedelta(days=3650)
 """No run waits longer, whoever asks for it."""
@@ -31,6 +36,29 @@ def asked_wait(error: BaseException) -> timedelta | None:
     if not isinstance(asked, int | float) or isinstance(asked, bool) or not asked >= 0:
         return None
     return timedelta(seconds=min(asked, LONGEST_WAIT.total_seconds()))
+
+
+def retry_text(retry: Retry) -> str:
+    """Return a policy in words: `5 attempts, 10s, 1m and 10m apart, only after OSError`."""
+    if retry.attempts == 1:
+        return "one attempt"
+    texts = [f"{retry.attempts} attempts", f"{_waits_text(retry)} apart{' at most' if retry.jitter else ''}"]
+    texts += [f"only after {_names_text(retry.on)}"] if retry.on else []
+    texts += [f"not after {_names_text(retry.not_on)}"] if retry.not_on else []
+    return ", ".join(texts)
+
+
+def _waits_text(retry: Retry) -> str:
+    waits = [duration_text(_longest(retry, attempt)) for attempt in range(1, min(retry.attempts, MOST_SHOWN + 1))]
+    if len(set(waits)) == 1:
+        return waits[0]
+    if retry.attempts - 1 > MOST_SHOWN:
+        return f"{', '.join(waits)} and so on"
+    return f"{', '.join(waits[:-1])} and {waits[-1]}"
+
+
+def _names_text(names: Exceptions) -> str:
+    return ", ".join(name.removeprefix("builtins.") for name in named(names))
 
 
 def _longest(retry: Retry, attempt: int) -> timedelta:

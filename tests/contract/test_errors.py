@@ -147,14 +147,18 @@ def test_workers_that_meet_the_same_errors_at_once_lose_no_count(store):  # R38
     runs = claim(store, limit=160)
     everyone = threading.Barrier(8)
 
-    def settle(mine):
+    def settle(mine, order):
+        kinds = ["KeyError", "ValueError"] * 10
+        met = [
+            ended(run, Outcome.FAILED, now=NOON, error=an_error(type=kind))
+            for run, kind in zip(mine, kinds, strict=True)
+        ]
         everyone.wait()
-        for number, run in enumerate(mine):
-            # In another order each: it is the store's part not to let them meet head on.
-            errors = [an_error(type=kind) for kind in ("KeyError", "ValueError")][:: 1 if number % 2 else -1]
-            settle_all(store, ended(run, Outcome.FAILED, now=NOON, error=errors[0]), now=NOON)
+        # Half of them the other way round: it is the store's part not to let them meet head on.
+        for first in (0, 10):
+            settle_all(store, *met[first : first + 10][::order], now=NOON)
 
-    threads = [threading.Thread(target=settle, args=[runs[start::8]]) for start in range(8)]
+    threads = [threading.Thread(target=settle, args=[runs[start::8], 1 - start % 2 * 2]) for start in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

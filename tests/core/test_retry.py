@@ -6,7 +6,7 @@ import pytest
 
 from rota.core.exceptions import class_names
 from rota.core.policy import Retry
-from rota.core.retry import LONGEST_WAIT, asked_wait, wait
+from rota.core.retry import LONGEST_WAIT, asked_wait, retry_text, wait
 
 SECOND = timedelta(seconds=1)
 
@@ -127,3 +127,21 @@ def test_an_exception_may_ask_for_its_own_wait(asked, seconds):  # R32
     waited = asked_wait(error)
 
     assert (None if waited is None else waited.total_seconds()) == seconds
+
+
+@pytest.mark.parametrize(
+    ("retry", "text"),
+    [
+        (Retry(attempts=1), "one attempt"),
+        (Retry(), "3 attempts, 10s and 20s apart at most"),
+        (Retry(attempts=99), "99 attempts, 10s, 20s, 40s, 1m20s, 2m40s and so on apart at most"),
+        (Retry.fixed("30s", attempts=9), "9 attempts, 30s apart"),
+        (Retry.delays(["1s", "1m", "1h"], not_on=KeyError), "4 attempts, 1s, 1m and 1h apart, not after KeyError"),
+        (
+            Retry.fixed("1s", on=(OSError, Bounced)),
+            "3 attempts, 1s apart, only after OSError, tests.core.test_retry.Bounced",
+        ),
+    ],
+)
+def test_a_policy_can_be_read(retry, text):  # R32
+    assert retry_text(retry) == text

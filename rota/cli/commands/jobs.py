@@ -8,6 +8,7 @@ from rota.cli.output import Column, by_state
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import duration_text, rough_duration
+from rota.core.retry import retry_text
 from rota.core.safe import safe_text
 from rota.views.jobs import JobDetail, JobRow, job_detail, jobs_overview
 
@@ -81,8 +82,8 @@ def _lines(session: Session, detail: JobDetail) -> list[str]:
         "next": session.shown(row.next_at) or "none",
         "last": session.shown(row.last_at) or "never",
         "queue": f"{policy.queue}, executor {policy.executor}, priority {policy.priority}",
-        "policy": f"{policy.retry.attempts} attempts, time limit {limit}, "
-        f"catch-up {policy.catch_up.mode}, overlap {policy.overlap}",
+        "retries": retry_text(policy.retry),
+        "policy": f"time limit {limit}, catch-up {policy.catch_up.mode}, overlap {policy.overlap}",
         "tenants": f"{row.tenants_ok} ok, {row.tenants_failed} failed" if row.per_tenant else "not per tenant",
         "defined": policy.place,
     }
