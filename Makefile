@@ -1,6 +1,6 @@
 # `make` or `make help` is the index. Each target is one line; what is longer lives in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format bench soak docs clean
+.PHONY: help setup demo test check lint format bench peers soak docs clean
 PY := .venv/bin/python
 # What a person passes on: make test ARGS="-k lease"
 ARGS ?=
@@ -31,6 +31,9 @@ format: setup ## Mend the style where no person is needed
 bench: setup ## Measure throughput beside plain driver work; STORE=sqlite, postgres or mariadb
 	@$(PY) -m bench.store --store $(STORE) $(ARGS)
 	@$(PY) -m bench.drain $(STORE)
+
+peers: setup ## Measure Rota beside Celery, Huey, RQ and others, each in an environment of its own; ARGS=--quick
+	@$(PY) -m bench.peers $(ARGS)
 
 soak: setup ## Run for long under faults and count what was lost (must be nothing)
 	@$(PY) -m bench.soak $(ARGS)

@@ -1,0 +1,1 @@
+"""Rota beside its peers, on the same stores, in one interleaved run."""
