@@ -34,9 +34,9 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "Runs": {
         "runs": "List runs, newest first.",
         "rounds": "List rounds, newest first: firings and starts by hand, each with the sum of its runs.",
-        "show": "Show a run with its attempts, or a round with its tenants.",
+        "show": "Show a run with its attempts, a round with its tenants, or a chain or batch with its runs.",
         "logs": "Show what a run printed and logged.",
-        "retry": "Run ended runs again, or the failed tenants of a round.",
+        "retry": "Run ended runs again, the failed tenants of a round, or what failed of a chain or batch.",
         "cancel": "Cancel runs that are not over.",
         "wait": "Wait until runs are over.",
         "errors": "List the errors that runs met, each once, with how often and whom it met.",
