@@ -349,7 +349,8 @@ class MemoryStore:
 
     def runs(self, query: RunQuery) -> list[Run]:
         with self._lock:
-            meant = (run for run in self._runs if is_run_meant(run, query))
+            among = self._runs if query.batch is None else self._runs.of_batch(query.batch)
+            meant = (run for run in among if is_run_meant(run, query))
             return heapq.nlargest(query.limit, meant, key=lambda run: run.id)
 
     def rounds(self, query: RoundQuery) -> list[Round]:

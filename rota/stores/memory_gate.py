@@ -56,11 +56,11 @@ class Gates:
 
     def counts(self, batch: str) -> dict[State, int]:
         """Return how many runs of a batch stand where."""
-        return dict(Counter(run.state for run in self._runs if run.batch == batch))
+        return dict(Counter(run.state for run in self._runs.of_batch(batch)))
 
     def _out(self, batch: str) -> int:
         """Return how many runs of a batch have a place."""
-        return sum(self._is_out(run, batch) for run in self._runs if run.batch == batch)
+        return sum(self._is_out(run, batch) for run in self._runs.of_batch(batch))
 
     def _is_out(self, run: Run, batch: str) -> bool:
         if run.state in OUT:

@@ -12,7 +12,7 @@ class Runs:
     """Runs by id, with their attempts. Not locked: the store is.
 
     Each run is written by `write` and `hold` alone, which keep what is looked up often: the runs of each state, the
-    open runs of each concurrency key, and those that each gate holds.
+    open runs of each concurrency key, those that each gate holds, and those of each batch.
     """
 
     def __init__(self) -> None:
@@ -22,6 +22,7 @@ class Runs:
         self._by_state: dict[State, set[str]] = {state: set() for state in State}
         self._open_by_key: dict[str, set[str]] = {}
         self._held_by_gate: dict[str, set[str]] = {}
+        self._by_batch: dict[str, set[str]] = {}
         self._dedupe_keys: set[str] = set()
         self._attempts: dict[str, list[Attempt]] = {}
 
@@ -56,6 +57,10 @@ class Runs:
         key, has its gate before it and is not held yet."""
         return sorted((self._by_id[run_id] for run_id in self._held_by_gate.get(gate or "", ())), key=in_line)
 
+    def of_batch(self, batch: str) -> list[Run]:
+        """Return the runs of a batch, in no order."""
+        return [self._by_id[run_id] for run_id in self._by_batch.get(batch, ())]
+
     def is_held(self, run: Run) -> bool:
         """Whether its gate holds it now."""
         return run.id in self._held_by_gate.get(run.held_by or "", ())
@@ -76,6 +81,8 @@ class Runs:
             self._dedupe_keys.add(run.dedupe_key)
         if run.concurrency_key is not None and run.state in OPEN:
             self._open_by_key.setdefault(run.concurrency_key, set()).add(run.id)
+        if run.batch is not None:
+            self._by_batch.setdefault(run.batch, set()).add(run.id)
         if run.state is State.QUEUED:
             self.times_queued += 1
 
@@ -93,6 +100,7 @@ class Runs:
             self._dedupe_keys.discard(run.dedupe_key)
         _take_out(self._open_by_key, run.concurrency_key, run_id)
         _take_out(self._held_by_gate, run.held_by, run_id)
+        _take_out(self._by_batch, run.batch, run_id)
 
     # --- attempts ---
 
