@@ -25,6 +25,10 @@ TURNED = frozenset({"state", "trigger"})
 Word = TypeVar("Word", State, Trigger)
 
 
+ENDED_BY_AN_ERROR = (State.FAILED, State.CANCELLED)
+"""States in which a run has the error that ended it; before, its attempts have theirs."""
+
+
 class Hits(Struct, frozen=True, kw_only=True):
     """Runs that a search found, newest first."""
 
@@ -90,6 +94,7 @@ def narrowed(search: Search, base: RunQuery) -> tuple[RunQuery, bool]:
         narrower = _narrowed(query, term)
         if narrower is None:
             is_whole = False
+            query = _with_an_error(query, term)
         else:
             query = narrower
     return query, is_whole
@@ -116,6 +121,14 @@ def _narrowed(query: RunQuery, term: Term) -> RunQuery | None:
             if not values or "" in values:
                 return None
             return replace(query, **{field: values})
+
+
+def _with_an_error(query: RunQuery, term: Term) -> RunQuery:
+    """Return the query without the runs that have no error to look for one in: a hundred times fewer, mostly."""
+    if term.word != "error" or term.is_negated:
+        return query
+    states = tuple(state for state in ENDED_BY_AN_ERROR if not query.states or state in query.states)
+    return replace(query, states=states) if states else query
 
 
 def _chosen(term: Term, every: Sequence[Word], before: Sequence[Word]) -> tuple[Word, ...] | None:

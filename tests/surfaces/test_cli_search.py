@@ -78,15 +78,23 @@ def test_a_search_that_has_looked_at_enough_says_so_and_where_to_go_on(known, no
     monkeypatch.setattr(search, "MOST", 3)
     monkeypatch.setattr(search, "PAGE", 2)
 
-    shown = noon_rota("runs", "--where", "error:order", "--json")
+    shown = noon_rota("runs", "--where", "-job:report,sync", "--json")
     page = json.loads(shown.stdout)
 
     assert named(known, shown) == ["again"]
     assert "newest 3 runs only" in page["warnings"][0]
-    assert named(known, noon_rota("runs", "--where", "error:order", "--cursor", page["page"]["next"], "--json")) == [
-        "lost"
-    ]
-    assert named(known, noon_rota("runs", "--where", "error:order since:3d", "--json")) == ["again", "lost"]
+    assert named(
+        known, noon_rota("runs", "--where", "-job:report,sync", "--cursor", page["page"]["next"], "--json")
+    ) == ["lost"]
+    assert named(known, noon_rota("runs", "--where", "-job:report,sync since:3d", "--json")) == ["again", "lost"]
+
+
+def test_a_search_for_an_error_looks_only_at_what_one_ended(known, noon_rota, monkeypatch):  # R38
+    monkeypatch.setattr(search, "MOST", 3)
+
+    # Newer runs than these are there, and have none.
+    assert named(known, noon_rota("runs", "--where", "error:order", "--json")) == ["again", "lost"]
+    assert named(known, noon_rota("runs", "--where", "error:order state:queued", "--json")) == []
 
 
 @pytest.mark.parametrize(
