@@ -45,10 +45,8 @@ def searched(session: Session, where: Sequence[str]) -> Search:
 def warn_if_cut(session: Session, hits: Hits) -> None:
     """Say that older runs were not looked at, where that is so."""
     if hits.cut_after is not None:
-        looked_at = f"{hits.cut_after:,}"
-        session.out.warn(
-            f"looked at the newest {looked_at} runs only: say since when, such as since:30d, to look further"
-        )
+        looked_at = f"looked at the newest {hits.cut_after:,} runs only"
+        session.out.warn(f"{looked_at}: narrow the search, or say since when, such as since:30d")
 
 
 def snapshot(session: Session, where: Sequence[str], *, states: Sequence[State]) -> list[Run]:

@@ -81,7 +81,9 @@ def hits_of(app: Rota, search: Search, *, base: RunQuery) -> Hits:
 
 def all_hits(app: Rota, search: Search, *, base: RunQuery) -> Hits:
     """Return every run that both mean, as of now: what comes later is not among them."""
-    return hits_of(app, search, base=replace(base, limit=MOST))
+    found = hits_of(app, search, base=replace(base, limit=MOST))
+    is_full = found.next_page is not None and found.cut_after is None
+    return replace(found, cut_after=MOST) if is_full else found
 
 
 def narrowed(search: Search, base: RunQuery) -> tuple[RunQuery, bool]:

@@ -133,6 +133,14 @@ def test_who_retries_by_a_search_is_asked_with_count_and_instant(known, noon_app
     assert noon_app.store.run(known["lost"]).run.state is State.FAILED
 
 
+def test_a_snapshot_that_does_not_hold_all_says_so(known, noon_rota, monkeypatch):  # R63
+    monkeypatch.setattr(search, "MOST", 2)
+
+    shown = noon_rota("retry", "--where", "state:failed since:3d", "--dry-run")
+
+    assert "newest 2 runs only" in shown.stderr and "2 runs matching" in shown.stdout
+
+
 def test_what_fails_after_the_snapshot_is_left_alone(known, noon_app, noon_rota, monkeypatch):  # R32
     later = []
 
