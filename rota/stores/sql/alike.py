@@ -31,7 +31,7 @@ class Taken(NamedTuple):
 
 
 def claimed_runs(rows: Iterable[Row], taken: Taken | None) -> list[Run]:
-    """Return the runs of rows with the columns RUN; `taken`: as they were before their claim."""
+    """Return the runs of rows that begin with the columns RUN; `taken`: as they were before their claim."""
     runs: list[Run] = []
     model: Run | None = None
     common: object = None
@@ -40,7 +40,7 @@ def claimed_runs(rows: Iterable[Row], taken: Taken | None) -> list[Run]:
     instants: dict[int, datetime] = {}
     for row in rows:
         if model is None or _common(row) != common:
-            common, model = _common(row), run_of(row)
+            common, model = _common(row), run_of(row[: len(RUN)])
             if taken is not None:
                 model = replace(
                     model,

@@ -90,6 +90,7 @@ class MySQL:
             poolclass=QueuePool,
             pool_size=pool_size,
             max_overflow=20,
+            pool_use_lifo=True,
             pool_timeout=10,
             # Each transaction is ended where it is begun; a second ROLLBACK would be one more round trip for each.
             pool_reset_on_return=None,

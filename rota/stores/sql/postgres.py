@@ -97,7 +97,9 @@ class Postgres:
         self._prepare_after = 5 if prepared else None
 
     def engine(self, url: URL, *, schema: str | None, pool_size: int) -> Engine:
-        engine = create_engine(url, poolclass=QueuePool, pool_size=pool_size, max_overflow=20, pool_timeout=10)
+        engine = create_engine(
+            url, poolclass=QueuePool, pool_size=pool_size, max_overflow=20, pool_timeout=10, pool_use_lifo=True
+        )
         event.listen(engine, "do_connect", self._connected)
         return engine
 

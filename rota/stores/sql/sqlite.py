@@ -62,6 +62,7 @@ class SQLite:
             poolclass=QueuePool,
             pool_size=pool_size,
             max_overflow=20,
+            pool_use_lifo=True,
             pool_reset_on_return=None,
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},
         )
