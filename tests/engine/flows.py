@@ -5,7 +5,8 @@ from typing import Any
 from rota import BatchSummary, Retry, Rota, RunContext
 from rota.core.model import Run, State
 from rota.flow_handle import FlowHandle
-from tests.engine.house import Driven
+from tests.clocks import FakeClock
+from tests.engine.house import Driven, an_app
 
 ONCE = Retry(attempts=1)
 
@@ -75,3 +76,16 @@ def worked_off(process: Driven, handle: FlowHandle) -> list[Run]:
     """Return the runs of a flow after everything has come to rest."""
     process.settle_down()
     return handle.runs()
+
+
+def a_process(**fields) -> tuple[Heard, Driven]:
+    """Return a process that knows the jobs of `Heard`, and what they were given."""
+    heard, clock = Heard(), FakeClock()
+    app = an_app(clock=clock, **fields)
+    heard.declare(app)
+    return heard, Driven(app, clock)
+
+
+def steps(process: Driven):
+    """Return the jobs by name, to make steps of."""
+    return process.app.jobs

@@ -1,38 +1,18 @@
 """Chains and batches, worked off: what each run is given, and what becomes of the rest when one fails (R32)."""
 
-from datetime import timedelta
-
 import pytest
-from msgspec.structs import replace
 
 from rota import Snooze, State
 from rota.core.controls import Paused
 from rota.core.gates import FLOW
-from rota.core.model import Outcome
-from rota.engine.flows import Flows
-from rota.errors import RunFailed, StoreUnavailable
-from rota.queries import RunQuery
+from rota.errors import RunFailed
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
-from tests.contract.flaky import Moment, flaky
-from tests.engine.flows import Heard, errors, reasons, states
+from tests.engine.flows import Heard, a_process, errors, reasons, states, steps
 from tests.engine.house import Driven, an_app
 from tests.values import HOUR, MINUTE
 
 OK, FAILED, CANCELLED, HELD = State.SUCCEEDED, State.FAILED, State.CANCELLED, State.SCHEDULED
-
-
-def a_process(**fields) -> tuple[Heard, Driven]:
-    """Return a process that knows the jobs of `Heard`, and what they were given."""
-    heard, clock = Heard(), FakeClock()
-    app = an_app(store=MemoryStore(clock=clock), clock=clock, **fields)
-    heard.declare(app)
-    return heard, Driven(app, clock)
-
-
-def steps(process: Driven):
-    """Return the jobs by name, to make steps of."""
-    return process.app.jobs
 
 
 # --- chains ---
@@ -349,137 +329,3 @@ def test_what_follows_may_take_nothing():
     process.settle_down()
 
     assert heard.seen[-1] == ("tidy", None)
-
-
-# --- whoever moves them ---
-
-
-def test_any_number_may_look_at_a_flow_and_it_moves_once():
-    _, process = a_process()
-    jobs = steps(process)
-    chain = process.app.chain(jobs["fetch"].step(1), jobs["total"].step()).enqueue()
-    process.crew.worker.tick(process.clock.now())
-    process.crew.worker.tick(process.clock.now())
-    others = [Flows(process.app.store) for _ in range(3)]
-
-    moved = [flows.move(process.clock.now()) for flows in others]
-
-    assert moved == [1, 0, 0]
-    assert states(chain) == [OK, State.QUEUED]
-
-
-def test_whoever_settles_a_run_looks_at_its_flow_at_once_and_not_in_the_next_round():
-    _, process = a_process()
-    jobs = steps(process)
-    flows, now = process.crew.flows, process.clock.now()
-    flows.tick(now)
-    chain = process.app.chain(jobs["fetch"].step(1), jobs["total"].step()).enqueue()
-
-    process.crew.worker.tick(now)
-    process.crew.worker.tick(now)
-
-    assert flows.wake.is_set()
-    flows.tick(now)
-    assert states(chain) == [OK, State.QUEUED]
-
-
-def test_rounds_find_what_nobody_told_of_page_after_page():
-    _, process = a_process()
-    jobs = steps(process)
-    chains = [process.app.chain(jobs["fetch"].step(1), jobs["total"].step(), jobs["double"].step()) for _ in range(3)]
-    handles = [chain.enqueue() for chain in chains]
-    process.crew.worker.tick(process.clock.now())
-    process.crew.worker.tick(process.clock.now())
-    flows = Flows(process.app.store, page=2)
-
-    for number in range(4):
-        flows.tick(process.clock.now() + number * timedelta(seconds=1))
-
-    assert [states(handle)[1] for handle in handles] == [State.QUEUED] * 3
-
-
-def test_a_store_that_is_away_makes_nobody_forget_what_he_was_told(monkeypatch):
-    # Not by a round: of very many flows that would find this one late.
-    monkeypatch.setattr("rota.engine.flows.PER_ROUND", 0)
-    _, process = a_process()
-    jobs = steps(process)
-    store, cut = flaky(process.app.store)
-    flows, now = Flows(store), process.clock.now()
-    flows.tick(now)
-    chain = process.app.chain(jobs["fetch"].step(1), jobs["total"].step()).enqueue()
-    process.crew.worker.tick(now)
-    process.crew.worker.tick(now)
-    flows.tell(chain.runs()[0])
-
-    cut.cut("admit", Moment.BEFORE)
-    with pytest.raises(StoreUnavailable):
-        flows.tick(now)
-    flows.tick(now)
-
-    assert states(chain) == [OK, State.QUEUED]
-
-
-def test_a_batch_of_very_many_is_not_counted_after_each_of_them(monkeypatch):
-    _, process = a_process()
-    jobs = steps(process)
-    monkeypatch.setattr("rota.engine.flows.MANY", 3)
-    monkeypatch.setattr("rota.engine.flows.REST_PER_MEMBER", timedelta(milliseconds=100))
-    batch = process.app.batch([jobs["fetch"].step(1) for _ in range(5)], on_success=jobs["after"].step()).enqueue()
-    store, counted = process.app.store, []
-    counts = store.batch_counts
-    monkeypatch.setattr(store, "batch_counts", lambda name: counted.append(name) or counts(name))
-    flows, now = Flows(store), process.clock.now()
-    [member, *_] = batch.runs()
-
-    flows.tick(now)
-    flows.tick(now)
-    for _ in range(10):
-        flows.tell(member)
-        pause = flows.tick(now)
-
-    assert (len(counted), pause) == (1, timedelta(milliseconds=500))
-    flows.tick(now + pause)
-    assert len(counted) == 2
-
-
-def test_a_step_that_meets_a_store_which_is_away_is_begun_again_and_loses_no_attempt():
-    heard, clock = Heard(), FakeClock()
-    store, cut = flaky(MemoryStore(clock=clock))
-    app = an_app(store=store, clock=clock)
-    heard.declare(app)
-    process = Driven(app, clock)
-    chain = app.chain(app.jobs["fetch"].step(1), app.jobs["total"].step()).enqueue()
-    process.crew.worker.tick(clock.now())
-    process.crew.worker.tick(clock.now())
-    process.crew.flows.tick(clock.now())
-
-    cut.cut("run", Moment.BEFORE)
-    process.settle_down()
-    process.advance(MINUTE)
-
-    last = app.store.run(chain.runs()[1].id)
-    assert (last.run.state, last.run.attempt) == (OK, 1)
-    assert [attempt.outcome for attempt in last.attempts] == [Outcome.INTERRUPTED, Outcome.SUCCEEDED]
-
-
-def test_a_chain_whose_first_result_was_pruned_is_given_up():
-    _, process = a_process()
-    jobs = steps(process)
-    chain = process.app.chain(jobs["fetch"].step(1), jobs["total"].step()).enqueue()
-    second = replace(chain.runs()[1], part=replace(chain.runs()[1].part, after="0" * 32), id=process.clock.new_id())
-    process.app.store.enqueue([replace(second, batch="flow/other")], now=process.clock.now())
-
-    process.settle_down()
-
-    run = process.app.store.run(second.id).run
-    assert (run.state, run.reason) == (CANCELLED, "flow stopped: step 1 of 2 was pruned, and its result with it")
-
-
-def test_runs_of_no_flow_cost_no_question():
-    _, process = a_process()
-    process.app.jobs["fetch"].enqueue(1)
-
-    process.settle_down()
-
-    assert [run.part for run in process.app.store.runs(RunQuery())] == [None]
-    assert process.app.store.gates() == []

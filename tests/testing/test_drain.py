@@ -33,6 +33,15 @@ def test_what_is_due_is_executed_in_this_thread(shop, jobs):
     assert handle.result() == 7
 
 
+def test_a_chain_is_executed_to_its_end(shop, jobs):  # R32
+    shop.app.chain(shop.send.step(7), shop.send.step()).enqueue()
+
+    ended = jobs.drain()
+
+    assert shop.done == [("send", 7), ("send", 7)]
+    assert [run.state for run in ended] == [State.SUCCEEDED, State.SUCCEEDED]
+
+
 def test_what_jobs_enqueue_is_executed_too(jobs, shop):
     @shop.app.job()
     def first() -> None:
