@@ -1,15 +1,16 @@
 """What is told of runs: one with its attempts, lists, slots, counts."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import msgspec
 
+from rota.clock import EPOCH
 from rota.core.model import OPEN, Run, RunHistory, RunKind, SlotState, State
 from rota.queries import Counts, RunQuery
 from rota.stores.memory_query import is_run_meant, within
-from rota.stores.redis.mapping import STATES, attempt_of, micros, own_attempt, run_of
+from rota.stores.redis.mapping import MICROSECOND, STATES, at, attempt_of, micros, own_attempt, run_of
 from rota.stores.redis.paging import PAGE, newest_first
 from rota.stores.redis.queue import runs_of
 from rota.stores.redis.records import AttemptRecord, RunRecord
@@ -26,6 +27,9 @@ BAD = frozenset({State.FAILED, State.CANCELLED})
 
 Command = tuple[str, ...]
 
+LAST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+
+_oldest = msgspec.msgpack.Decoder(list[tuple[str, str | None]])
 _history = msgspec.msgpack.Decoder(tuple[RunRecord, list[AttemptRecord]])
 
 
@@ -130,7 +134,8 @@ def counts(server: Server) -> Counts:
         else:
             waiting = number
     queues = [queue for queue, states in by_queue.items() if State.QUEUED in states]
-    oldest = {queue: run.due_at for queue in queues for run in _fetched(server, _first_due(server, queue))}
+    found = _oldest.decode(server.call("oldest", {"queues": queues})) if queues else []
+    oldest = {queue: _instant(first) for queue, first in found if first is not None}
     return Counts(
         by_queue=by_queue,
         waiting=waiting,
@@ -139,5 +144,6 @@ def counts(server: Server) -> Counts:
     )
 
 
-def _first_due(server: Server, queue: str) -> list[str]:
-    return [each.decode() for each in server.ask("ZRANGE", server.key("dues", queue), 0, 0)]
+def _instant(number: str) -> datetime:
+    # A double is rounded up beyond the year 2255, and the last instant that there is must stay one.
+    return at(min(int(number), LAST))

@@ -30,6 +30,7 @@ from rota.core.policy import Overlap, Retry
 from rota.core.tally import LONGEST_MESSAGE, tallies
 from rota.stores.redis.records import (
     AttemptRecord,
+    EndRecord,
     ProgressRecord,
     RoundRecord,
     RunRecord,
@@ -49,6 +50,7 @@ TRIGGERS = {str(trigger): trigger for trigger in Trigger}
 OVERLAPS = {str(overlap): overlap for overlap in Overlap}
 OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 
+_encode = msgspec.msgpack.Encoder().encode
 _part = msgspec.json.Decoder(Part)
 _retry = msgspec.json.Decoder(Retry)
 _error = msgspec.json.Decoder(ErrorReport)
@@ -111,6 +113,11 @@ def error_json(error: ErrorReport | None) -> str | None:
         return to_json(msgspec.structs.replace(error, **words))
 
 
+def new_run(run: Run) -> bytes:
+    """Return a new run as the scripts take it."""
+    return _encode(run_record(run))
+
+
 def run_record(run: Run) -> RunRecord:
     """Return a run as Redis keeps it."""
     due_at = micros(run.due_at)
@@ -158,6 +165,7 @@ def run_record(run: Run) -> RunRecord:
 
 def _with_end(record: RunRecord, run: Run) -> RunRecord:
     """Add what only a run has that is final from the start."""
+    record.is_ended_from_start = True
     record.owner, record.lease_until = run.owner, micros_if(run.lease_until)
     record.claimed_at, record.started_at = micros_if(run.claimed_at), micros_if(run.started_at)
     record.ended_at = micros_if(run.ended_at)
@@ -225,24 +233,34 @@ def run_of(record: RunRecord) -> Run:
 
 
 def settlement_record(settlement: Settlement) -> SettlementRecord:
-    """Return a settlement as the script takes it."""
+    """Return a settlement as the script takes it, but for its end."""
     return SettlementRecord(
         id=settlement.run.id,
         token=settlement.run.token,
-        outcome=settlement.outcome.value,
         state=settlement.state.value,
-        due_at=micros(settlement.due_at),
         ended_at=micros(settlement.ended_at),
-        attempt=settlement.attempt,
-        lost_count=settlement.lost_count,
-        started_at=micros_if(settlement.started_at),
-        error=error_json(settlement.error),
-        result=settlement.result,
-        reason=clean_if(settlement.reason),
         lease_until=micros_if(settlement.lease_until),
         is_expanded=settlement.expanded is not None,
         expanded=settlement.expanded,
         met=_met(settlement),
+    )
+
+
+def end_of(settlement: Settlement) -> bytes:
+    """Return what a settlement makes of its run: an `EndRecord`."""
+    return _encode(
+        EndRecord(
+            state=settlement.state.value,
+            outcome=settlement.outcome.value,
+            due_at=None if settlement.state.is_final else micros(settlement.due_at),
+            ended_at=micros(settlement.ended_at),
+            attempt=settlement.attempt,
+            lost_count=settlement.lost_count,
+            started_at=micros_if(settlement.started_at),
+            error=error_json(settlement.error),
+            result=settlement.result,
+            reason=clean_if(settlement.reason) or None,
+        )
     )
 
 

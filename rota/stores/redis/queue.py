@@ -13,7 +13,7 @@ from rota.core.model import Run
 from rota.queries import ClaimRequest, InLine, Renewed
 from rota.stores.redis import limits
 from rota.stores.redis.audit import told
-from rota.stores.redis.mapping import MICROSECOND, clean, kept_stamps, micros, run_of, run_record
+from rota.stores.redis.mapping import MICROSECOND, clean, kept_stamps, micros, new_run, run_of
 from rota.stores.redis.records import RunRecord
 from rota.stores.redis.server import Server
 
@@ -34,7 +34,7 @@ def runs_of(answer: bytes) -> list[Run]:
 
 def enqueue(server: Server, runs: Sequence[Run], *, now: datetime) -> list[str]:
     """Accept runs that are not known yet and place them; return their ids."""
-    return ids_of(server.call("enqueue", {"runs": [run_record(run) for run in runs], "now": micros(now)}))
+    return ids_of(server.call("enqueue", {"runs": len(runs), "now": micros(now)}, [new_run(run) for run in runs]))
 
 
 def promote(server: Server, *, now: datetime, limit: int) -> int:

@@ -68,6 +68,8 @@ class RunRecord(Struct, kw_only=True, omit_defaults=True):
     done: Whole | None = None
     total: Whole | None = None
     last_success: Whole | None = None
+    is_ended_from_start: bool = False
+    """Whether it was accepted as final, with all that an end has."""
 
 
 class AttemptRecord(Struct, kw_only=True, omit_defaults=True):
@@ -83,21 +85,29 @@ class AttemptRecord(Struct, kw_only=True, omit_defaults=True):
     error: str | None = None
 
 
-class SettlementRecord(Struct, kw_only=True, omit_defaults=True):
-    """A settlement, as the script takes it."""
+class EndRecord(Struct, kw_only=True, omit_defaults=True):
+    """What a settlement makes of its run: fields of `RunRecord`, which the script writes as they are."""
 
-    id: str
-    token: int
-    outcome: str
     state: str
-    due_at: Whole
+    outcome: str
+    due_at: Whole | None = None
+    """Only where it is due again."""
     ended_at: Whole
-    attempt: int = 0
+    attempt: int
     lost_count: int = 0
     started_at: Whole | None = None
     error: str | None = None
     result: str | None = None
     reason: str | None = None
+
+
+class SettlementRecord(Struct, kw_only=True, omit_defaults=True):
+    """A settlement, as the script takes it."""
+
+    id: str
+    token: int
+    state: str
+    ended_at: Whole
     lease_until: Whole | None = None
     is_expanded: bool = False
     expanded: int | None = None

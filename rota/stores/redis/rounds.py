@@ -11,7 +11,7 @@ from rota.core.model import Round, Run, State
 from rota.queries import RoundQuery
 from rota.stores.memory_query import is_round_meant
 from rota.stores.redis.audit import told
-from rota.stores.redis.mapping import STATES, micros, round_of, round_record, run_record
+from rota.stores.redis.mapping import STATES, micros, new_run, round_of, round_record
 from rota.stores.redis.paging import newest_first
 from rota.stores.redis.queue import ids_of
 from rota.stores.redis.records import RoundRecord
@@ -30,11 +30,11 @@ def add(
     """Record rounds with their runs; return the ids of the rounds that are new."""
     request = {
         "rounds": [round_record(round_) for round_ in rounds],
-        "runs": [run_record(run) for run in runs],
+        "runs": len(runs),
         "now": micros(now),
         "audit": told(audit),
     }
-    return ids_of(server.call("add_rounds", request))
+    return ids_of(server.call("add_rounds", request, [new_run(run) for run in runs]))
 
 
 def meant(server: Server, query: RoundQuery) -> list[Round]:

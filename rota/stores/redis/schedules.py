@@ -11,7 +11,7 @@ from rota.core.model import Firing, Schedule
 from rota.queries import ScheduleQuery
 from rota.stores.memory_query import is_schedule_meant
 from rota.stores.redis.audit import told
-from rota.stores.redis.mapping import micros, micros_if, round_record, run_record, schedule_of, schedule_record
+from rota.stores.redis.mapping import micros, micros_if, new_run, round_record, schedule_of, schedule_record
 from rota.stores.redis.queue import ids_of
 from rota.stores.redis.records import ScheduleRecord
 from rota.stores.redis.server import Server
@@ -78,9 +78,9 @@ def fire(server: Server, firings: Sequence[Firing], *, now: datetime) -> list[st
                 "cursor": micros(firing.cursor),
                 "next_at": micros_if(firing.next_at),
                 "rounds": [round_record(round_) for round_ in firing.rounds],
-                "runs": [run_record(run) for run in firing.runs],
+                "runs": len(firing.runs),
             }
             for firing in firings
         ],
     }
-    return ids_of(server.call("fire", request))
+    return ids_of(server.call("fire", request, [new_run(run) for firing in firings for run in firing.runs]))

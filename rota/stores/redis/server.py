@@ -74,8 +74,11 @@ class Server:
         """Return one of our keys, as scripts call it."""
         return f"{self.prefix}{name}" if of is None else f"{self.prefix}{name}:{of}"
 
-    def call(self, name: str, request: Any = None) -> Any:
+    def call(self, name: str, request: Any = None, records: Sequence[bytes] = ()) -> Any:
         """Call a script with a request, and return its answer as the server gives it: msgpack, a number or None.
+
+        `records` are msgpack maps that the script writes as they are: msgpack itself has no place for bytes that the
+        scripts' reader knows.
 
         Raises:
             StoreUnavailable: nothing was written, or the answer was lost; see what the verb says of a repetition.
@@ -84,10 +87,10 @@ class Server:
         message = self._encode(request)
         with self._told():
             try:
-                return self._client.execute_command("EVALSHA", wanted.sha, 1, self.prefix, message)
+                return self._client.execute_command("EVALSHA", wanted.sha, 1, self.prefix, message, *records)
             except exceptions.NoScriptError:
                 # The server was restarted, or somebody flushed its scripts: nothing has run yet (C19).
-                return self._client.execute_command("EVAL", wanted.text, 1, self.prefix, message)
+                return self._client.execute_command("EVAL", wanted.text, 1, self.prefix, message, *records)
 
     def ask(self, *command: Any) -> Any:
         """Execute one command."""

@@ -7,7 +7,7 @@ import msgspec
 
 from rota.core.model import Settlement
 from rota.queries import ClaimRequest, Settled
-from rota.stores.redis.mapping import micros, run_of, settlement_record
+from rota.stores.redis.mapping import end_of, micros, run_of, settlement_record
 from rota.stores.redis.queue import wanted
 from rota.stores.redis.records import RunRecord
 from rota.stores.redis.server import Server
@@ -22,5 +22,7 @@ def settle(server: Server, settlements: Sequence[Settlement], *, now: datetime, 
         "now": micros(now),
         "claim": None if claim is None else wanted(claim),
     }
-    applied, claimed = _settled.decode(server.call("settle", request))
+    applied, claimed = _settled.decode(
+        server.call("settle", request, [end_of(settlement) for settlement in settlements])
+    )
     return Settled(applied=applied, claimed=[run_of(record) for record in claimed])

@@ -11,7 +11,7 @@ import msgspec
 
 from rota.core.unique import Holder, Scope, UniqueRun, judge
 from rota.errors import StoreUnavailable
-from rota.stores.redis.mapping import STATES, at_if, micros, micros_if, run_record
+from rota.stores.redis.mapping import STATES, at_if, micros, micros_if, new_run
 from rota.stores.redis.records import GivenRecord
 from rota.stores.redis.server import Server
 
@@ -37,12 +37,12 @@ def enqueue(server: Server, wanted: Sequence[UniqueRun], *, now: datetime) -> li
         request = {
             "names": names,
             "seen": [_seen(holders.get(name)) for name in names],
-            "runs": [run_record(one.run) for one in judgement.accepted],
+            "runs": len(judgement.accepted),
             "given": [(one.name, _given(one, now)) for one in judgement.accepted],
             "replaced": judgement.replaced,
             "now": micros(now),
         }
-        if server.call("enqueue_unique", request):
+        if server.call("enqueue_unique", request, [new_run(one.run) for one in judgement.accepted]):
             return judgement.ids
     raise StoreUnavailable(f"store {server.shown}: too many want the same names at once; nothing was written")
 

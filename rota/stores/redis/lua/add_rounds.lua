@@ -1,4 +1,4 @@
--- uses: runs line rounds
+-- uses: records runs line rounds
 local added, is_new = {}, {}
 for _, round in ipairs(request.rounds) do
     if add_round(round) then
@@ -10,8 +10,9 @@ for _, round in ipairs(request.rounds) do
         expand_round(round.id, round.expected)
     end
 end
-local accepted = as_set(accept(request.runs, request.now))
-for _, run in ipairs(request.runs) do
+local given = new_runs(request.runs)
+local accepted = as_set(accept(given, request.now))
+for _, run in ipairs(given) do
     if accepted[run.id] then
         reopen_round(run.round_id)
     end

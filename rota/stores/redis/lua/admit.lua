@@ -1,4 +1,4 @@
--- uses: runs line
+-- uses: records runs line
 -- How many runs of the batch have a place: those at a gate that comes before that of the batch have none.
 local function n_out()
     local n, before, counts = 0, as_set(request.before), call('HGETALL', key('batch', request.gate))

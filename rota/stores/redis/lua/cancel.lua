@@ -1,4 +1,4 @@
--- uses: runs line
+-- uses: records runs line
 begin_small()
 local stopped = stop(named(request.ids), request.reason, request.now)
 -- After the last one: a run of the same key that is cancelled too must not go on in between.

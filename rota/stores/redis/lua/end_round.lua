@@ -1,4 +1,4 @@
--- uses: runs rounds
+-- uses: records runs rounds
 local round = get_round(request.id)
 if not round or round.ended_at or is_busy(request.id) then
     return 0

@@ -1,4 +1,4 @@
--- uses: runs line
-local accepted = accept(request.runs, tonumber(request.now))
+-- uses: records runs line
+local accepted = accept(new_runs(request.runs), tonumber(request.now))
 finish()
 return packed(accepted)

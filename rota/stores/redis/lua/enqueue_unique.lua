@@ -1,4 +1,4 @@
--- uses: runs line
+-- uses: records runs line
 -- Do what was decided of names, if they are still as they were then; return whether.
 local now = request.now
 for i, text in ipairs(values_of('HMGET', key('uniques'), request.names)) do
@@ -19,7 +19,7 @@ for _, given in ipairs(request.given) do
 end
 local replaced = stop(named(request.replaced), 'unique: a later run takes its place', now)
 free(replaced, now)
-accept(request.runs, now)
+accept(new_runs(request.runs), now)
 for _, given in ipairs(request.given) do
     hset(key('uniques'), given[1], pack(given[2]))
     zadd(key('unique-times'), now, given[1])

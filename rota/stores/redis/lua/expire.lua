@@ -1,4 +1,4 @@
--- uses: runs line
+-- uses: records runs line
 local ids = call('ZRANGEBYSCORE', key('expiring'), '-inf', request.now, 'LIMIT', 0, request.limit)
 if #ids == 0 then
     return packed({})

@@ -1,4 +1,4 @@
--- uses: runs rounds
+-- uses: records runs rounds
 local parts, start = {}, 0
 while #parts < request.limit do
     local ids = call('ZRANGE', key('rounds-open'), start, start + 199)

@@ -1,4 +1,4 @@
--- uses: runs
+-- uses: records runs
 local from = request.after and tonumber(request.after[1]) or '-inf'
 local found, start = {}, 0
 while #found < request.limit do

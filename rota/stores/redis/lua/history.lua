@@ -1,4 +1,4 @@
--- uses: runs
+-- uses: records runs
 -- A run with the attempts that did not end it. A unique prefix will do for its id.
 local run = get(request.id)
 if not run and request.is_prefix then

@@ -1,4 +1,4 @@
--- uses: runs line
+-- uses: records runs line
 -- Asked each second, and mostly in vain.
 local asked = request.job and 'job/' .. request.job or request.tenant and 'tenant/' .. request.tenant
 if asked and call('HEXISTS', QUEUED_OF, asked) == 0 then

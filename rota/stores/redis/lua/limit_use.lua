@@ -1,4 +1,4 @@
--- uses: runs
+-- uses: records runs
 -- What limits are counted from: the runs that are running, those aside, and the starts that are noted.
 local running, aside, starts = {}, {}, {}
 for i, run in ipairs(named(call('ZRANGE', LEASES, 0, -1))) do

@@ -1,4 +1,4 @@
--- uses: runs logs
+-- uses: records runs logs
 if not get(request.run_id) then
     return false
 end

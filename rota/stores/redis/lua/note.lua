@@ -1,4 +1,4 @@
--- uses: runs logs
+-- uses: records runs logs
 begin_small()
 for _, note in ipairs(request.notes) do
     local run = get(note.run_id)

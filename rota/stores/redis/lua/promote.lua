@@ -1,4 +1,4 @@
--- uses: runs line
+-- uses: records runs line
 local now = tonumber(request.now)
 local ids = call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, request.limit)
 if #ids == 0 then

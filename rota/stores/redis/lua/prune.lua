@@ -1,4 +1,4 @@
--- uses: runs rounds logs errors
+-- uses: records runs rounds logs errors
 begin_small()
 
 -- Collect ended runs that may go, oldest end first. Never one whose slot's key is still needed, nor the last one of a

@@ -1,4 +1,4 @@
--- uses: runs holding
+-- uses: records runs holding
 begin_small()
 local released = held_by(request.worker, request.held)
 for _, run in ipairs(released) do

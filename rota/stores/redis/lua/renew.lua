@@ -1,4 +1,4 @@
--- uses: runs holding
+-- uses: records runs holding
 begin_small()
 local held, stop = {}, {}
 for _, run in ipairs(held_by(request.worker, request.held)) do

@@ -1,4 +1,4 @@
--- uses: runs line rounds
+-- uses: records runs line rounds
 local now, opened, unbound = request.now, {}, {}
 for _, run in ipairs(named(request.ids)) do
     if FINAL[run.state] then
@@ -11,7 +11,7 @@ for _, run in ipairs(named(request.ids)) do
         change(run, without_attempt({
             state = 'scheduled', concurrency_key = of, waits_for = of, held_by = request.held_by or NONE,
             batch = (run.part and run.batch) or request.batch or NONE, due_at = line and line[2] or run.slot or now, attempt = NONE,
-            lost_count = NONE, cancel_requested = NONE, expires_at = NONE, reason = request.reason,
+            lost_count = NONE, cancel_requested = NONE, expires_at = NONE, is_altered = true, reason = request.reason,
         }))
         opened[#opened + 1] = run
         if not of then

@@ -1,4 +1,4 @@
--- uses: runs line
+-- uses: records runs line
 begin_small()
 local skipped = {}
 for _, run in ipairs(named(request.ids)) do

@@ -1,4 +1,4 @@
--- uses: runs
+-- uses: records runs
 -- Go through a part of the open runs, and enter those in the sets that stand in none.
 begin_small()
 local answer = call('HSCAN', OPEN, request.cursor, 'COUNT', request.count)

@@ -1,4 +1,4 @@
--- uses: runs line
+-- uses: records runs line
 local keys, is_any = {}, false
 for _, of in ipairs(call('SMEMBERS', key('waited'))) do
     if call('EXISTS', key('waiting', of)) == 0 then

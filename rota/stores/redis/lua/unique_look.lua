@@ -1,4 +1,4 @@
--- uses: runs
+-- uses: records runs
 -- Of each name: to what it was given last, and how that run stands now. And which of these runs are known.
 local parts, known = {}, {}
 for i, text in ipairs(values_of('HMGET', key('uniques'), request.names)) do

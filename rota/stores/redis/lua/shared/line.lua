@@ -49,7 +49,11 @@ local function take_turns(queue, list)
             end
             latest[run.tenant] = mine
         end
-        change(run, {state = 'queued', waits_for = NONE, held_by = NONE, held = NONE, turn = mine})
+        change(run, {
+            state = 'queued', waits_for = NONE, held_by = NONE, held = NONE, turn = mine,
+            -- Its head says otherwise from now on.
+            is_altered = run.held_by and true or run.is_altered,
+        })
     end
 end
 

@@ -1,4 +1,5 @@
 -- The runs: each is one msgpack map, in the hash `open` or, once it is final, in `ended`. All else is an index of it.
+-- See records.lua for what is in the map.
 --
 -- `get` reads a run once per call, `change` moves it between the indexes, `finish` writes it back.
 
@@ -8,7 +9,7 @@ local COUNTS, QUEUED_OF, LIMITED = key('counts'), key('queued-of'), key('limited
 local FINAL = {succeeded = true, failed = true, cancelled = true, skipped = true}
 local BAD = {failed = true, cancelled = true}
 
-local runs = {}
+local runs, heads, new_heads = {}, {}, {}
 local is_placed = {}
 local home = {}
 local changed = {}
@@ -17,7 +18,7 @@ local times_queued = 0
 local function keep(id, text, where)
     runs[id] = text and cmsgpack.unpack(text) or false
     if text then
-        home[id], is_placed[id] = where, true
+        heads[id], home[id], is_placed[id] = head_of(text), where, true
     end
 end
 
@@ -60,13 +61,23 @@ local function named(ids)
     return found
 end
 
--- The place of a run in its queue: priority (the higher the smaller), turn, id. As bytes they sort like that.
+-- The place of a run in its queue: priority (the higher the smaller), turn, id. As bytes they sort like that. What is
+-- looked at without the run itself comes behind them: due time, job, tenant.
 local function in_queue(run)
-    return struct.pack('>I4d', 2147483648 - (run.priority or 0), run.turn or 0) .. run.id
+    local tenant = run.tenant and '\1' .. run.tenant or ''
+    return struct.pack('>I4d', 2147483648 - (run.priority or 0), run.turn or 0) .. run.id .. '\0'
+        .. struct.pack('>dI2', tonumber(run.due_at), #run.job) .. run.job .. tenant
 end
 
 local function id_in_queue(member)
-    return string.sub(member, 13)
+    return string.sub(member, 13, string.find(member, '\0', 13, true) - 1)
+end
+
+-- Return what stands behind the id: due time, job, tenant.
+local function behind_id(member, id)
+    local due, length, at = struct.unpack('>dI2', member, 14 + #id)
+    local tenant = string.sub(member, at + length + 1)
+    return due, string.sub(member, at, at + length - 1), #member >= at + length and tenant or nil
 end
 
 local function turns_of(tenant)
@@ -99,7 +110,6 @@ local function place(run, put, by)
     local is_open = not FINAL[state]
     if state == 'queued' then
         put(key('queue', run.queue), 0, in_queue(run))
-        put(key('dues', run.queue), tonumber(run.due_at), id)
         count(QUEUED_OF, 'job/' .. run.job, by)
         if run.tenant then
             count(QUEUED_OF, 'tenant/' .. run.tenant, by)
@@ -178,8 +188,23 @@ local function change(run, fields)
     end
 end
 
+-- Return the next runs that come behind the request, as tables.
+local n_given = 0
+
+local function new_runs(n)
+    local list = {}
+    for i = 1, n do
+        local text = ARGV[1 + n_given + i]
+        local run = cmsgpack.unpack(text)
+        list[i], new_heads[run] = run, new_head(pairs_of(text))
+    end
+    n_given = n_given + n
+    return list
+end
+
 -- A run that is new. It stands nowhere until it is changed.
 local function create(run)
+    heads[run.id] = new_heads[run]
     runs[run.id], changed[run.id] = run, run
     zadd(IDS, 0, run.id)
     if run.round_id then
@@ -223,10 +248,12 @@ local function finish()
     for id, run in pairs(changed) do
         local where = FINAL[run.state] and ENDED or OPEN
         if home[id] and home[id] ~= where then
-            hdel(home[id], id)
+            local gone = list_of(home[id], 'HDEL')
+            gone[#gone + 1] = id
         end
-        texts[id] = pack(run)
-        hset(where, id, texts[id])
+        texts[id] = record_of(heads[id], run)
+        local set = list_of(where, 'HSET')
+        set[#set + 1], set[#set + 2] = id, texts[id]
         home[id] = where
     end
     flush_all()

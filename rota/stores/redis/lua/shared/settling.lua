@@ -29,9 +29,66 @@ local function was_applied(run, settlement)
     return false
 end
 
+-- What is the same of plain runs that were claimed together, by its bytes: what it says, and what stays of it at the end.
+local same_of, plain = {}, nil
+
+local function said_by(same, n)
+    local found = same_of[same]
+    if not found then
+        found = cmsgpack.unpack(map_of(n, same))
+        found.n, found.stays = pairs_of(pack({token = found.token, owner = found.owner, claimed_at = found.claimed_at}))
+        same_of[same] = found
+    end
+    return found
+end
+
+-- Apply a settlement that ends a plain run by its bytes; return whether it was one.
+local function settle_plain(one, text, n, fields)
+    local last = struct.unpack('>I4', text, 7)
+    if string.sub(text, last + 1, last + #RUNNING_PLAIN) ~= RUNNING_PLAIN then
+        return false
+    end
+    local n_head = struct.unpack('>I2', text, 14) + 2
+    local said = said_by(string.sub(text, last + 1, -TURN_SIZE - 1), struct.unpack('>I2', text, 2) - n_head - 1)
+    if said.token ~= one.token or (one.lease_until and one.lease_until ~= said.lease_until) then
+        return false
+    end
+    local id, set, gone, leases = one.id, plain.set, plain.gone, plain.leases
+    set[#set + 1], set[#set + 2] = id, map_head(n_head + n + said.n + 1) .. string.sub(text, 4, last) .. fields .. said.stays
+        .. string.sub(text, -TURN_SIZE)
+    gone[#gone + 1], leases[#leases + 1] = id, id
+    local over = BAD[one.state] and plain.bad or plain.good
+    over[#over + 1], over[#over + 2] = tonumber(one.ended_at), id
+    plain.queues[said.queue] = (plain.queues[said.queue] or 0) + 1
+    return true
+end
+
+-- Begin to collect what is written of plain runs.
+local function begin_plain()
+    plain = {
+        set = list_of(ENDED, 'HSET'), gone = list_of(OPEN, 'HDEL'), leases = list_of(LEASES, 'ZREM'),
+        bad = list_of(key('bad'), 'ZADD'), good = list_of(key('good'), 'ZADD'), queues = {},
+    }
+end
+
+local function end_plain()
+    for queue, n in pairs(plain.queues) do
+        count(COUNTS, 'running/' .. queue, -n)
+    end
+end
+
 -- Apply one settlement, and say whether it is applied now.
-local function settle(settlement, now)
-    local run = get(settlement.id)
+local function settle(one, text, end_text, now)
+    -- Twice in one call, or touched by another settlement: as it is now, not as it was read.
+    local is_simple = text and runs[one.id] == nil and FINAL[one.state] and not one.met and not one.is_expanded
+    if is_simple and settle_plain(one, text, pairs_of(end_text)) then
+        return true
+    end
+    local settlement = cmsgpack.unpack(end_text)
+    for _, name in ipairs({'id', 'token', 'lease_until', 'met', 'is_expanded', 'expanded'}) do
+        settlement[name] = one[name]
+    end
+    local run = get(one.id)
     if not run then
         return false
     end
