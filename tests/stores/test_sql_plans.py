@@ -7,7 +7,7 @@ import pytest
 
 from rota.core.model import LogChunk, LogLine, Note, State
 from rota.queries import RunQuery
-from rota.stores.sql import history, keys, logs, queue, rounds, schedules, settling, succeeding, turns
+from rota.stores.sql import history, keys, logs, queue, rounds, schedules, settling, single, succeeding, turns
 from rota.stores.sql.database import Link
 from rota.stores.sql.store import SqlStore
 from tests.values import HOUR, NOON, a_run, a_schedule, claim
@@ -61,6 +61,32 @@ def test_what_came_due_is_read_in_order(filled: SqlStore) -> None:
     found = plan(filled, queue.DUE, 1, 1000)
 
     assert "rota_runs_due" in found
+    assert not any(word in found for word in SORTS), found
+
+
+@pytest.mark.parametrize("tenant", [None, "t1"])
+def test_a_run_alone_finds_its_turn_by_a_few_probes(filled: SqlStore, tenant: str | None) -> None:
+    statements: list[tuple[str, tuple[Any, ...]]] = []
+
+    class Ear:
+        """A link that takes note of what it is to execute."""
+
+        def __init__(self, link: Link) -> None:
+            self.dialect, self.fronts = link.dialect, link.fronts
+
+        def run(self, template: str, *parameters: Any) -> int:
+            statements.append((template, parameters))
+            return 1
+
+    filled.enqueue([a_run(), a_run()], now=NOON)
+    filled._database.read(lambda link: single.enqueue(Ear(link), a_run(tenant=tenant), now=NOON))
+    [(template, parameters)] = statements
+
+    found = plan(filled, template, *parameters)
+
+    assert "rota_runs_claim" in found
+    assert tenant is None or "rota_runs_tenant" in found
+    assert "Seq Scan" not in found and "SCAN r" not in found
     assert not any(word in found for word in SORTS), found
 
 

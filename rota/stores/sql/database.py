@@ -118,8 +118,12 @@ class Database:
         self.engine: Engine = dialect.engine(url, schema=schema, pool_size=pool_size)
         # Heartbeats have a connection of their own: busy workers must not keep them from their leases.
         self._pulse = dialect.engine(url, schema=schema, pool_size=1)
+        # And so have statements that stand alone, on a server: a transaction around one costs two round trips more.
+        self._alone = self.engine
         if dialect.name != "sqlite":
-            event.listen(self._pulse, "connect", lambda driver, _: dialect.autocommit(driver, on=True))
+            self._alone = dialect.engine(url, schema=schema, pool_size=pool_size)
+            for engine in (self._pulse, self._alone):
+                event.listen(engine, "connect", lambda driver, _: dialect.autocommit(driver, on=True))
         self.after_fork_also: Callable[[], None] = lambda: None
         self.fronts: Fronts = Fronts()
         self._texts: dict[Any, str] = {}
@@ -172,13 +176,26 @@ class Database:
         the rows of running runs locked in the meantime.
         """
         if self._turnstile is None:
-            return self._repeated(lambda: self._alone(work))
+            return self._repeated(lambda: self._each_alone(work, self._pulse))
         with self._turnstile.passed(first=True):
             return self._repeated(lambda: self._transaction(work, self._pulse))
 
     def read(self, work: Callable[[Link], T]) -> T:
-        """Do `work`, which only reads."""
-        return self._repeated(lambda: self._reading(work))
+        """Do `work`, which only reads, each statement what there is by then."""
+        return self._repeated(lambda: self._each_alone(work, self._alone))
+
+    def one(self, work: Callable[[Link], T]) -> T:
+        """Do `work` of which at most one statement writes, without a transaction around it. It may be called more than
+        once, also after that statement was done and its answer lost.
+
+        Raises:
+            KeyTaken: a unique key was taken, perhaps by itself; nothing was written this time.
+            StoreUnavailable: it is not known whether it was written.
+        """
+        if self._turnstile is None:
+            return self._repeated(lambda: self._each_alone(work, self._alone))
+        with self._turnstile.passed(first=False):
+            return self._repeated(lambda: self._each_alone(work, self._alone))
 
     def _repeated(self, attempt: Callable[[], T]) -> T:
         try:
@@ -202,8 +219,8 @@ class Database:
                 raise
             return answer
 
-    def _alone(self, work: Callable[[Link], T]) -> T:
-        with self._connection(self._pulse) as driver:
+    def _each_alone(self, work: Callable[[Link], T], engine: Engine) -> T:
+        with self._connection(engine) as driver:
             return work(Link(self, driver))
 
     def _commit(self, driver: Any) -> None:
@@ -215,14 +232,6 @@ class Database:
             # It may have been written. Repeated here in silence, a claim would leave the first runs with nobody: the
             # caller has to know, and to look for them.
             raise unavailable(self.shown, error) from error
-
-    def _reading(self, work: Callable[[Link], T]) -> T:
-        with self._connection(self.engine) as driver:
-            try:
-                return work(Link(self, driver))
-            finally:
-                # Ends the snapshot; on SQLite there is none to end.
-                self._roll_back(driver)
 
     def _roll_back(self, driver: Any) -> None:
         # A connection that is dead has nothing to roll back, and must not hide why it died.
@@ -262,10 +271,8 @@ class Database:
 
     def aside(self, text: str) -> None:
         """Execute a statement outside of a transaction, without a second try."""
-        with self._connection(self.engine) as driver:
-            self.dialect.autocommit(driver, on=True)
+        with self._connection(self._alone) as driver:
             driver.execute(text)
-            self.dialect.autocommit(driver, on=False)
 
     def keep(self, inherited: Any) -> None:
         """Never close this: it is the parent process's."""
@@ -273,14 +280,14 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
-        self.engine.dispose()
-        self._pulse.dispose()
+        for engine in {self.engine, self._pulse, self._alone}:
+            engine.dispose()
 
     def after_fork(self) -> None:
         """Forget the parent's connections, without closing them: they are still in use there."""
-        _inherited.extend((self.engine.pool, self._pulse.pool))
-        self.engine.dispose(close=False)
-        self._pulse.dispose(close=False)
+        for engine in {self.engine, self._pulse, self._alone}:
+            _inherited.append(engine.pool)
+            engine.dispose(close=False)
         if self._turnstile is not None:
             self._turnstile = Turnstile()
         self.after_fork_also()

@@ -98,7 +98,14 @@ class Postgres:
 
     def engine(self, url: URL, *, schema: str | None, pool_size: int) -> Engine:
         engine = create_engine(
-            url, poolclass=QueuePool, pool_size=pool_size, max_overflow=20, pool_timeout=10, pool_use_lifo=True
+            url,
+            poolclass=QueuePool,
+            pool_size=pool_size,
+            max_overflow=20,
+            pool_timeout=10,
+            pool_use_lifo=True,
+            # Each transaction is ended where it is begun.
+            pool_reset_on_return=None,
         )
         event.listen(engine, "do_connect", self._connected)
         return engine

@@ -61,6 +61,7 @@ from rota.stores.sql import (
     schedules,
     schema,
     settling,
+    single,
     succeeding,
     uniques,
     workers,
@@ -105,10 +106,20 @@ class SqlStore:
     def enqueue(self, runs: Sequence[Run], *, now: datetime) -> list[str]:
         if not runs:
             return []
+        if len(runs) == 1 and self._enqueue_one(runs[0], now):
+            self._waking.ring()
+            return [runs[0].id]
         ids = self._raced(lambda careful: lambda link: queue.enqueue(link, runs, now=now, careful=careful))
         if ids:
             self._waking.ring()
         return ids
+
+    def _enqueue_one(self, run: Run, now: datetime) -> bool:
+        try:
+            return self._database.one(lambda link: single.enqueue(link, run, now=now))
+        except KeyTaken:
+            # By an earlier call, it may be: the long way looks for that.
+            return False
 
     def is_home_of(self, driver: object) -> bool:
         return borrowing.is_home(self._database, driver)
