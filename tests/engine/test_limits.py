@@ -11,7 +11,7 @@ from rota.queries import AuditQuery
 from rota.settings import Settings, load
 from tests.clocks import FakeClock
 from tests.engine.house import Driven, an_app, runs_of
-from tests.values import SECOND
+from tests.values import SECOND, a_request, succeeded
 
 
 def mailing(**fields):
@@ -35,6 +35,19 @@ def test_all_under_a_limit_of_a_job_are_worked_one_after_the_other():  # R35
     Driven(app, clock).settle_down()
 
     assert [number for number, _ in calls] == list(range(20))
+
+
+def test_who_ends_takes_the_next_without_waiting_for_a_look():  # R35
+    app, clock, calls = mailing()
+    app.limit(job="send", running=1)
+    app.jobs["send"].enqueue_many([(number,) for number in range(9)])
+    process = Driven(app, clock)
+
+    # The worker alone: nobody looks for places that are free.
+    for _ in range(30):
+        process.crew.worker.tick(clock.now())
+
+    assert len(calls) == 9
 
 
 def test_no_more_begin_in_a_window_than_a_rate_allows_and_each_window_is_used():  # R35
@@ -152,16 +165,17 @@ def test_the_runs_of_a_round_count_for_the_hosts_of_their_tenants():  # R35
     assert [run.host for run in runs_of(app)] == ["db1"]
 
 
-def test_a_pass_works_off_what_a_limit_holds_back_meanwhile():  # R35, R60
-    app, _, calls = mailing()
-    app.limit(tenant="*", running=1)
-    app.limit(job="send", running=2)
-    for tenant in ("acme", "acme", "acme", "globex"):
-        app.jobs["send"].using(tenant=tenant).enqueue_many([(number,) for number in range(3)])
+def test_a_pass_works_off_what_stood_aside_before_it_began():  # R35, R60
+    app, clock, calls = mailing()
+    app.limit(job="send", running=1)
+    app.jobs["send"].enqueue_many([(number,) for number in range(5)])
+    [first] = app.store.claim(a_request(queues={"mail": 9}, limits=app.limits.holding()), now=clock.now())
+    app.store.settle([succeeded(first)], now=clock.now())
+    assert {run.limited_by for run in runs_of(app, states=(State.SCHEDULED,))} == {"job:send"}
 
     app.tick(limit=timedelta(seconds=20))
 
-    assert len(calls) == 12
+    assert [number for number, _ in calls] == [1, 2, 3, 4]
     assert {run.state for run in runs_of(app)} == {State.SUCCEEDED}
 
 
