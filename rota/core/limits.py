@@ -26,6 +26,9 @@ PARTS = 1000
 """Of how many parts a window is: starts within one part are counted together, at its end. A rate is so used in full but
 for a thousandth, and a window holds at most so many entries, however high the rate."""
 
+FEW = 8
+"""Behind how many limits a claim looks at the least."""
+
 LONGEST = timedelta(days=31)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -305,6 +308,11 @@ def reopened(limits: Sequence[Limit], uses: Iterable[LimitUse], *, now: datetime
             opens_at = max(use.oldest_start + limit.rate.per, now)
             next_at = opens_at if next_at is None else min(next_at, opens_at)
     return open_, next_at
+
+
+def looked_behind(reopened: Sequence[str], free: int) -> Sequence[str]:
+    """Return the limits of which a claim of so many runs takes some that stand aside; each costs it a look."""
+    return reopened[: max(FEW, 2 * free)]
 
 
 def is_open(limit: Limit, use: LimitUse) -> bool:

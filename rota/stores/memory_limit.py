@@ -1,12 +1,12 @@
 """The limits of a `MemoryStore`: what may be claimed under them, what stands aside, what was begun."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
-from rota.core.limits import Bounds, Limit, LimitUse, Room, place_of
+from rota.core.limits import Bounds, Limit, LimitUse, Room, looked_behind, place_of
 from rota.core.model import Run, State
 from rota.queries import ClaimRequest
 from rota.stores.memory_run import Runs, in_queue
@@ -22,40 +22,61 @@ class Limits:
     def choose(self, claimable: Sequence[Run], request: ClaimRequest, *, now: datetime) -> list[Run]:
         """Return which of these runs are claimed, in the order of each queue; what is in their way is put aside."""
         room = self._room(request.limits, now)
-        claimable = self._put_aside(claimable, room, request.reopened)
         chosen: list[Run] = []
         for queue, places in request.queues.items():
             free = min(places, request.limit - len(chosen))
-            for run in sorted((run for run in claimable if run.queue == queue), key=in_queue):
-                if free > 0 and room.stopped_by(place_of(run)) is None:
-                    room.take(place_of(run))
-                    chosen.append(run)
-                    free -= 1
-        taken = {run.id for run in chosen}
-        # What these have filled shows at once who waits for it, and so when the next may begin.
-        self._put_aside([run for run in claimable if run.id not in taken], room, request.reopened)
+            behind = looked_behind(request.reopened, free)
+            lines = [[run for run in claimable if run.queue == queue and run.limited_by is None]]
+            lines += [[run for run in claimable if run.queue == queue and run.limited_by == name] for name in behind]
+            chosen += self._of_queue(lines, room, free)
         for name, at, number in room.starts():
             self._starts.setdefault(name, Counter())[at] += number
         return chosen
+
+    def _of_queue(self, lines: Sequence[list[Run]], room: Room, free: int) -> list[Run]:
+        """Choose from what is queued, the first line, and from what stands aside for each limit, in one order."""
+        chosen: list[Run] = []
+        while len(chosen) < free:
+            found: list[Run] = []
+            for line in lines:
+                wanted = free - len(chosen)
+                if line and line[0].limited_by is not None:
+                    wanted = int(min(wanted, room.free(line[0].limited_by)))
+                found += self._fitting(line, room, wanted)
+            found.sort(key=in_queue)
+            fits = []
+            for run in found[: free - len(chosen)]:
+                if room.stopped_by(place_of(run)) is None:
+                    room.take(place_of(run))
+                    fits.append(run)
+            chosen += fits
+            for line in lines:
+                line[:] = [run for run in line if run not in fits]
+            if len(fits) == len(found) or not fits:
+                break
+        if any(room.stopped_by(place_of(run)) is not None for run in chosen):
+            # What these have filled shows at once who waits for it, and so when the next may begin.
+            self._fitting(lines[0], room, 1)
+        return chosen
+
+    def _fitting(self, line: list[Run], room: Room, limit: int) -> list[Run]:
+        """Return the first runs of a line that no full limit stops. Where others stand before them, all that are
+        stopped are put aside, for the narrowest limit that is full."""
+        line.sort(key=in_queue)
+        if all(room.stopped_by(place_of(run)) is None for run in line[:limit]):
+            return line[:limit]
+        for run in list(line):
+            stopped_by = room.stopped_by(place_of(run))
+            if stopped_by is not None and stopped_by != run.limited_by:
+                self._runs.write(replace(run, state=State.SCHEDULED, limited_by=stopped_by))
+                line.remove(run)
+        return [run for run in line if room.stopped_by(place_of(run)) is None][:limit]
 
     def _room(self, limits: Sequence[Limit], now: datetime) -> Room:
         bounds = Bounds(limits)
         running = Counter(place_of(run) for run in self._runs.standing(State.RUNNING))
         started = {name: sum(starts.values()) for name, starts in self._in_window(bounds, now).items()}
         return Room(bounds, running=running.items(), started=started, now=now)
-
-    def _put_aside(self, claimable: Iterable[Run], room: Room, reopened: Sequence[str]) -> list[Run]:
-        """Put aside what may not begin now; return the others, but not those aside for a limit that nobody names."""
-        others = []
-        for run in claimable:
-            if run.limited_by is not None and run.limited_by not in reopened:
-                continue
-            stopped_by = room.stopped_by(place_of(run))
-            if stopped_by is None:
-                others.append(run)
-            elif run.limited_by != stopped_by:
-                self._runs.write(replace(run, state=State.SCHEDULED, limited_by=stopped_by))
-        return others
 
     def _in_window(self, bounds: Bounds, now: datetime) -> dict[str, Counter[datetime]]:
         """Return the starts that count now, and forget the others."""

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from rota.core.controls import ControlKind
 from rota.core.lifecycle import rescue
+from rota.core.limits import Bounds, Limit, LimitScope, Rate, place_of, reopened
 from rota.core.model import OPEN, LogChunk, LogLine, Note, Outcome, Round, RoundState, Run, RunKind, State
 from rota.core.policy import Overlap
 from rota.ports import Store
@@ -63,8 +64,21 @@ drafts = st.fixed_dictionaries(
         "kind": st.sampled_from([RunKind.JOB, RunKind.JOB, RunKind.EXPANSION]),
         "held_by": st.sampled_from([None, None, None, "depends", "canary/1", BATCH]),
         "batch": st.sampled_from([None, BATCH]),
+        "limit_key": st.sampled_from([None, None, "smtp"]),
+        "host": st.sampled_from([None, "db1"]),
     }
 )
+limits = st.lists(
+    st.builds(
+        Limit,
+        scope=st.sampled_from(list(LimitScope)),
+        name=st.sampled_from(["*", "report", "default", "acme", "smtp", "db1"]),
+        running=st.sampled_from([None, 1, 2, 3]),
+        rate=st.sampled_from([None, None, Rate(number=2, per=MINUTE)]),
+    ),
+    max_size=4,
+    unique_by=lambda limit: limit.known_as,
+).map(tuple)
 gates = st.sampled_from(["depends", "canary/1", BATCH, "job/report", "tenant/acme"])
 
 
@@ -87,6 +101,7 @@ class Machine(RuleBasedStateMachine):
         self.rounds: list[Round] = []
         self.settlements = []
         self.expired: list[Run] = []
+        self.limits: tuple[Limit, ...] = ()
         self.newest: dict[str, int] = {}
         self.recorded: set[tuple[str, int]] = set()
         self.rescued: set[tuple[str, int]] = set()
@@ -114,6 +129,7 @@ class Machine(RuleBasedStateMachine):
             lambda store: store.finished_rounds(),
             lambda store: (store.counts().waiting, store.counts().oldest_queued_at),
             lambda store: {gate: store.held(gate) for gate in store.gates()},
+            lambda store: store.limit_use(self.limits, now=self.now, counts_aside=True),
             lambda store: store.batch_counts(BATCH),
             lambda store: store.controls(),
             lambda store: store.audit(AuditQuery(limit=1_000)),
@@ -168,6 +184,31 @@ class Machine(RuleBasedStateMachine):
         queues = {"slow": 2, "default": 3}
         request = a_request(worker, limit=limit, queues=queues, except_jobs=unknown, except_tenants=paused)
         self.take(self.both(lambda store: store.claim(request, now=self.now)))
+
+    @rule(declared=limits)
+    def change_limits(self, declared):
+        self.limits = declared
+
+    @rule(worker=workers, limit=st.integers(1, 6), is_told=st.booleans(), indices=some, looks=st.booleans())
+    def claim_under_limits(self, worker, limit, is_told, indices, looks):
+        """As a worker: it settles, names the limits of what it settled, and perhaps those that a look found open."""
+        before = {use.name: use for use in self.model.limit_use(self.limits, now=self.now)}
+        chosen = self.picked(self.claimed, indices) if is_told else []
+        settlements = [ended(run, now=self.now) for run in {run.id: run for run in chosen}.values()]
+        bounds = Bounds(self.limits)
+        names = dict.fromkeys(name for one in settlements for name in bounds.names(place_of(one.run)))
+        if looks:
+            names |= dict.fromkeys(reopened(self.limits, before.values(), now=self.now)[0])
+        queues = {"default": limit, "slow": 2}
+        request = a_request(worker, limit=limit, queues=queues, limits=self.limits, reopened=tuple(names))
+        answer = self.both(lambda store: store.settle(settlements, now=self.now, claim=request))
+        self.judge(settlements, answer.applied)
+        self.take(answer.claimed)
+        after = {use.name: use for use in self.model.limit_use(self.limits, now=self.now)}
+        for run in answer.claimed:
+            for name, bound in bounds.of(place_of(run)):
+                assert bound.running is None or after[name].running <= bound.running
+                assert bound.rate is None or after[name].started <= bound.rate.number
 
     def take(self, claimed):
         for run in claimed:

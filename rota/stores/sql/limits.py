@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from rota.clock import from_micros, to_micros
-from rota.core.limits import EACH, LONGEST, Bounds, Limit, LimitScope, LimitUse, Place, Room, known_as, place_of
+from rota.core.limits import EACH, LONGEST, Bounds, Limit, LimitScope, LimitUse, Place, Room, looked_behind, place_of
 from rota.core.model import Run, State
 from rota.queries import ClaimRequest
 from rota.stores.sql import progress
@@ -20,9 +20,6 @@ from rota.stores.sql.rows import RUN, columns, run_of
 
 DEEP = 2000
 """Of how many runs at the front of a queue those are put aside that stand in the way."""
-
-FIRST = 8
-"""How many runs at the front, and how many limits that may have a place free, a claim looks at the least."""
 
 STEPS = 30
 """So many limits for which runs stand aside are asked for one by one, where an engine does not jump to the next."""
@@ -69,7 +66,7 @@ NOT_IN = "NOT IN (SELECT x.name FROM {rows(name:text)} AS x)"
 CLAIMABLE = f" AND r.job {NOT_IN} AND (r.tenant IS NULL OR r.tenant {NOT_IN})"
 # An expansion lists tenants, and does not do what the job does: no limit is its own.
 ALLOWED = f""" AND (r.kind <> 'job' OR (r.job {NOT_IN} AND (r.tenant IS NULL OR r.tenant {NOT_IN})
-AND (r.limit_key IS NULL OR r.limit_key {NOT_IN}) AND (r.host IS NULL OR r.host {NOT_IN})))"""
+AND (r.limit_key IS NULL OR r.limit_key {NOT_IN}) AND (r.host IS NULL OR r.host {NOT_IN}) AND r.queue {NOT_IN}))"""
 
 # From each limit to the next, not through all that stand aside for it.
 STOOD_ASIDE_FOR = """
@@ -106,7 +103,7 @@ def claim(link: Link, request: ClaimRequest, *, now: datetime) -> list[Run]:
         if room is None:
             link.one(ALONE)
             room = _room(link, bounds, now)
-        runs += _chosen(picking, room, queue, free)
+        runs += _chosen(picking, room, queue, free, request.reopened)
     if room is not None:
         _note(link, bounds, room, now)
     return _with_last_success(link, runs)
@@ -120,16 +117,13 @@ def _with_last_success(link: Link, runs: list[Run]) -> list[Run]:
     return [replace(run, last_success=found.get((run.schedule or "", run.tenant or ""))) for run in runs]
 
 
-def _chosen(picking: "_Picking", room: Room, queue: str, free: int) -> list[Run]:
+def _chosen(picking: "_Picking", room: Room, queue: str, free: int, reopened: Sequence[str]) -> list[Run]:
     """Claim up to `free` runs of a queue, those that stand aside for a limit with places among them."""
     runs: list[Run] = []
-    if room.free(known_as(LimitScope.QUEUE, queue)) < 1:
-        return runs
-    names = picking.reopened(free)
     while len(runs) < free:
         wanted = free - len(runs)
         found = picking.fitting(Queued(queue), room, wanted)
-        for name in names:
+        for name in looked_behind(reopened, free):
             of_limit = int(min(wanted, room.free(name)))
             found += picking.fitting(Aside(queue, name), room, of_limit) if of_limit else []
         found.sort(key=lambda row: [row[index] for index in ORDER])
@@ -179,10 +173,6 @@ class _Picking:
         self._now = now
         self._excepted = [_json(request.except_jobs), _json(request.except_tenants)]
 
-    def reopened(self, free: int) -> Sequence[str]:
-        """Return the limits to look behind."""
-        return self._request.reopened[: max(FIRST, 2 * free)]
-
     def first(self, where: Queued | Aside, limit: int) -> list[Any]:
         """Return the first runs there, whatever limits say."""
         return self._look(where, RUN_COLUMNS, limit)
@@ -195,7 +185,7 @@ class _Picking:
             return rows
         self._put_aside(where, room)
         full = room.full()
-        scopes = (LimitScope.JOB, LimitScope.TENANT, LimitScope.KEY, LimitScope.HOST)
+        scopes = (LimitScope.JOB, LimitScope.TENANT, LimitScope.KEY, LimitScope.HOST, LimitScope.QUEUE)
         return self._look(where, RUN_COLUMNS, limit, ALLOWED, [_json(full.get(scope, ())) for scope in scopes])
 
     def _put_aside(self, where: Queued | Aside, room: Room) -> None:
