@@ -20,7 +20,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        told = switch(Path(directory), args.runs, seed=args.seed, tenants=args.tenants, timeout=60 * args.minutes)
+        told = switch(
+            Path(directory), args.runs, seed=args.seed, tenants=args.tenants, timeout=60 * args.minutes, wave=5000
+        )
     print(f"{told.switches:,} switches over {args.tenants} tenants in {told.seconds:.0f} s, seed {args.seed}")
     for title, counts in (("jobs", told.by_job), ("states", told.states), ("last outcomes", told.outcomes)):
         print(f"{title}: " + ", ".join(f"{number:,} {name or 'not begun'}" for name, number in counts.most_common()))

@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from rota import JobContext, Retry, Rota, RunContext, Tenant
@@ -161,21 +162,24 @@ class Sum(Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-def switch(directory: Path, runs: int, *, seed: int = 1, tenants: int = 7, timeout: float = 100) -> Sum:
-    """Have so many runs alternate, and return what they saw."""
+def switch(
+    directory: Path, runs: int, *, seed: int = 1, tenants: int = 7, timeout: float = 100, wave: int = 1000
+) -> Sum:
+    """Have so many runs alternate, and return what they saw. A `wave` is enqueued together, and waited for."""
     choice, journal = random.Random(seed), directory / "journal"
     journal.touch()
     TENANTS[:] = [_a_tenant(directory, f"agency_{number}") for number in range(tenants)]
     began = SystemClock().monotonic()
+    told: list[Run] = []
     app.start_background()
     try:
-        for start in range(0, runs, 500):
-            _enqueue(choice, min(500, runs - start), str(journal))
-            _cancel_some(choice)
-        _wait_until_over(choice, until=SystemClock().monotonic() + timeout)
+        for start in range(0, runs, wave):
+            _enqueue(choice, min(wave, runs - start), str(journal))
+            _wait_until_over(choice, until=began + timeout)
+            told += _taken_away(limit=2 * wave)
     finally:
         app.stop()
-    return _sum(journal.read_text().splitlines(), SystemClock().monotonic() - began)
+    return _sum(told, journal.read_text().splitlines(), SystemClock().monotonic() - began)
 
 
 def _a_tenant(directory: Path, name: str) -> Tenant:
@@ -217,8 +221,7 @@ def _wait_until_over(choice: random.Random, *, until: float) -> None:
         sleep(timedelta(milliseconds=100))
 
 
-def _sum(foreign: list[str], seconds: float) -> Sum:
-    runs = _all_runs()
+def _sum(runs: list[Run], foreign: list[str], seconds: float) -> Sum:
     return Sum(
         switches=sum(run.attempt + run.lost_count for run in runs),
         states=Counter(run.state for run in runs),
@@ -229,10 +232,11 @@ def _sum(foreign: list[str], seconds: float) -> Sum:
     )
 
 
-def _all_runs() -> list[Run]:
-    found: list[Run] = []
-    before: str | None = None
-    while page := app.store.runs(RunQuery(before_id=before, limit=2000)):
-        found += page
-        before = page[-1].id
-    return found
+def _taken_away(*, limit: int) -> list[Run]:
+    """Return the runs, all over, and delete them: a memory store reads over all that it has."""
+    found = app.store.runs(RunQuery(limit=limit))
+    after = app.clock.now() + timedelta(days=1)
+    app.store.prune(
+        succeeded_before=after, failed_before=after, slots_before=after, logs_before=after, limit=limit
+    )  # fmt: skip
+    return [replace(run, args="", result=None, error=None) for run in found]
