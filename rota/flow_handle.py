@@ -5,15 +5,15 @@ from datetime import timedelta
 
 from msgspec import Struct
 
-from rota.clock import sleep
 from rota.core.codec import decode
 from rota.core.flow import in_order
 from rota.core.gates import flow_batch, follow_batch
 from rota.core.model import OPEN, Run, State
 from rota.errors import FlowNotFound, RunFailed, WaitTimedOut
 from rota.footing import Footing
-from rota.handle import RunHandle
+from rota.handle import RunHandle, pauses
 from rota.queries import RunQuery
+from rota.reopening import reopen
 
 PAGE = 1000
 
@@ -91,23 +91,34 @@ class FlowHandle:
         query = RunQuery(batch=follow_batch(self.id), states=tuple(sorted(OPEN)), limit=1)
         return not self._footing.store().runs(query)
 
-    def wait(self, timeout: timedelta | None = None) -> FlowProgress:
+    def wait(self, timeout: timedelta | str | None = None) -> FlowProgress:
         """Return its progress once all of its runs have ended.
 
         Raises:
             WaitTimedOut: they have not, after `timeout`; the flow goes on.
         """
-        clock = self._footing.clock
-        ends = None if timeout is None else clock.monotonic() + timeout.total_seconds()
-        pause = timedelta(milliseconds=2)
+        left = pauses(timeout, self._footing.clock)
         while not self.is_over:
-            if ends is not None and clock.monotonic() >= ends:
-                raise WaitTimedOut(f"flow {self.id} is not over after {timeout}: {self.progress}")
-            sleep(pause)
-            pause = min(pause * 1.5, timedelta(milliseconds=200))
+            self._footing.clock.sleep(self._next(left))
         return self.progress
 
-    def result(self, timeout: timedelta | None = None) -> object:
+    async def await_end(self, timeout: timedelta | str | None = None) -> FlowProgress:
+        """`wait`, from a coroutine: others go on meanwhile."""
+        # Weight by choice: a program without coroutines never loads asyncio.
+        import asyncio
+
+        left = pauses(timeout, self._footing.clock)
+        while not await asyncio.to_thread(lambda: self.is_over):
+            await asyncio.sleep(self._next(left).total_seconds())
+        return await asyncio.to_thread(lambda: self.progress)
+
+    def _next(self, left: Iterator[timedelta]) -> timedelta:
+        pause = next(left, None)
+        if pause is None:
+            raise WaitTimedOut(f"flow {self.id} is not over, and the time to wait for it is; it goes on")
+        return pause
+
+    def result(self, timeout: timedelta | str | None = None) -> object:
         """Return what the last step of a chain returned, once it has.
 
         Raises:
@@ -115,6 +126,17 @@ class FlowHandle:
             WaitTimedOut: it is not over after `timeout`.
         """
         self.wait(timeout)
+        return self._result()
+
+    async def aresult(self, timeout: timedelta | str | None = None) -> object:
+        """`result`, from a coroutine."""
+        # As above.
+        import asyncio
+
+        await self.await_end(timeout)
+        return await asyncio.to_thread(self._result)
+
+    def _result(self) -> object:
         *_, last = in_order(self._members())
         if last.state is not State.SUCCEEDED:
             raise RunFailed(last.id, state=last.state, error=last.error.first_line if last.error else last.reason)
@@ -135,6 +157,11 @@ class FlowHandle:
         return sum(
             len(store.cancel(ids[start : start + PAGE], now=now, reason=reason)) for start in range(0, len(ids), PAGE)
         )
+
+    def retry(self, *, reason: str = "retried by its enqueuer") -> int:
+        """Open what failed or was cancelled again, with what was given up for it; return how many runs that are."""
+        ended = [run.id for run in self.runs() if run.state in (State.FAILED, State.CANCELLED, State.SKIPPED)]
+        return len(reopen(self._footing.store(), ended, now=self._footing.clock.now(), reason=reason))
 
     def _members(self) -> list[Run]:
         return list(self._pages(flow_batch(self.id)))

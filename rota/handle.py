@@ -92,9 +92,9 @@ class RunHandle:
         Raises:
             WaitTimedOut: it is not, after `timeout`; the run goes on.
         """
-        pauses = self._pauses(timeout)
+        left = pauses(timeout, self._clock)
         while not (run := self.refresh()).state.is_final:
-            self._clock.sleep(_next(pauses, run))
+            self._clock.sleep(_next(left, run))
         return run
 
     async def await_end(self, timeout: timedelta | str | None = None) -> Run:
@@ -102,9 +102,9 @@ class RunHandle:
         # Weight by choice: a program without coroutines never loads asyncio.
         import asyncio
 
-        pauses = self._pauses(timeout)
+        left = pauses(timeout, self._clock)
         while not (run := await asyncio.to_thread(self.refresh)).state.is_final:
-            await asyncio.sleep(_next(pauses, run).total_seconds())
+            await asyncio.sleep(_next(left, run).total_seconds())
         return run
 
     def result(self, timeout: timedelta | str | None = None) -> object:
@@ -120,18 +120,6 @@ class RunHandle:
         """`result`, from a coroutine."""
         return _result(await self.await_end(timeout))
 
-    def _pauses(self, timeout: timedelta | str | None) -> Iterator[timedelta]:
-        """Yield how long to wait before the next look, until the time is over."""
-        limit = _limit(timeout)
-        ends = None if limit is None else self._clock.monotonic() + limit.total_seconds()
-        pause = FIRST_PAUSE
-        while True:
-            left = None if ends is None else timedelta(seconds=ends - self._clock.monotonic())
-            if left is not None and left <= timedelta(0):
-                return
-            yield pause if left is None else min(pause, left)
-            pause = min(pause * 1.5, LONGEST_PAUSE)
-
     # --- what to do with it ---
 
     def cancel(self, *, reason: str = "cancelled by its enqueuer") -> bool:
@@ -144,6 +132,23 @@ class RunHandle:
         One of a flow goes on when what comes before it has succeeded, and what was given up for it is opened too.
         """
         return self.id in reopen(self._store(), [self.id], now=self._clock.now(), reason=reason)
+
+
+def pauses(timeout: timedelta | str | None, clock: Clock) -> Iterator[timedelta]:
+    """Yield how long to wait before the next look, until the time is over.
+
+    Raises:
+        ConfigurationError: the text is no duration.
+    """
+    limit = _limit(timeout)
+    ends = None if limit is None else clock.monotonic() + limit.total_seconds()
+    pause = FIRST_PAUSE
+    while True:
+        left = None if ends is None else timedelta(seconds=ends - clock.monotonic())
+        if left is not None and left <= timedelta(0):
+            return
+        yield pause if left is None else min(pause, left)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
 
 
 def _limit(timeout: timedelta | str | None) -> timedelta | None:

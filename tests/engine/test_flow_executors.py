@@ -1,5 +1,6 @@
 """A flow goes through threads, child processes and coroutines, and child processes enqueue flows of their own (R32)."""
 
+import asyncio
 import os
 from datetime import timedelta
 
@@ -40,11 +41,18 @@ def enqueues() -> str:
     return app.batch([here.step(1), here.step(2)], on_success=tell.step()).enqueue().id
 
 
+async def again() -> object:
+    """Start the same chain from a coroutine, and await what it returns."""
+    flow = await app.chain(here.step(3), in_a_child.step(plus=4), on_the_loop.step()).aenqueue()
+    return await flow.aresult("30s")
+
+
 def test_results_go_from_executor_to_executor_and_children_enqueue_flows():
     app.start_background()
     try:
         chain = app.chain(here.step(3), in_a_child.step(plus=4), on_the_loop.step()).enqueue()
         assert chain.result(LONG) == 14
+        assert asyncio.run(again()) == 14
         flow = app.flow(str(enqueues.enqueue().result(LONG)))
         wait_until(lambda: flow.is_over, what="the end of the batch")
     finally:

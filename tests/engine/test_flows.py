@@ -5,7 +5,7 @@ import pytest
 from rota import Snooze, State
 from rota.core.controls import Paused
 from rota.core.gates import FLOW
-from rota.errors import RunFailed
+from rota.errors import RunFailed, WaitTimedOut
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.engine.flows import Heard, a_process, errors, reasons, states, steps
@@ -134,6 +134,28 @@ def test_a_failed_step_that_is_retried_opens_the_later_ones_again():
     assert set(opened) == {run.id for run in chain.runs()[1:]}
     assert states(chain) == [OK, OK, OK]
     assert heard.seen[-2:] == [("total", [0, 1]), ("double", 1)]
+
+
+def test_a_flow_is_retried_whole_by_its_handle():
+    heard, process = a_process()
+    jobs = steps(process)
+    heard.failing.add("total")
+    chain = process.app.chain(jobs["fetch"].step(2), jobs["total"].step(), jobs["double"].step()).enqueue()
+    process.settle_down()
+    heard.failing.clear()
+
+    assert chain.retry() == 2
+    process.settle_down()
+
+    assert chain.result() == 2
+
+
+def test_waiting_for_a_flow_ends_with_the_time_given():
+    _, process = a_process()
+    chain = process.app.chain(steps(process)["fetch"].step(2)).enqueue()
+
+    with pytest.raises(WaitTimedOut, match=f"flow {chain.id} is not over"):
+        chain.wait("0s")
 
 
 def test_a_step_that_is_retried_alone_waits_for_the_one_before():

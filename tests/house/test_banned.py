@@ -78,6 +78,7 @@ STARTS_THREADS_EXCEPTIONS = {
     "rota/handle.py": "aresult, for those who await",
     "rota/job.py": "aenqueue is enqueue in a thread of asyncio's",
     "rota/flow.py": "aenqueue is enqueue in a thread of asyncio's",
+    "rota/flow_handle.py": "aresult asks the store in a thread of asyncio's",
 }
 
 BROAD_CATCHES = {

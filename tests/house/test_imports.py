@@ -26,6 +26,7 @@ IMPORTS_INSIDE_FUNCTIONS = {
     "rota/handle.py": "asyncio, for those who await and nobody else",
     "rota/job.py": "asyncio, for those who await and nobody else",
     "rota/flow.py": "asyncio, for those who await and nobody else",
+    "rota/flow_handle.py": "asyncio, for those who await and nobody else",
     "rota/context.py": "asyncio, for coroutine jobs and nobody else",
     "rota/executors/inline.py": "asyncio, for coroutine jobs and nobody else",
     "rota/transactions.py": "SQLAlchemy, for applications that enqueue within a transaction of it",
