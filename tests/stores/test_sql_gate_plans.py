@@ -37,7 +37,7 @@ def gated(store: SqlStore) -> SqlStore:
     [
         (gates.ADMITTED, (GATE, 10), "rota_runs_held"),
         (gates.HELD_RUNS % gates.BEHIND, (GATE, 1, 1, "x", 10), "rota_runs_held"),
-        (gates.AT_WORK, (GATE, GATE, GATE), "rota_runs_batch"),
+        (gates.AT_WORK, (GATE, GATE, GATE, GATE), "rota_runs_batch"),
         (gates.ELSEWHERE, (GATE, GATE, GATE, GATE), "rota_runs_batch"),
         (gates.QUEUED % gates.OF_TENANT, ("default", "t1", 10), "rota_runs_tenant"),
     ],
