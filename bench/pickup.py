@@ -83,7 +83,8 @@ def main() -> None:
         store.close()
         app.close()
     print(
-        f"{options.store}: from enqueue to start, p50 {median(waits):.2f} ms, p99 {quantiles(waits, n=100)[-1]:.2f} ms; "
+        f"{options.store}: from enqueue to start, "
+        f"p50 {median(waits):.2f} ms, p99 {quantiles(waits, n=100)[-1]:.2f} ms; "
         f"an idle worker process uses {used:.2%} of a core and {resident:.0f} MB"
     )
 
