@@ -32,8 +32,8 @@ def test_a_killed_workers_run_is_begun_again_unless_its_end_was_recorded(shop, j
     assert handle.refresh().lost_count == (0 if after == "settle" else 1)
 
 
-@pytest.mark.parametrize("after", ["claim", "start", "effect", "settle"])
-def test_the_others_in_its_hands_are_not_lost_either(shop, jobs, after):
+@pytest.mark.parametrize(("after", "twice"), [("claim", 0), ("start", 0), ("effect", 1), ("settle", 0)])
+def test_the_others_in_its_hands_are_not_lost_nor_executed_by_the_dead(shop, jobs, after, twice):
     handles = [shop.send.enqueue(number) for number in range(30)]
     jobs.kill_worker(after=after)
 
@@ -41,6 +41,7 @@ def test_the_others_in_its_hands_are_not_lost_either(shop, jobs, after):
 
     assert {handle.state for handle in handles} == {State.SUCCEEDED}
     assert {number for _, number in shop.done} == set(range(30))
+    assert len(shop.done) == 30 + twice
 
 
 def test_only_the_worker_of_the_job_that_is_named_dies(shop, jobs):

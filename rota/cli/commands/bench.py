@@ -1,8 +1,5 @@
 """`rota bench`: how fast it is here."""
 
-import signal
-import sys
-
 import click
 from msgspec import Struct
 
@@ -47,8 +44,6 @@ def bench(
     out over tenants. The jobs do nothing. It needs no application, and works on tables of its own, which are gone
     afterwards: the store's own are neither read nor written. It does put load on the server.
     """
-    # An exception, so that the tables go on this way too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.TERMINATED))
     machine = this_machine()
     wanted = Wanted(jobs=jobs, processes=processes, tenants=tenants, places=concurrency)
     if machine.is_busy:
