@@ -199,8 +199,12 @@ def test_coroutine_jobs_run_too():  # R33
     async def view() -> object:
         return (await double.aenqueue(4)).result()
 
+    async def careless_view() -> object:
+        return double.enqueue(5).result()
+
     assert double.enqueue(3).result() == 6
     assert asyncio.run(view()) == 8
+    assert asyncio.run(careless_view()) == 10
 
 
 def test_a_run_that_snoozes_without_end_is_named():  # R33

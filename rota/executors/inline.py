@@ -29,8 +29,15 @@ def _executed(call: Call) -> Ending:
 def _awaited(call: Call) -> Ending:
     # Weight by choice: a program without coroutines never loads asyncio.
     import asyncio
+    from concurrent.futures import ThreadPoolExecutor
 
-    return asyncio.run(_aexecuted(call))
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(_aexecuted(call))
+    # A test, or a view, that is a coroutine itself: its thread has a loop, and there is no second one in it.
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        return aside.submit(lambda: asyncio.run(_aexecuted(call))).result()
 
 
 async def _aexecuted(call: Call) -> Ending:

@@ -73,6 +73,7 @@ STARTS_THREADS_EXCEPTIONS = {
     "rota/engine/loop.py": "the services' threads",
     "rota/engine/probes.py": "a tenant's database that hangs while it is tried must not hold up the others",
     "rota/executors/thread.py": "the jobs' threads",
+    "rota/executors/inline.py": "a coroutine job that is executed inline where a loop runs already",
     "rota/executors/asyncio_.py": "the thread of the event loop; and what would hold it up",
     "rota/child.py": "hears the stop signal while the main thread runs a job",
     "rota/handle.py": "aresult, for those who await",

@@ -70,6 +70,20 @@ def test_coroutines_are_executed_too(jobs, shop):
     assert handle.result() == 8
 
 
+def test_a_test_that_is_a_coroutine_drains_coroutines_too(jobs, shop):
+    @shop.app.job()
+    async def double(number: int) -> int:
+        await asyncio.sleep(0)
+        return number * 2
+
+    async def view() -> object:
+        handle = double.enqueue(4)
+        jobs.drain()
+        return handle.result()
+
+    assert asyncio.run(view()) == 8
+
+
 def test_a_retry_waits_until_time_has_passed(shop, jobs):
     handle = shop.flaky.enqueue()
 
