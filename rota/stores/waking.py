@@ -150,8 +150,8 @@ class Waking:
         self._closed = True
         self._wake()
         with self._watching, self._rung:
-            if self._is_open:
-                self._leave()
+            # Also one that was only told through.
+            self._leave()
             for descriptor in self._pipe or ():
                 os.close(descriptor)
             self._pipe = None

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -115,6 +116,8 @@ class Notices:
         self._clock = SystemClock()
         self._told_at = 0.0
         self._driver: Any = None
+        self._teller: Any = None
+        self._one_tells = threading.Lock()
 
     def open(self) -> int | None:
         self._driver = self._database.detached()
@@ -134,16 +137,41 @@ class Notices:
         if now - self._told_at < self.apart:
             return
         self._told_at = now
-        self._database.aside(f'NOTIFY "{self._channel}"')
+        statement = f'NOTIFY "{self._channel}"'
+        with self._one_tells:
+            if not self._sent(statement):
+                self._database.aside(statement)
+
+    def _sent(self, statement: str) -> bool:
+        """Send a statement whose answer is read when the next one is sent: who enqueues does not wait for it. Return
+        whether the one before was answered."""
+        if self._teller is None:
+            self._teller = self._database.detached()
+        line = self._teller.pgconn
+        try:
+            line.consume_input()
+            while not line.is_busy():
+                if line.get_result() is None:
+                    line.send_query(statement.encode())
+                    line.flush()
+                    return True
+        except self.errors:
+            self._teller.close()
+            self._teller = None
+        return False
 
     def close(self) -> None:
-        if self._driver is not None:
-            self._driver.close()
-            self._driver = None
+        with self._one_tells:
+            for driver in (self._driver, self._teller):
+                if driver is not None:
+                    driver.close()
+            self._driver = self._teller = None
 
     def forget(self) -> None:
-        self._database.keep(self._driver)
-        self._driver = None
+        for driver in (self._driver, self._teller):
+            self._database.keep(driver)
+        self._driver = self._teller = None
+        self._one_tells = threading.Lock()
 
 
 class NewestRun:
