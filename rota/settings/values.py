@@ -70,7 +70,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     schema: str = ""
     """The PostgreSQL schema of the tables; empty is the search path's first."""
     pool_size: int = 5
-    """Connections that one process keeps open to the store."""
+    """Connections that one process keeps open to the store; on a server as many again for single statements."""
     migrate: Migrate | None = None
     """What opening the store does about its schema: `auto` brings it up to date, `check` refuses one that does not
     fit, `off` asks nothing. Unset: `auto` on SQLite, on Redis and in development, `check` elsewhere."""
