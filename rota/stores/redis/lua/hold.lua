@@ -5,31 +5,26 @@ if asked and call('HEXISTS', QUEUED_OF, asked) == 0 then
     return 0
 end
 begin_small()
-local meant, members, queues = {}, {}, {}
-for field in pairs(as_set(call('HKEYS', COUNTS))) do
-    if string.sub(field, 1, 7) == 'queued/' then
-        queues[#queues + 1] = string.sub(field, 8)
-    end
-end
-for _, queue in ipairs(queues) do
-    local n, from = 0, 0
-    while n < request.limit do
+local meant = {}
+for _, field in ipairs(call('HKEYS', COUNTS)) do
+    local queue = string.match(field, '^queued/(.*)$')
+    local n, from, members = 0, 0, nil
+    while queue and n < request.limit and (not members or #members == 500) do
         members = call('ZRANGE', key('queue', queue), from, from + 499)
+        from = from + #members
         local ids = {}
-        for i, member in ipairs(members) do
-            ids[i] = id_in_queue(member)
+        for _, member in ipairs(members) do
+            local id = id_in_queue(member)
+            local _, job, tenant = behind_id(member, id)
+            if (not request.job or job == request.job) and (not request.tenant or tenant == request.tenant) then
+                ids[#ids + 1] = id
+            end
         end
         for _, run in ipairs(named(ids)) do
-            local is_meant = (not request.job or run.job == request.job)
-                and (not request.tenant or run.tenant == request.tenant)
-            if run.state == 'queued' and is_meant and n < request.limit then
+            if run.state == 'queued' and n < request.limit then
                 meant[#meant + 1], n = run, n + 1
             end
         end
-        if #members < 500 then
-            break
-        end
-        from = from + 500
     end
 end
 -- Those first that are next in their queue.
