@@ -335,3 +335,11 @@ def test_any_number_of_tenants_and_jobs_may_be_left_out(store):  # R12, R25
 
     assert {run.tenant for run in claimed} == {"acme", None}
     assert wanted.id in ids(claimed)
+
+
+def test_a_claim_that_passes_by_many_takes_no_more_than_it_may(store):  # R36
+    store.enqueue([a_run(job="unknown") for _ in range(5)], now=NOON)
+    runs = [a_run() for _ in range(30)]
+    store.enqueue(runs, now=NOON)
+
+    assert ids(claim(store, queues={"default": 3}, except_jobs=frozenset({"unknown"}))) == ids(runs[:3])

@@ -26,6 +26,7 @@ from tests.values import (
     history,
     ids,
     lost,
+    open_counts,
     outcomes,
     settle_all,
     states,
@@ -364,3 +365,28 @@ def test_an_interrupted_run_keeps_its_turn(store):  # R45
 
     assert found(store, second.id).turn == second.turn
     assert ids(claim(store, limit=1)) == [second.id]
+
+
+def test_a_settlement_under_a_token_that_nobody_was_given_is_refused(store):  # G5
+    run = one_claimed(store)
+
+    assert settle_all(store, succeeded(replace(run, token=run.token - 1))) == []
+
+    assert states(store, run.id) == [State.RUNNING]
+
+
+def test_a_settlement_that_is_named_twice_in_a_call_is_applied_once(store):  # G3
+    run = one_claimed(store)
+
+    assert settle_all(store, succeeded(run), succeeded(run)) == [run.id, run.id]
+
+    assert states(store, run.id) == [State.SUCCEEDED]
+    assert open_counts(store) == {}
+
+
+def test_of_two_settlements_of_a_run_in_a_call_the_first_counts(store):  # G3
+    run = one_claimed(store)
+
+    assert settle_all(store, succeeded(run), ended(run, Outcome.CANCELLED)) == [run.id]
+
+    assert states(store, run.id) == [State.SUCCEEDED]

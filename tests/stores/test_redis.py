@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from rota.clock import SystemClock
 from rota.core.model import State
+from rota.core.unique import Scope, UniqueRun
 from rota.errors import ConfigurationError, MissingExtra, SchemaMismatch, StoreUnavailable, UnsafeStore
 from rota.queries import RunQuery
 from rota.stores import open_store
@@ -331,3 +333,55 @@ def test_a_name_cannot_reach_a_key_of_another_name(store):  # T29
 
     for run in runs:
         assert ids(claim(store, f"w-{run.id}", queues={run.queue: 9})) == [run.id]
+
+
+@pytest.mark.parametrize("fields", [{}, {"concurrency_key": "k"}], ids=["plain", "with a key"])
+def test_a_run_that_stands_in_its_queue_twice_is_claimed_once(store, fields):  # C18, G5
+    run = a_run(tenant="acme", **fields)
+    store.enqueue([run], now=NOON)
+    queue = store._server.key("queue", "default")
+    [member] = store._server.ask("ZRANGE", queue, 0, -1)
+    # The same with another turn.
+    store._server.ask("ZADD", queue, 0, member[:4] + b"\x3f\xf0" + member[6:])
+
+    assert ids(claim(store)) == [run.id]
+    assert claim(store, "w2") == []
+
+
+# --- waking ---
+
+
+def test_what_another_process_queues_wakes_who_waits(store, url):
+    store.wait(timedelta(0))
+    store.wait(timedelta(0))
+    assert not store.wait(timedelta(milliseconds=20))
+    with closing(open_store(url)) as other:
+        other.enqueue([a_run()], now=NOON)
+
+    clock = SystemClock()
+    before = clock.monotonic()
+    assert store.wait(timedelta(seconds=30))
+    assert clock.monotonic() - before < 10
+
+
+# --- names, decided in Python and written in a script ---
+
+
+def test_a_name_that_is_taken_back_between_look_and_write_is_looked_at_again(store, monkeypatch):  # R32
+    first = a_run()
+    store.enqueue_unique([UniqueRun(run=first, name="n", scope=Scope.WAITING)], now=NOON)
+    # Its first attempt has begun: the name is free.
+    [taken] = claim(store)
+    call = store._server.call
+
+    def meddled(name: str, *args: Any) -> Any:
+        answer = call(name, *args)
+        if name == "unique_look":
+            monkeypatch.undo()
+            store.release("w1", [(taken.id, taken.token)], now=NOON)
+        return answer
+
+    monkeypatch.setattr(store._server, "call", meddled)
+    second = UniqueRun(run=a_run(), name="n", scope=Scope.WAITING)
+
+    assert store.enqueue_unique([second], now=NOON) == [first.id]

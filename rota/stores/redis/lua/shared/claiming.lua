@@ -69,7 +69,7 @@ local function take_from_queue(catch, name, places)
             elseif catch.jobs[job] or (tenant and catch.tenants[tenant]) then
                 -- Left alone.
             elseif text and #text == last + #QUEUED_PLAIN + 8 and runs[id] == nil
-                and string.sub(text, last + 1, -9) == QUEUED_PLAIN then
+                and string.sub(text, last + 1, -9) == QUEUED_PLAIN and string.sub(text, -8) == string.sub(member, 5, 12) then
                 take_plain(catch, queue, id, text, last)
                 leave_queue(queue, id, text, job, tenant)
                 gone[#gone + 1], places = member, places - 1
