@@ -37,7 +37,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 FULL = Plan(rounds=2, drain_s=1.2, singles=300, arrivals=60, survive_s=60)
-QUICK = Plan(rounds=1, drain_s=1.0, singles=100, arrivals=40, survive_s=15)
+QUICK = Plan(rounds=1, drain_s=0.8, singles=100, arrivals=40, survive_s=35)
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,11 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -14,7 +15,7 @@ import msgspec
 
 from bench.peers.contenders import APPS, Contender
 from bench.peers.environments import ROOT, programs
-from tests.system.processes import kill_tree
+from tests.system.processes import children_of, kill_tree
 
 LOOK_S = 0.002
 PATIENCE_S = 40.0
@@ -108,15 +109,15 @@ class Bout:
             kill(started)
 
     def drain(self, processes: int, seconds: float) -> float:
-        """Return jobs per second, from the first that was executed to the last."""
+        """Return jobs per second of the last two thirds: by then every worker process has been started."""
         jobs = int(self.contender.rate * seconds)
         self._notes.write_bytes(b"")
         self.tell("fill", jobs)
         with self.working(processes):
-            self._wait(lambda: self._size() >= 1, "its first job")
-            first, done = time.monotonic(), self._size()
+            self._wait(lambda: self._size() >= jobs // 3, f"{jobs // 3} jobs", patience=PATIENCE_S)
+            began, done = time.monotonic(), self._size()
             self._wait(lambda: self._size() >= jobs, f"{jobs} jobs", patience=PATIENCE_S)
-            return (jobs - done) / (time.monotonic() - first)
+            return (jobs - done) / (time.monotonic() - began)
 
     def enqueue(self, times: int) -> float:
         """Return single enqueues per second."""
@@ -140,8 +141,14 @@ class Bout:
         """Kill the worker while it works, start it again, and count after `seconds` at most."""
         self._notes.write_bytes(b"")
         self.tell("slow", SLOW_JOBS)
-        with self.working(2):
+        started = self.begin(2)
+        try:
+            self._wait(lambda: self._size() > 0, "its first slow job")
+            everybody = family(started)
             self._wait(lambda: len(self._lines()) >= SHOT_AFTER, f"{SHOT_AFTER} slow jobs", patience=PATIENCE_S)
+            freeze(everybody)
+        finally:
+            kill(started)
         if len(self._lines()) == SLOW_JOBS:
             raise NoFigure(f"{self.contender.name} had done all slow jobs before it was killed")
         with self.working(2):
@@ -174,6 +181,21 @@ class Bout:
     def _log(self) -> str:
         log = self._folder / "worker.log"
         return log.read_text(errors="replace")[-1500:] if log.exists() else ""
+
+
+def family(started: "list[subprocess.Popen[bytes]]") -> list[int]:
+    """Return the ids of these processes and of all that they have started so far."""
+    found = [process.pid for process in started]
+    for pid in found:
+        found += children_of(pid)
+    return found
+
+
+def freeze(pids: list[int]) -> None:
+    """Stop processes where they are, at once: to look for all that they started takes a while."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
 
 
 def kill(started: "list[subprocess.Popen[bytes]]") -> None:

@@ -85,19 +85,19 @@ def _pgqueuer_many(bin_: Path, processes: int) -> list[Command]:
 
 
 CONTENDERS = (
-    Contender(peer="rota", store="postgres", worker=_rota, rate=10_000),
+    Contender(peer="rota", store="postgres", worker=_rota, rate=20_000),
     Contender(peer="pgqueuer", store="postgres", worker=_pgqueuer, rate=4_000),
-    Contender(peer="pgqueuer", store="postgres", worker=_pgqueuer_many, rate=10_000, tuned="batches of 500"),
+    Contender(peer="pgqueuer", store="postgres", worker=_pgqueuer_many, rate=15_000, tuned="batches of 500"),
     Contender(peer="procrastinate", store="postgres", worker=_procrastinate, rate=500),
     Contender(peer="procrastinate", store="postgres", worker=_procrastinate_many, rate=500, tuned="30 at once"),
     Contender(peer="huey", store="postgres", worker=_huey, rate=1_000),
-    Contender(peer="rota", store="redis", worker=_rota, rate=8_000),
+    Contender(peer="rota", store="redis", worker=_rota, rate=20_000),
     Contender(peer="huey", store="redis", worker=_huey, rate=3_000),
     Contender(peer="celery", store="redis", worker=_celery, rate=800),
     Contender(peer="celery", store="redis", worker=_celery_quiet, rate=1_500, tuned="prefetch of 128, no results"),
     Contender(peer="rq", store="redis", worker=_rq, rate=60),
     Contender(peer="rq", store="redis", worker=_rq_simple, rate=500, tuned="without a fork per job"),
     Contender(peer="dramatiq", store="redis", worker=_dramatiq, rate=1_200),
-    Contender(peer="rota", store="sqlite", worker=_rota, rate=10_000),
+    Contender(peer="rota", store="sqlite", worker=_rota, rate=30_000),
     Contender(peer="huey", store="sqlite", worker=_huey, rate=2_000),
 )
