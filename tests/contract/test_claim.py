@@ -49,7 +49,8 @@ def test_each_run_of_a_batch_comes_as_it_is_kept(store):
         a_run(concurrency_key="c1", dedupe_key="d1"),
         a_run(priority=4, expires_at=NOON + HOUR, carried='{"a":1}'),
         a_slot_run(tenant="acme"),
-        a_run(weight=2.0, round_id=None, created_at=NOON - HOUR),
+        a_run(args='{"args":["\\n\\\\ \\"é😀\\t"],"kwargs":{}}', reason='a\\ "b"\n\té😀', tenant="agência 'x'"),
+        a_run(weight=1 / 3, round_id=None, created_at=NOON - HOUR),
     ]
     store.enqueue(mixed, now=NOON)
 
