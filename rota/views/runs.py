@@ -66,6 +66,10 @@ class RunDetail(Struct, frozen=True, kw_only=True):
     priority: int
     actor: str | None
     since: datetime | None
+    expires_at: datetime | None
+    """When it has to have begun."""
+    key: str | None
+    """Its key for limits."""
     done: int | None
     total: int | None
     """How far its attempt said that it has come: `done` of `total`, in units of the job's own."""
@@ -117,6 +121,8 @@ def run_detail(app: Rota, history: RunHistory) -> RunDetail:
         priority=run.priority,
         actor=run.actor,
         since=run.since,
+        expires_at=run.expires_at,
+        key=run.limit_key,
         done=run.done,
         total=run.total,
         flow=flow_of(run),

@@ -230,6 +230,8 @@ def test_a_run_is_enqueued_with_terms(noon_rota, noon_app):  # R32
 
     run = noon_app.run(run_id).refresh()
     assert (run.expires_at, run.limit_key, run.priority) == (NOON + HOUR, "customer 7", 3)
+    shown = noon_rota("show", run_id).stdout
+    assert re.search(r"expires +2026-06-01 13:00", shown) and re.search(r"key +customer 7", shown)
 
 
 def test_the_run_that_has_the_key_is_printed_in_place_of_another(noon_rota, noon_app):  # R32
