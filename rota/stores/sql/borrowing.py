@@ -35,7 +35,12 @@ def is_home(database: Database, driver: object) -> bool:
         theirs = dialect.home(_link(database, driver))
     except dialect.driver_errors as error:
         raise TransactionFailed(error) from error
-    return theirs is not None and theirs == database.read(dialect.home)
+    if theirs is None:
+        return False
+    if theirs != database.home:
+        # Asked once, and again when it does not fit: a server that was started anew is another one.
+        database.home = database.read(dialect.home)
+    return theirs == database.home
 
 
 def enqueue(database: Database, driver: object, runs: Sequence[Run], *, now: datetime) -> None:

@@ -126,6 +126,8 @@ class Database:
                 event.listen(engine, "connect", lambda driver, _: dialect.autocommit(driver, on=True))
         self.after_fork_also: Callable[[], None] = lambda: None
         self.fronts: Fronts = Fronts()
+        self.home: tuple[Any, ...] | None = None
+        """What tells its tables from those of any other database, once it was asked."""
         self._texts: dict[Any, str] = {}
         self._turnstile = Turnstile() if dialect.name == "sqlite" else None
         _all_open.add(self)
