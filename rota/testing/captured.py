@@ -219,11 +219,11 @@ def capture(
     )
     with app.rehearsing(rehearsal):
         captured = Captured(app, store=store, clock=clock, faults=faults)
-        clock.on_sleep = captured.driver.do_what_is_waited_for
+        before, clock.on_sleep = clock.on_sleep, captured.driver.do_what_is_waited_for
         try:
             yield captured
         finally:
-            clock.on_sleep = None
+            clock.on_sleep = before
 
 
 def _name(job: Wanted) -> str:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from rota import Rota
 from rota.errors import BadArguments, ConfigurationError, JobNotFound, StoreUnavailable
 from rota.testing import FakeClock, Inline, capture
 from tests.testing.shop import Shop
@@ -124,6 +125,19 @@ def test_a_capture_within_a_capture_is_its_own(shop, jobs):
     jobs.assert_enqueued(shop.send)
 
 
+def test_who_waits_after_an_inner_capture_is_still_worked_for():
+    app = Rota("memory://", clock=FakeClock())
+
+    @app.job()
+    def nothing() -> int:
+        return 7
+
+    with capture(app):
+        with capture(app):
+            pass
+        assert nothing.enqueue().result() == 7
+
+
 def test_inline_everything_is_executed_at_once(shop):  # R33
     with capture(shop.app, inline=True) as jobs:
         assert shop.send.enqueue(7).result() == 7
@@ -147,8 +161,6 @@ def test_an_application_that_works_in_the_background_is_not_captured():
 
 
 def test_a_clock_of_the_applications_own_must_be_the_captures():
-    from rota import Rota
-
     clock = FakeClock()
     app = Rota("memory://", clock=clock)
 
