@@ -1,5 +1,6 @@
 """What only a Redis can do wrong, and what only its store says about it."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -362,6 +363,32 @@ def test_what_another_process_queues_wakes_who_waits(store, url):
     before = clock.monotonic()
     assert store.wait(timedelta(seconds=30))
     assert clock.monotonic() - before < 10
+
+
+def test_a_child_process_gets_connections_of_its_own(store):
+    store.wait(timedelta(0))
+    [before] = store.enqueue([a_run()], now=NOON)
+    line = store._waking._source._connection
+    child = os.fork()
+    if child == 0:
+        # Straight out of the child, whatever happens: it must not run the rest of the tests.
+        code = 1
+        try:
+            store.enqueue([a_run(id="c" * 32)], now=NOON)
+            store.wait(timedelta(0))
+            code = 2 if store._waking._source._connection is line else 0
+        finally:
+            os._exit(code)
+
+    _, status = os.waitpid(child, 0)
+    [after] = store.enqueue([a_run()], now=NOON)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert ids(claim(store)) == sorted([before, after, "c" * 32])
+    # The parent's line is still its own.
+    assert store.wait(timedelta(seconds=30))
+    assert not store.wait(timedelta(milliseconds=20))
+    assert store._waking._source._connection is line
 
 
 # --- names, decided in Python and written in a script ---

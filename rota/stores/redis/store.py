@@ -1,5 +1,7 @@
 """The store on Redis. Each verb is one script, whole or not at all; what it does stands in `lua/`."""
 
+import os
+import weakref
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -81,6 +83,7 @@ class RedisStore:
         self._is_private = is_private
         self._waking = Waking(Channel(server))
         self._sweep = sweeping.Sweep(server)
+        _all_open.add(self)
 
     # --- queue ---
 
@@ -352,3 +355,18 @@ class RedisStore:
     def close(self) -> None:
         self._waking.close()
         self._server.close()
+
+    def after_fork(self) -> None:
+        """Start anew in a child process. The client looks after its own connections; the one that waits is ours."""
+        self._waking.after_fork()
+
+
+_all_open: "weakref.WeakSet[RedisStore]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for store in list(_all_open):
+        store.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
