@@ -25,17 +25,17 @@ KeyOf = Callable[..., str]
 class JobTerms(TypedDict, total=False):
     """What a job may say for all that is enqueued of it, and `using` for some of it."""
 
-    expires: timedelta | datetime | str
+    expires: timedelta | datetime | str | None
     """A run that has not begun then is skipped: so long after the enqueue, or at an aware instant (R32)."""
-    key: str | KeyOf
+    key: str | KeyOf | None
     """A key that limits may name (R35)."""
-    unique: "str | KeyOf | bool"
+    unique: str | KeyOf | bool | None
     """`"args"`, or a key: at most one run of the job, the tenant and this key at a time; `False` is without."""
-    unique_while: Scope | str
+    unique_while: Scope | str | None
     """How long a run keeps its key: `"waiting"`, until it begins, or `"open"`, until it is over: the default."""
-    unique_for: timedelta | str
+    unique_for: timedelta | str | None
     """How long a run keeps its key, counted from the enqueue, whatever becomes of it."""
-    on_conflict: Conflict | str
+    on_conflict: Conflict | str | None
     """What happens while another run has the key: `"existing"`, the default, `"replace"` or `"raise"`."""
 
 
