@@ -125,6 +125,28 @@ def test_a_write_waits_for_another_process_and_then_says_so(store: SqlStore, pat
     writer.join()
 
 
+@pytest.mark.parametrize("waits_in_vain", [False, True])
+def test_a_connection_that_waited_for_its_turn_is_as_patient_as_before(
+    path: Path, monkeypatch: pytest.MonkeyPatch, waits_in_vain: bool
+) -> None:  # C13
+    # What stands outside of transactions goes on waiting by SQLite's own means.
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+    mine, other = (sqlite3.connect(path, isolation_level=None, check_same_thread=False) for _ in range(2))
+    other.execute("BEGIN IMMEDIATE")
+    if waits_in_vain:
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            sqlite.SQLite().begin(mine)
+    else:
+        monkeypatch.setattr(sqlite, "BUSY_SECONDS", 10.0)
+        leaving = threading.Timer(0.05, other.rollback)
+        leaving.start()
+        sqlite.SQLite().begin(mine)
+        leaving.join()
+
+    assert mine.in_transaction is not waits_in_vain
+    assert mine.execute("PRAGMA busy_timeout").fetchone() == (int(sqlite.BUSY_SECONDS * 1000),)
+
+
 def test_a_read_only_file_is_named_without_its_password(path: Path) -> None:  # C5
     store = opened(f"sqlite:///file:{path}?mode=ro&uri=true")
 

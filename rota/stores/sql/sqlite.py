@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
+from rota.clock import SystemClock
 from rota.errors import ConfigurationError, UnsafeStore
 from rota.queries import OldSnapshot
 from rota.stores.sql.dialects import Fault
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from rota.stores.sql.database import Link
 
 BUSY_SECONDS = 5.0
+LOOK_EVERY_MS = 2
+"""It sleeps half of this between two looks."""
 OLDEST = (3, 35, 0)
 NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.glusterfs", "fuse.sshfs",
@@ -29,6 +32,7 @@ NETWORK = frozenset(
 )  # fmt: skip
 """File systems whose locks do not hold between machines, or whose shared memory does not exist."""
 
+_clock = SystemClock()
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _GONE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
 
@@ -70,8 +74,17 @@ class SQLite:
         return engine
 
     def begin(self, driver: Any) -> None:
-        # A deferred transaction that reads and then writes fails at once when somebody wrote in between.
-        driver.execute("BEGIN IMMEDIATE")
+        # SQLite has one writer and no queue. Between two looks for its turn it sleeps, longer and longer, while others
+        # come and go: one of two busy processes then mostly slept. So it looks again every millisecond.
+        until = _clock.monotonic() + BUSY_SECONDS
+        driver.execute(f"PRAGMA busy_timeout = {LOOK_EVERY_MS}")
+        try:
+            while not _has_begun(driver):
+                if _clock.monotonic() > until:
+                    driver.execute("BEGIN IMMEDIATE")
+                    return
+        finally:
+            driver.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
     def autocommit(self, driver: Any, *, on: bool) -> None:
         """Nothing: there are no transactions but those begun by name."""
@@ -135,6 +148,20 @@ class SQLite:
     def old_snapshots(self, driver: Any, *, older_than: timedelta) -> list[OldSnapshot]:
         """Nothing: who else has the file open does not show."""
         return []
+
+
+def _has_begun(driver: sqlite3.Connection) -> bool:
+    """Begin to write and return True, or False while somebody else does.
+
+    A deferred transaction that reads and then writes would fail at once when somebody wrote in between.
+    """
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _BUSY:
+            raise
+        return False
+    return True
 
 
 def _set_up(driver: sqlite3.Connection, _record: object) -> None:
