@@ -13,9 +13,8 @@ from rota.errors import RetryLater
 from rota.flow_handle import FlowHandle
 from rota.handle import RunHandle
 from rota.inline import Inline
-from rota.job import JobFunction, Registry
+from rota.job import JobFunction, Registry, Step
 from rota.job_context import JobContext
-from rota.step import Step
 from rota.version import __version__
 
 __all__ = [

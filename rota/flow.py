@@ -15,8 +15,7 @@ from rota.enqueuing import StoreEnqueuer
 from rota.errors import BadArguments, ConfigurationError, JobNotFound
 from rota.flow_handle import FlowHandle
 from rota.footing import Footing
-from rota.job import JobFunction
-from rota.step import Step
+from rota.job import JobFunction, Step
 
 MOST_STEPS = 1000
 MOST_MEMBERS = 100_000

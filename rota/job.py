@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from rota.context import RunContext
 from rota.core.builder import When, as_timing
 from rota.core.duration import parse_duration
 from rota.core.kind import Timing
+from rota.core.model import Tenant
 from rota.core.policy import CatchUp, Job, Overlap, Retry
 from rota.core.size import parse_size, size_text
 from rota.errors import ConfigurationError, DuplicateJob, UnsupportedJob
@@ -17,7 +19,6 @@ from rota.handle import RunHandle
 from rota.options import JobTerms, Options, Terms, merged
 from rota.shape import PROCESS, Shape, shape_of
 from rota.signature import Registered, Signature
-from rota.step import Step
 
 Called = ParamSpec("Called")
 Asked = ParamSpec("Asked")
@@ -35,6 +36,37 @@ class Enqueuer(Protocol):
         self, job: "JobFunction[Any, Any, Any]", calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]
     ) -> list[RunHandle]:
         """Queue one run per call, all in one round trip."""
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """A job with arguments and terms. Made by `job.step(...)`; nothing happens until the flow that it is in is
+    enqueued."""
+
+    job: "JobFunction[Any, Any, Any]"
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = {}
+    takes: bool = True
+    """Whether what comes before it is its first argument, where something does."""
+
+    def __repr__(self) -> str:
+        return f"<step {self.job.name}>"
+
+    def without_result(self) -> "Step":
+        """Return the same step for a place where it gets nothing of what came before: its arguments are whole."""
+        return replace(self, takes=False)
+
+    def for_tenants(self, tenants: Iterable[str | Tenant]) -> list["Step"]:
+        """Return the same step for each of these tenants, to make a batch of.
+
+        Raises:
+            ConfigurationError: there are none.
+        """
+        if isinstance(tenants, str):
+            raise ConfigurationError(f"{self.job.name}.step().for_tenants() takes a list, also of one: [{tenants!r}]")
+        names = [tenant.id if isinstance(tenant, Tenant) else tenant for tenant in tenants]
+        if not names:
+            raise ConfigurationError(f"{self.job.name}.step().for_tenants() was given no tenants: a batch of nothing")
+        return [replace(self, job=self.job.using(tenant=name)) for name in dict.fromkeys(names)]
 
 
 class JobFunction(Generic[Called, Asked, Returned]):

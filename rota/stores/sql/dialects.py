@@ -13,15 +13,12 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import Enum, auto
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import URL, Engine
 
 from rota.errors import StoreUnavailable
 from rota.queries import OldSnapshot
-
-if TYPE_CHECKING:
-    from rota.stores.sql.database import Link
 
 T = TypeVar("T")
 
@@ -51,6 +48,20 @@ class KeyTaken(Exception):
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.is_running_key: bool = "running" in str(error)
+
+
+class Asked(Protocol):
+    """A connection as a dialect asks it."""
+
+    @property
+    def tables(self) -> Mapping[str, str]:
+        """Their names in the database, by ours."""
+
+    def all(self, template: str, *parameters: Any) -> list[Any]:
+        """Return all rows of a statement."""
+
+    def one(self, template: str, *parameters: Any) -> Any:
+        """Return the first row of a statement, or None."""
 
 
 class Dialect(Protocol):
@@ -111,7 +122,7 @@ class Dialect(Protocol):
     def is_in_transaction(self, driver: Any) -> bool:
         """Whether what is written on a connection waits for a commit."""
 
-    def home(self, link: "Link") -> tuple[Any, ...] | None:
+    def home(self, link: "Asked") -> tuple[Any, ...] | None:
         """Return what tells the tables that a connection finds from those of any other database; None without any."""
 
     def facts(self, driver: Any) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pymysql
 from pymysql.constants import CLIENT, CR, ER, SERVER_STATUS
@@ -12,11 +12,8 @@ from sqlalchemy.pool import QueuePool
 
 from rota.errors import ConfigurationError
 from rota.queries import OldSnapshot
-from rota.stores.sql.dialects import Fault
+from rota.stores.sql.dialects import Asked, Fault
 from rota.stores.sql.tables import KEY
-
-if TYPE_CHECKING:
-    from rota.stores.sql.database import Link
 
 ANSWER_SECONDS = 30
 LOCK_SECONDS = 3
@@ -177,7 +174,7 @@ class MySQL:
         begun = driver.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS
         return bool(begun) or not driver.get_autocommit()
 
-    def home(self, link: "Link") -> tuple[Any, ...] | None:
+    def home(self, link: Asked) -> tuple[Any, ...] | None:
         row = link.one(HOME)
         return None if row is None or row[0] is None else tuple(row)
 

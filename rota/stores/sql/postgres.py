@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 from psycopg import Connection, OperationalError, errors
@@ -14,10 +14,7 @@ from sqlalchemy.pool import QueuePool
 
 from rota.clock import SystemClock
 from rota.queries import OldSnapshot
-from rota.stores.sql.dialects import Fault
-
-if TYPE_CHECKING:
-    from rota.stores.sql.database import Link
+from rota.stores.sql.dialects import Asked, Fault
 
 STATEMENT_SECONDS = 30
 LOCK_SECONDS = 4
@@ -174,7 +171,7 @@ class Postgres:
     def is_in_transaction(self, driver: Any) -> bool:
         return not driver.autocommit or driver.info.transaction_status != TransactionStatus.IDLE
 
-    def home(self, link: "Link") -> tuple[Any, ...] | None:
+    def home(self, link: Asked) -> tuple[Any, ...] | None:
         # By the table itself: the same name may lead elsewhere with another search_path.
         row = link.one(HOME, link.tables["runs"])
         return None if row is None or row[2] is None else tuple(row)

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
@@ -17,10 +17,7 @@ from sqlalchemy.pool import QueuePool
 from rota.clock import SystemClock
 from rota.errors import ConfigurationError, UnsafeStore
 from rota.queries import OldSnapshot
-from rota.stores.sql.dialects import Fault
-
-if TYPE_CHECKING:
-    from rota.stores.sql.database import Link
+from rota.stores.sql.dialects import Asked, Fault
 
 BUSY_SECONDS = 5.0
 LOOK_EVERY_MS = 2
@@ -136,7 +133,7 @@ class SQLite:
         begins_one = driver.isolation_level is not None and getattr(driver, "autocommit", False) is not True
         return driver.in_transaction or begins_one
 
-    def home(self, link: "Link") -> tuple[Any, ...] | None:
+    def home(self, link: Asked) -> tuple[Any, ...] | None:
         files = [row[2] for row in link.all("PRAGMA database_list") if row[1] == "main"]
         return (os.path.realpath(files[0]),) if files and files[0] else None
 
