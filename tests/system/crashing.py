@@ -68,19 +68,21 @@ class Crash:
         self._here.verb = verb
 
     def get_inside(self) -> None:
-        """Look into every transaction of this process."""
-        write = Database.write
+        """Look into everything of several statements that this process does: transactions, and heartbeats, of which
+        each statement stands alone on a server."""
+        write, pulse = Database.write, Database.pulse
 
-        def watched(database: Database, work: Callable[[Any], Any], **options: Any) -> Any:
+        def watched(work: Callable[[Any], Any]) -> Callable[[Any], Any]:
             def watched_work(link: Any) -> Any:
                 answer = work(link)
                 if getattr(self._here, "verb", None) is not None and answer:
                     self.come_by()
                 return answer
 
-            return write(database, watched_work, **options)
+            return watched_work
 
-        Database.write = watched  # type: ignore[method-assign]
+        Database.write = lambda database, work: write(database, watched(work))  # type: ignore[method-assign]
+        Database.pulse = lambda database, work: pulse(database, watched(work))  # type: ignore[method-assign]
 
 
 class Mortal:

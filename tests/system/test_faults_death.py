@@ -171,7 +171,8 @@ def test_who_dies_while_asking_was_heard_or_was_not(ground, side, accepted):  # 
     site = ground.site()
 
     done = subprocess.run(
-        site.command("enqueue", "work", "1"),
+        # One that expires: a run without such terms is written in one statement, which has no inside.
+        site.command("enqueue", "work", "1", "--expires", "1h"),
         cwd=site.folder,
         env={**site.environment(), VARIABLE: f"enqueue:{side}:1"},
         capture_output=True,
@@ -188,15 +189,33 @@ def test_an_enqueue_whose_answer_is_lost_is_repeated_with_the_same_id(server_gro
     with between(server_ground) as (line, url):
         far = Ground(url, server_ground.folder)
         trap = line.lose_one_answer(b"COMMIT", after=b"INSERT INTO")
-        run = Run(id=f"{1:032x}", job="work", due_at=far.store.now(), created_at=far.store.now())
+        now = far.store.now()
+        runs = [Run(id=f"{number:032x}", job="work", due_at=now, created_at=now) for number in (1, 2)]
 
         with pytest.raises(StoreUnavailable):
-            far.store.enqueue([run], now=run.due_at)
+            far.store.enqueue(runs, now=now)
 
         assert trap.sprung.is_set()
-        assert far.store.enqueue([run], now=run.due_at) == []
+        assert far.store.enqueue(runs, now=now) == []
         far.close()
-    assert [found.id for found in server_ground.everything()] == [run.id]
+    assert sorted(found.id for found in server_ground.everything()) == [run.id for run in runs]
+
+
+def test_a_single_run_whose_answer_is_lost_is_there_once(server_ground):  # A2
+    with between(server_ground) as (line, url):
+        far = Ground(url, server_ground.folder)
+        now = far.store.now()
+        run = Run(id=f"{1:032x}", job="work", due_at=now, created_at=now)
+        # The first one may go the longer way, and leaves what the next goes by.
+        far.store.enqueue([Run(id=f"{2:032x}", job="work", due_at=now, created_at=now)], now=now)
+        trap = line.lose_one_answer(b"INSERT INTO")
+
+        far.store.enqueue([run], now=now)
+
+        assert trap.sprung.is_set()
+        assert far.store.enqueue([run], now=now) == []
+        far.close()
+    assert [found.id for found in server_ground.everything()].count(run.id) == 1
 
 
 # --- answers that are lost on the way ---
