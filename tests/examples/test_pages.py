@@ -64,8 +64,12 @@ def worked_off(app):
         with suppress(BadArguments):
             app.start_run(name)
     crew = app.crew(schedules=False, inline=True)
-    while crew.worker.tick(app.clock.now()) == timedelta(0) or crew.worker.busy:
-        pass
+    before = None
+    while (now := app.store.counts()) != before:
+        before = now
+        while crew.worker.tick(app.clock.now()) == timedelta(0) or crew.worker.busy:
+            pass
+        crew.flows.tick(app.clock.now())
     runs = app.store.runs(RunQuery())
     app.close()
     return runs

@@ -82,11 +82,10 @@ def test_rota_start_killed_at_random_moments_ends_with_one_success_per_airline_a
 def start_and_kill(environment, ledger, *, random):
     """Start `rota start` and kill it while it is at some run, each time after some more have succeeded; then let one
     finish."""
-    # Two at a time, so that the work outlasts the kills also where one look at the ledger takes long.
-    slow = environment | {"ROTA_WORKER__PROCESSES": "1", "ROTA_WORKER__CONCURRENCY": "2"}
     for _ in range(KILLS):
         wanted = done(ledger) + random.randint(1, DAYS * len(CARRIERS) // (3 * KILLS))
-        with started(slow) as process:
+        # Slow enough to be met at work: by themselves these jobs are over before a signal arrives.
+        with started(environment, app="tests.system.slow_flights:rota") as process:
             wait_until(lambda: done(ledger) >= wanted and at_work(ledger), what=f"{wanted} successes")  # noqa: B023
             kill_tree(process)
     with started(environment) as process:
@@ -96,8 +95,9 @@ def start_and_kill(environment, ledger, *, random):
 
 
 @contextmanager
-def started(environment):
-    process = subprocess.Popen([*ROTA, "start"], cwd=REPOSITORY, env=environment, stderr=subprocess.DEVNULL)
+def started(environment, *, app="examples.flights.app:rota"):
+    command = [sys.executable, "-m", "rota", "--app", app, "start"]
+    process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.DEVNULL)
     try:
         yield process
     finally:
