@@ -381,6 +381,8 @@ class SqlStore:
 
     def register(self, worker: WorkerRecord) -> None:
         self._write(lambda link: workers.register(link, worker))
+        # Before it claims anything: the first renewal of a lease must not have to open its connection on a slow line.
+        self._database.pulse(lambda link: workers.seen(link, worker.id, now=worker.last_seen, stamps=worker.stamps))
 
     def deregister(self, worker: str) -> None:
         self._write(lambda link: workers.deregister(link, worker))
