@@ -15,8 +15,13 @@ from rota.settings import load
 SINCE, UNTIL = "2013-06-02", "2013-06-12"
 BROKEN = "HA"
 HEADER = b"SQLite format 3\x00"
-# A damaged file stays damaged: one attempt is enough to see it.
-ENVIRONMENT = environment() | {"ROTA_APP": "examples.flights.app:rota", "ROTA_RETRY__ATTEMPTS": "1"}
+# A damaged file stays damaged: one attempt is enough to see it. Parked after three, the airline would keep its other
+# days until it can be reached, and the first command would wait for that.
+ENVIRONMENT = environment() | {
+    "ROTA_APP": "examples.flights.app:rota",
+    "ROTA_RETRY__ATTEMPTS": "1",
+    "ROTA_TENANTS__PARK_AFTER": "0",
+}
 COMMAND = ["rota", "backfill", daily_delays.name, "--since", SINCE, "--until", UNTIL]
 
 
