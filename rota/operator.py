@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rota.audit import entry, many
 from rota.core.agenda import agenda_of
 from rota.core.controls import AuditEntry
-from rota.core.gates import FLOW, canary_run_gate, round_batch
+from rota.core.gates import canary_run_gate, round_batch
 from rota.core.model import Progress, Round, Schedule, Trigger
 from rota.core.policy import Overlap
 from rota.core.rounds import Expansion, expansion_run, tenant_run
@@ -192,7 +192,7 @@ class Operator:
 
         Raises:
             TenantNotFound: none of these runs is of the canary; nothing was opened.
-            BadArguments: several of them are.
+            BadArguments: several of them are, or some are of a flow; nothing was opened.
         """
         audit = entry(
             self._clock, actor=actor, action="run.retry", target=many(list(ids)), reason=reason, canary=canary
@@ -200,13 +200,14 @@ class Operator:
         store, now, said = self._store(), self._clock.now(), remark(reason)
         if canary is None:
             return reopen(store, ids, now=now, reason=said, audit=audit)
-        followers = store.requeue(reopening(store, ids).followers, now=now, reason=said, held_by=FLOW)
+        if reopening(store, ids).parts:
+            raise BadArguments("a canary goes first in a round: among these runs are some of a chain or batch")
         first = self._canary_of(ids, canary)
         others = [run_id for run_id in dict.fromkeys(ids) if run_id != first]
-        # The others before their canary: a death in between leaves them held, and a repeated call lets them go on. The
-        # other order would leave them closed.
-        held = store.requeue(others, now=now, reason=said, held_by=canary_run_gate(first), audit=audit)
-        return [*store.requeue([first], now=now, reason=said, audit=None if held else audit), *held, *followers]
+        # The canary before the others: a gatekeeper that finds them held behind one which is still the failed run of
+        # before cancels them at once.
+        opened = store.requeue([first], now=now, reason=said, audit=audit)
+        return [*opened, *store.requeue(others, now=now, reason=said, held_by=canary_run_gate(first))]
 
     def _canary_of(self, ids: Sequence[str], tenant: str) -> str:
         """Return which of these runs goes first."""

@@ -125,6 +125,44 @@ def test_when_the_canary_of_a_retry_fails_the_others_are_cancelled_and_can_be_re
     assert sorted(seen) == TEN
 
 
+def test_a_gatekeeper_that_looks_while_a_retry_is_written_cancels_nobody(monkeypatch):  # R24
+    seen: list[str] = []
+    process = driven(tenants=TEN)(failing_for(*TEN, seen=seen))
+    start(process, "report")
+    process.settle_down()
+    requeue = process.app.store.requeue
+
+    def looked_at(*args, **kwargs):
+        opened = requeue(*args, **kwargs)
+        process.crew.services["gatekeeper"].tick(process.clock.now())
+        return opened
+
+    monkeypatch.setattr(process.app.store, "requeue", looked_at)
+    process.app.retry([run.id for run in runs_of(process.app)], canary="t4")
+
+    assert {run.state for run in runs_of(process.app)} == {State.QUEUED, State.SCHEDULED}
+
+
+def test_a_canary_for_steps_of_a_chain_is_refused_and_opens_none_of_them():  # R24, R64
+    def declare(app: Rota) -> None:
+        @app.job(per_tenant=True, retry=ONCE)
+        def load(ctx: RunContext) -> None:
+            raise ValueError("no such table: orders")
+
+        app.chain(load.using(tenant="t4").step(), load.using(tenant="t5").step().without_result()).enqueue()
+
+    process = driven(tenants=TEN)(declare)
+    process.settle_down()
+    process.crew.flows.tick(process.clock.now())
+    before = states_by_tenant(runs_of(process.app))
+
+    with pytest.raises(BadArguments, match="chain"):
+        process.app.retry([run.id for run in runs_of(process.app)], canary="t4")
+
+    assert before == {"t4": State.FAILED, "t5": State.CANCELLED}
+    assert states_by_tenant(runs_of(process.app)) == before
+
+
 @pytest.mark.parametrize(("canary", "error"), [("hooli", TenantNotFound), ("t4", BadArguments)])
 def test_a_canary_that_is_not_one_of_the_runs_opens_none_of_them(canary, error):  # R24, R64
     seen: list[str] = []
