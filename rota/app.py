@@ -253,15 +253,24 @@ class Rota:
         *,
         works: bool = True,
         schedules: bool = True,
+        watches: bool | None = None,
         queues: Mapping[str, int] | None = None,
         places: int | None = None,
         inline: bool = False,
     ) -> Crew:
-        """Return the services of this process, not started."""
+        """Return the services of this process, not started; who schedules also watches, where nothing is said."""
         if schedules:
             self.schedules.sync()
         premises = self._premises()
-        plan = plan_of(self.settings, premises.jobs, works=works, schedules=schedules, queues=queues, places=places)
+        plan = plan_of(
+            self.settings,
+            premises.jobs,
+            works=works,
+            schedules=schedules,
+            watches=schedules if watches is None else watches,
+            queues=queues,
+            places=places,
+        )
         return make_crew(
             premises,
             plan=plan,

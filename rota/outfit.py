@@ -21,6 +21,7 @@ from rota.executors.inline import InlineExecutor
 from rota.executors.invocation import Invocation, TellProgress
 from rota.executors.thread import ThreadExecutor
 from rota.keepers import make_gatekeeper, make_guard, schedule_keepers
+from rota.lookouts import lookouts
 from rota.place import place_of, told
 from rota.premises import Premises
 from rota.settings import Settings
@@ -34,6 +35,7 @@ def plan_of(
     *,
     works: bool,
     schedules: bool,
+    watches: bool,
     queues: Mapping[str, int] | None,
     places: int | None,
 ) -> Plan:
@@ -43,6 +45,7 @@ def plan_of(
     return Plan(
         works=works,
         schedules=schedules,
+        watches=watches,
         queues=queues or dict(worker.queues) or named,
         places=places or worker.concurrency,
         coroutines=worker.coroutines,
@@ -109,6 +112,7 @@ def make_crew(
         guard=make_guard(premises, gatekeeper.standing, inline=inline),
         plan=plan,
         schedule_keepers=lambda worker: schedule_keepers(premises, worker=worker, confirm=confirm),
+        lookouts=lambda worker: lookouts(premises, worker=worker),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 from msgspec import Struct
 
 from rota.ports import Store
+from tests.parts import PARTS, Part
 
 MAX_POINTS = 10_000
 
@@ -116,7 +117,11 @@ class Mortal:
     # A wrapper for every verb there is and will be; a method for each would say forty times the same.
     def __getattr__(self, verb: str) -> Any:
         known = getattr(self._store, verb)
+        if verb in PARTS:
+            return Part(verb, known, self._wrapped)
+        return self._wrapped(verb, known)
 
+    def _wrapped(self, verb: str, known: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             with self._lock:
                 if self.died_in is not None:

@@ -61,10 +61,12 @@ class Crew:
         plan: Plan,
         guard: Guard,
         schedule_keepers: Callable[[str], Mapping[str, Service]] | None = None,
+        lookouts: Callable[[str], Mapping[str, Service]] | None = None,
     ) -> None:
         """`executor` runs what is no coroutine, and without `coroutines` those as well.
 
-        `schedule_keepers` makes what else looks after the schedules, for the id of this process.
+        `schedule_keepers` makes what else looks after the schedules, `lookouts` what looks out for trouble; both for
+        the id of this process.
         """
         self._store = store
         self._clock = clock
@@ -86,19 +88,15 @@ class Crew:
         self.scheduler: Scheduler = Scheduler(
             store, clock=clock, bus=bus, jobs=jobs, standing=self.standing, worker=self.worker.id, every=plan.tick
         )
-        self.services: dict[str, Service] = services(
-            store, clock=clock, bus=bus, plan=plan, worker=self.worker, scheduler=self.scheduler, gatekeeper=gatekeeper
-        ) | {"circuits": guard.circuits, "prober": guard.prober, "flows": self.flows}
-        """What is driven besides the worker and its leases, by name."""
         self.schedule_keepers: Mapping[str, Service] = {}
         """What looks after the schedules besides, by name: driven by whoever schedules, or by a single pass."""
         if schedule_keepers is not None:
             self.schedule_keepers = schedule_keepers(self.worker.id)
-        if plan.schedules:
-            self.services |= self.schedule_keepers
-        elif "campaigns" in self.schedule_keepers:
-            # What somebody asked for goes on wherever anybody works.
-            self.services["campaigns"] = self.schedule_keepers["campaigns"]
+        self.services: dict[str, Service] = services(
+            store, clock=clock, bus=bus, plan=plan, worker=self.worker, scheduler=self.scheduler, gatekeeper=gatekeeper
+        )
+        """What is driven besides the worker and its leases, by name."""
+        self.services |= self._further(lookouts(self.worker.id) if lookouts is not None else {})
         self.heartbeat: Heartbeat = Heartbeat(self.worker, store, clock=clock, plan=plan, stamps=self.stamps)
         self.timekeeper: Timekeeper = Timekeeper(self.worker, clock=clock, plan=plan, on_stuck=self._on_stuck)
         self._leases = self._lease_loops(bus, coroutines)
@@ -126,6 +124,20 @@ class Crew:
             circuits=self._guard.circuits,
             hosts=self._guard.hosts,
         )
+
+    def _further(self, lookouts: Mapping[str, Service]) -> dict[str, Service]:
+        """Return the services that this process has beside those that every process has."""
+        found: dict[str, Service] = {
+            "circuits": self._guard.circuits,
+            "prober": self._guard.prober,
+            "flows": self.flows,
+        }
+        if self._plan.schedules:
+            found |= self.schedule_keepers
+        elif "campaigns" in self.schedule_keepers:
+            # What somebody asked for goes on wherever anybody works.
+            found["campaigns"] = self.schedule_keepers["campaigns"]
+        return found | dict(lookouts) if self._plan.watches else found
 
     def _work_loops(self, bus: Bus) -> list[Loop]:
         return [

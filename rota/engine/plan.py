@@ -11,6 +11,8 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     works: bool = True
     schedules: bool = True
+    watches: bool = True
+    """Whether it looks out for what is stale and tells of what went wrong."""
     queues: Mapping[str, int]
     """How many runs of each queue are claimed at once at most; 0 leaves it to the places."""
     places: int = 8

@@ -43,6 +43,7 @@ from rota.queries import (
     ScheduleQuery,
     Settled,
 )
+from rota.stores.blackhole_watch import NoAlerts, NoFreshness, NoRollups
 
 
 class BlackHole:
@@ -54,6 +55,9 @@ class BlackHole:
     def __init__(self, *, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._closed = threading.Event()
+        self.freshness: NoFreshness = NoFreshness()
+        self.alerts: NoAlerts = NoAlerts()
+        self.rollups: NoRollups = NoRollups()
 
     # --- queue ---
 

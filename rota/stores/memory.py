@@ -51,9 +51,11 @@ from rota.queries import (
     ScheduleQuery,
     Settled,
 )
+from rota.stores.memory_alerts import MemoryAlerts
 from rota.stores.memory_claim import claim, expired, held_by
 from rota.stores.memory_control import Audit, Controls
 from rota.stores.memory_errors import Errors
+from rota.stores.memory_freshness import MemoryFreshness
 from rota.stores.memory_gate import Gates
 from rota.stores.memory_history import finished_rounds, open_counts, round_counts, slot_states
 from rota.stores.memory_limit import Limits
@@ -62,6 +64,7 @@ from rota.stores.memory_log import Logs
 from rota.stores.memory_progress import ProgressBook
 from rota.stores.memory_prune import Age
 from rota.stores.memory_query import is_round_meant, is_run_meant
+from rota.stores.memory_rollups import MemoryRollups
 from rota.stores.memory_round import Rounds
 from rota.stores.memory_run import Runs
 from rota.stores.memory_schedule import Schedules
@@ -99,6 +102,9 @@ class MemoryStore:
         self._audit = Audit()
         self._workers: dict[str, WorkerRecord] = {}
         self._is_idle_said = False
+        self.freshness: MemoryFreshness = MemoryFreshness(self._lock, self._progress)
+        self.alerts: MemoryAlerts = MemoryAlerts(self._lock)
+        self.rollups: MemoryRollups = MemoryRollups(self._lock)
 
     @contextmanager
     def _change(self) -> Iterator[None]:

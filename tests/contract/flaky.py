@@ -2,11 +2,13 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, cast
 
 from rota.errors import StoreUnavailable
 from rota.ports import Store
+from tests.parts import PARTS, Part
 
 DEADLINE_S = 30.0
 
@@ -68,7 +70,11 @@ class Flaky:
     # A wrapper for every verb there is and will be; a method for each would say forty times the same.
     def __getattr__(self, verb: str) -> Any:
         known = getattr(self._store, verb)
+        if verb in PARTS:
+            return Part(verb, known, self._wrapped)
+        return self._wrapped(verb, known)
 
+    def _wrapped(self, verb: str, known: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             with self._lock:
                 self.calls[verb] += 1

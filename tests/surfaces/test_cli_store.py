@@ -6,6 +6,7 @@ from rota.app import Rota
 from rota.cli.exits import Exit
 from rota.settings import Settings, StoreSettings
 from rota.settings.values import Migrate
+from rota.stores.sql.schema import SCHEMA
 from tests.surfaces.conftest import Command, data, run
 
 
@@ -27,7 +28,7 @@ def test_a_store_without_its_schema_is_refused_until_it_is_upgraded(careful):  #
 
     assert before.exit_code == Exit.REFUSED
     assert before.stderr.endswith("try: rota db upgrade\n")
-    assert data(upgraded)["schema"] == "4"
+    assert data(upgraded)["schema"] == str(SCHEMA)
     assert data(after) == []
 
 

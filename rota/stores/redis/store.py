@@ -68,7 +68,10 @@ from rota.stores.redis import (
 from rota.stores.redis import (
     rounds as rounding,
 )
+from rota.stores.redis.alerts import RedisAlerts
+from rota.stores.redis.freshness import RedisFreshness
 from rota.stores.redis.hints import Channel
+from rota.stores.redis.rollups import RedisRollups
 from rota.stores.redis.safety import Permits
 from rota.stores.redis.server import Server
 from rota.stores.waking import Waking
@@ -83,6 +86,9 @@ class RedisStore:
         self._is_private = is_private
         self._waking = Waking(Channel(server))
         self._sweep = sweeping.Sweep(server)
+        self.freshness: RedisFreshness = RedisFreshness(server)
+        self.alerts: RedisAlerts = RedisAlerts(server)
+        self.rollups: RedisRollups = RedisRollups(server)
         _all_open.add(self)
 
     # --- queue ---

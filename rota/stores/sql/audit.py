@@ -8,9 +8,9 @@ from rota.clock import from_micros, to_micros
 from rota.core.controls import AuditEntry
 from rota.queries import AuditQuery
 from rota.stores.sql.database import Link, json_of
+from rota.stores.sql.making import KEY, NAME
 from rota.stores.sql.narrowing import Narrowing
 from rota.stores.sql.rows import AUDIT, clean, columns
-from rota.stores.sql.tables import KEY, NAME
 
 T = TypeVar("T")
 

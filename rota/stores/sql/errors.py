@@ -9,9 +9,9 @@ from rota.core.model import ErrorRecord, Settlement
 from rota.core.tally import LONGEST_MESSAGE, Tally, tallies
 from rota.queries import ErrorQuery
 from rota.stores.sql.database import Link, json_of
+from rota.stores.sql.making import KEY, NAME
 from rota.stores.sql.narrowing import Narrowing
 from rota.stores.sql.rows import clean
-from rota.stores.sql.tables import KEY, NAME
 
 MOST_TENANTS = 10
 """Tenants that a record names."""

@@ -13,7 +13,7 @@ from sqlalchemy.pool import QueuePool
 from rota.errors import ConfigurationError
 from rota.queries import OldSnapshot
 from rota.stores.sql.dialects import Asked, Fault
-from rota.stores.sql.tables import KEY
+from rota.stores.sql.making import KEY
 
 ANSWER_SECONDS = 30
 LOCK_SECONDS = 3

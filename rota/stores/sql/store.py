@@ -66,9 +66,12 @@ from rota.stores.sql import (
     uniques,
     workers,
 )
+from rota.stores.sql.alerts import SqlAlerts
 from rota.stores.sql.audit import meant, prune, told
 from rota.stores.sql.database import Database, Link
 from rota.stores.sql.dialects import KeyTaken
+from rota.stores.sql.freshness import SqlFreshness
+from rota.stores.sql.rollups import SqlRollups
 from rota.stores.waking import Waking
 
 T = TypeVar("T")
@@ -83,6 +86,9 @@ class SqlStore:
     def __init__(self, database: Database, waking: Waking) -> None:
         self._database = database
         self._waking = waking
+        self.freshness: SqlFreshness = SqlFreshness(database)
+        self.alerts: SqlAlerts = SqlAlerts(database)
+        self.rollups: SqlRollups = SqlRollups(database)
 
     def _write(self, work: Callable[[Link], T], entry: AuditEntry | None = None) -> T:
         """Do `work` in one transaction, again after losing a race for a key; an audit entry is written with it."""

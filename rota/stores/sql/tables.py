@@ -8,74 +8,19 @@ that every index can tell them apart too. The columns of schedules have defaults
 plain SQL.
 """
 
-from typing import Any
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Integer, MetaData, SmallInteger, Table, text, true
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    DateTime,
-    Double,
-    Index,
-    Integer,
-    MetaData,
-    SmallInteger,
-    String,
-    Table,
-    Text,
-    text,
-    true,
-)
-from sqlalchemy.dialects import mysql
-from sqlalchemy.types import TypeEngine
-
-NAME = 255
-LIMIT = 262
-"""Characters of a limit's own name: `tenant:` and a tenant's."""
-KEY = 700
-"""Characters of a dedupe or concurrency key: schedule, slot and tenant. InnoDB indexes at most 3072 bytes."""
+from rota.stores.sql.making import KEY, LIMIT, ident, index, label, long_text, name, word
+from rota.stores.sql.watch_tables import add_alerts, add_freshness, add_rollups
 
 TABLES = (
     "runs", "attempts", "logs", "rounds", "schedules", "cron_jobs", "progress", "workers", "controls", "audit", "meta",
-    "uniques", "expirations", "errors", "error_tenants", "rates",
+    "uniques", "expirations", "errors", "error_tenants", "rates", "flips", "pings", "signals", "incidents",
+    "incident_tenants", "deliveries", "rollups",
 )  # fmt: skip
 
 NOTHING = text("('')")
 NO_ARGS = text("""('{"args":[],"kwargs":{}}')""")
-
-
-def ident() -> TypeEngine[str]:
-    """An id of this library's making: ASCII."""
-    return _ascii(32)
-
-
-def word() -> TypeEngine[str]:
-    """A state, kind or outcome."""
-    return _ascii(16)
-
-
-def name(length: int = NAME) -> TypeEngine[str]:
-    """A name given by a person: any Unicode."""
-    return String(length).with_variant(String(length, collation="C"), "postgresql")
-
-
-def label(length: int = NAME) -> TypeEngine[str]:
-    """A name given by a person, in a table of many rows.
-
-    Without a length on PostgreSQL: until it has counted the rows of a table, it guesses their number from its size and
-    from what its columns may hold. See decision 10.
-    """
-    return String(length).with_variant(Text(collation="C"), "postgresql")
-
-
-def long_text() -> TypeEngine[str]:
-    """Text up to 16 MB; plain TEXT ends at 64 KB on MySQL."""
-    return Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
-
-
-def _ascii(length: int) -> TypeEngine[str]:
-    narrow = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
-    return name(length).with_variant(narrow, "mysql", "mariadb")
 
 
 def build(prefix: str = "rota_", *, schema: str | None = None, collation: str | None = None) -> MetaData:
@@ -89,6 +34,9 @@ def build(prefix: str = "rota_", *, schema: str | None = None, collation: str | 
     _cron_jobs(metadata, prefix)
     _people(metadata, prefix)
     _queue(metadata, prefix)
+    add_freshness(metadata, prefix)
+    add_alerts(metadata, prefix)
+    add_rollups(metadata, prefix)
     Table(
         f"{prefix}workers",
         metadata,
@@ -175,27 +123,27 @@ def _runs(metadata: MetaData, prefix: str) -> None:
 
 
 def _index_runs(table: Table) -> None:
-    _index(table, "dedupe", ["dedupe_key"], unique=True, where="dedupe_key IS NOT NULL")
-    _index(table, "running", ["running_key"], unique=True, where="running_key IS NOT NULL")
+    index(table, "dedupe", ["dedupe_key"], unique=True, where="dedupe_key IS NOT NULL")
+    index(table, "running", ["running_key"], unique=True, where="running_key IS NOT NULL")
     # "claim" and "due" say more than the state: what is always true, and is said again by the queries they serve. Else
     # PostgreSQL, when its statistics are of a time at which nothing was queued, takes one of them for empty and reads
     # all of it for each concurrency key that it looks up: a fan-out over 10,000 tenants took 2.8 s, not 0.6 s.
-    _index(table, "claim", ["queue", "priority", "turn", "id"], state="queued", where="turn >= 0")
-    _index(table, "tenant", ["queue", "tenant", "turn"], state="queued", where="tenant IS NOT NULL")
-    _index(table, "aside", ["queue", "tenant", "turn"], state="limited", where="tenant IS NOT NULL", everywhere=False)
-    _index(table, "due", ["due_at", "id"], state="scheduled", where="due_at >= 0")
-    _index(table, "leased", ["id"], state="running", everywhere=False)
+    index(table, "claim", ["queue", "priority", "turn", "id"], state="queued", where="turn >= 0")
+    index(table, "tenant", ["queue", "tenant", "turn"], state="queued", where="tenant IS NOT NULL")
+    index(table, "aside", ["queue", "tenant", "turn"], state="limited", where="tenant IS NOT NULL", everywhere=False)
+    index(table, "due", ["due_at", "id"], state="scheduled", where="due_at >= 0")
+    index(table, "leased", ["id"], state="running", everywhere=False)
     # What failed is asked for first, and is little. Engines without conditions have `keyed`, by state.
-    _index(table, "failed", ["id"], state="failed", everywhere=False)
+    index(table, "failed", ["id"], state="failed", everywhere=False)
     # Serves three questions: who holds a key, who waits first for it, which keys are waited for.
-    _index(table, "keyed", ["state", "concurrency_key", "due_at", "id"], where="concurrency_key IS NOT NULL")
-    _index(table, "round", ["round_id", "state"], where="round_id IS NOT NULL")
-    _index(table, "slot", ["schedule", "slot", "tenant"], where="schedule IS NOT NULL")
-    _index(table, "job", ["job", "id"])
+    index(table, "keyed", ["state", "concurrency_key", "due_at", "id"], where="concurrency_key IS NOT NULL")
+    index(table, "round", ["round_id", "state"], where="round_id IS NOT NULL")
+    index(table, "slot", ["schedule", "slot", "tenant"], where="schedule IS NOT NULL")
+    index(table, "job", ["job", "id"])
     # On engines without conditions: all runs, but one without a gate never moves in it.
-    _index(table, "held", ["held_by", "due_at", "id"], where="state = 'held'")
-    _index(table, "limited", ["limited_by", "queue", "priority", "turn", "id"], where="state = 'limited'")
-    _index(table, "batch", ["batch", "state", "held_by"], where="batch IS NOT NULL")
+    index(table, "held", ["held_by", "due_at", "id"], where="state = 'held'")
+    index(table, "limited", ["limited_by", "queue", "priority", "turn", "id"], where="state = 'limited'")
+    index(table, "batch", ["batch", "state", "held_by"], where="batch IS NOT NULL")
 
 
 def _history(metadata: MetaData, prefix: str) -> None:
@@ -223,7 +171,7 @@ def _history(metadata: MetaData, prefix: str) -> None:
         Column("created_at", BigInteger, nullable=False),
         **metadata.info,
     )
-    _index(logs, "old", ["created_at"])
+    index(logs, "old", ["created_at"])
     rounds = Table(
         f"{prefix}rounds",
         metadata,
@@ -244,9 +192,9 @@ def _history(metadata: MetaData, prefix: str) -> None:
         Column("places", Integer),
         **metadata.info,
     )
-    _index(rounds, "slot", ["schedule", "slot"], unique=True)
-    _index(rounds, "open", ["ended_at", "id"])
-    _index(rounds, "job", ["job", "id"])
+    index(rounds, "slot", ["schedule", "slot"], unique=True)
+    index(rounds, "open", ["ended_at", "id"])
+    index(rounds, "job", ["job", "id"])
 
 
 def _schedules(metadata: MetaData, prefix: str) -> None:
@@ -283,12 +231,12 @@ def _schedules(metadata: MetaData, prefix: str) -> None:
         Column("row_id", BigInteger),
         **metadata.info,
     )
-    _index(schedules, "due", ["next_at", "name"], state="active")
-    _index(schedules, "code", ["origin", "name"], where="origin = 'code'")
-    _index(schedules, "job", ["job", "name"])
-    _index(schedules, "paused", ["paused_until", "name"], where="paused_until IS NOT NULL")
-    _index(schedules, "row", ["row_id"], where="row_id IS NOT NULL")
-    Table(
+    index(schedules, "due", ["next_at", "name"], state="active")
+    index(schedules, "code", ["origin", "name"], where="origin = 'code'")
+    index(schedules, "job", ["job", "name"])
+    index(schedules, "paused", ["paused_until", "name"], where="paused_until IS NOT NULL")
+    index(schedules, "row", ["row_id"], where="row_id IS NOT NULL")
+    progress = Table(
         f"{prefix}progress",
         metadata,
         Column("schedule", name(), primary_key=True),
@@ -299,8 +247,15 @@ def _schedules(metadata: MetaData, prefix: str) -> None:
         Column("last_state", word()),
         Column("last_ended_at", BigInteger),
         Column("failures", Integer, nullable=False),
+        Column("state", word()),
+        Column("late_at", BigInteger),
+        Column("stale_at", BigInteger),
+        # When the watchdog has to look again: one index read when there is none.
+        Column("look_at", BigInteger),
+        Column("flipped_at", BigInteger),
         **metadata.info,
     )
+    index(progress, "look", ["look_at", "schedule", "tenant"], where="look_at IS NOT NULL")
 
 
 def _cron_jobs(metadata: MetaData, prefix: str) -> None:
@@ -354,8 +309,8 @@ def _people(metadata: MetaData, prefix: str) -> None:
         Column("detail", long_text(), nullable=False),
         **metadata.info,
     )
-    _index(audit, "target", ["target", "id"])
-    _index(audit, "old", ["at"])
+    index(audit, "target", ["target", "id"])
+    index(audit, "old", ["at"])
 
 
 def _queue(metadata: MetaData, prefix: str) -> None:
@@ -371,7 +326,7 @@ def _queue(metadata: MetaData, prefix: str) -> None:
         Column("created_at", BigInteger, nullable=False),
         **metadata.info,
     )
-    _index(uniques, "old", ["created_at"])
+    index(uniques, "old", ["created_at"])
     expirations = Table(
         f"{prefix}expirations",
         metadata,
@@ -379,7 +334,7 @@ def _queue(metadata: MetaData, prefix: str) -> None:
         Column("expires_at", BigInteger, nullable=False),
         **metadata.info,
     )
-    _index(expirations, "due", ["expires_at", "run_id"])
+    index(expirations, "due", ["expires_at", "run_id"])
     errors = Table(
         f"{prefix}errors",
         metadata,
@@ -394,7 +349,7 @@ def _queue(metadata: MetaData, prefix: str) -> None:
         Column("number", BigInteger, nullable=False),
         **metadata.info,
     )
-    _index(errors, "seen", ["last_at"])
+    index(errors, "seen", ["last_at"])
     Table(
         f"{prefix}error_tenants",
         metadata,
@@ -414,38 +369,3 @@ def _queue(metadata: MetaData, prefix: str) -> None:
         Column("number", Integer, nullable=False),
         **metadata.info,
     )
-
-
-def _index(
-    table: Table,
-    suffix: str,
-    columns: list[str],
-    *,
-    unique: bool = False,
-    state: str = "",
-    where: str = "",
-    everywhere: bool = True,
-) -> None:
-    """Add an index of the rows in one state: partial where the engine can, else with the state in front."""
-    terms = [f"state = '{state}'"] if state else []
-    partial = " AND ".join([*terms, where] if where else terms)
-    options: dict[str, Any] = {}
-    if partial:
-        options = {"postgresql_where": text(partial), "sqlite_where": text(partial)}
-    label = f"{table.name}_{suffix}"
-    if not state:
-        Index(label, *(table.c[column] for column in columns), unique=unique, **options)
-        return
-    partial_index = Index(label, *(table.c[column] for column in columns), **options)
-    partial_index.ddl_if(callable_=_has_partial)
-    if everywhere:
-        full = Index(f"{label}_all", table.c.state, *(table.c[column] for column in columns))
-        full.ddl_if(callable_=_has_no_partial)
-
-
-def _has_partial(*_: Any, dialect: Any, **__: Any) -> bool:
-    return dialect.name not in ("mysql", "mariadb")
-
-
-def _has_no_partial(*_: Any, dialect: Any, **__: Any) -> bool:
-    return dialect.name in ("mysql", "mariadb")

@@ -1,4 +1,4 @@
-"""The seams: what a store and a tenant source must do.
+"""What a store must do.
 
 Domain values go in and out. `now` is always an argument. A store applies decisions, it never takes them.
 """
@@ -23,10 +23,12 @@ from rota.core.model import (
     Settlement,
     SlotState,
     State,
-    Tenant,
     WorkerRecord,
 )
 from rota.core.unique import UniqueRun
+from rota.ports.alerts import AlertStore
+from rota.ports.freshness import FreshnessStore
+from rota.ports.rollups import RollupStore
 from rota.queries import (
     EVERY_SCHEDULE,
     NO_LINES,
@@ -43,19 +45,6 @@ from rota.queries import (
     ScheduleQuery,
     Settled,
 )
-
-
-class TenantSource(Protocol):
-    """Where tenants come from. Listed afresh for every round."""
-
-    allow_empty: bool
-
-    def tenants(self) -> Sequence[Tenant]:
-        """Return every tenant there is now.
-
-        Raises:
-            TenantListFailed: the source could not be read.
-        """
 
 
 @runtime_checkable
@@ -88,6 +77,18 @@ class Store(Protocol):
     Each verb is atomic unless it says otherwise. `StoreUnavailable` means that nothing was written and the call may
     be repeated; every verb says what a repetition does. Lists are in the order named, never in a chance order.
     """
+
+    @property
+    def freshness(self) -> FreshnessStore:
+        """What it keeps for the watchdog."""
+
+    @property
+    def alerts(self) -> AlertStore:
+        """What it keeps for alerts."""
+
+    @property
+    def rollups(self) -> RollupStore:
+        """What it keeps for metrics."""
 
     # --- queue ---
 

@@ -1,0 +1,151 @@
+"""What tells people before they ask: by when schedules must have succeeded, what went wrong, whom to tell, sums.
+
+Code for schema 4 goes on beside it: every new column may be empty, and nothing that it names is gone.
+"""
+
+from sqlalchemy import BigInteger, Column, Integer
+
+from rota.stores.sql.migrations.making import (
+    KEY,
+    add,
+    ident,
+    index,
+    label,
+    long_text,
+    name,
+    set_schema,
+    table,
+    word,
+)
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    _freshness()
+    _alerts()
+    _rollups()
+    set_schema(5)
+
+
+def _freshness() -> None:
+    add(
+        "progress",
+        Column("state", word()),
+        Column("late_at", BigInteger),
+        Column("stale_at", BigInteger),
+        Column("look_at", BigInteger),
+        Column("flipped_at", BigInteger),
+    )
+    index("progress", "look", ["look_at", "schedule", "tenant"], where="look_at IS NOT NULL")
+    table(
+        "flips",
+        Column("id", ident(), primary_key=True),
+        Column("schedule", name(), nullable=False),
+        Column("tenant", name(), nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("before", word(), nullable=False),
+        Column("after", word(), nullable=False),
+        Column("reason", long_text()),
+    )
+    index("flips", "pair", ["schedule", "tenant", "at"])
+    index("flips", "old", ["at"])
+    table(
+        "pings",
+        Column("id", ident(), primary_key=True),
+        Column("name", name(), nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("kind", word(), nullable=False),
+        Column("body", long_text()),
+    )
+    index("pings", "name", ["name", "id"])
+    index("pings", "old", ["at"])
+
+
+def _alerts() -> None:
+    table(
+        "signals",
+        Column("id", ident(), primary_key=True),
+        Column("kind", word(), nullable=False),
+        Column("job", label(), nullable=False),
+        Column("tenant", label()),
+        Column("fingerprint", ident(), nullable=False),
+        Column("run_id", ident()),
+        Column("at", BigInteger, nullable=False),
+        Column("body", long_text(), nullable=False),
+    )
+    table(
+        "incidents",
+        Column("id", ident(), primary_key=True),
+        Column("open_key", name(KEY)),
+        Column("state", word(), nullable=False),
+        Column("kind", word(), nullable=False),
+        Column("job", name(), nullable=False),
+        Column("fingerprint", ident(), nullable=False),
+        Column("body", long_text(), nullable=False),
+        Column("version", BigInteger, nullable=False),
+        Column("opened_at", BigInteger, nullable=False),
+        Column("last_at", BigInteger, nullable=False),
+        Column("closed_at", BigInteger),
+        Column("look_at", BigInteger),
+    )
+    index("incidents", "open", ["open_key"], where="open_key IS NOT NULL", unique=True)
+    index("incidents", "look", ["look_at", "id"], where="look_at IS NOT NULL")
+    index("incidents", "job", ["job", "id"])
+    index("incidents", "old", ["closed_at"])
+    table(
+        "incident_tenants",
+        Column("incident_id", ident(), primary_key=True),
+        Column("tenant", name(), primary_key=True),
+        Column("number", Integer, nullable=False),
+        Column("first_at", BigInteger, nullable=False),
+        Column("last_at", BigInteger, nullable=False),
+        Column("last_run_id", ident()),
+        Column("recovered_at", BigInteger),
+    )
+    _deliveries()
+
+
+def _deliveries() -> None:
+    table(
+        "deliveries",
+        Column("id", ident(), primary_key=True),
+        Column("incident_id", ident(), nullable=False),
+        Column("channel", name(), nullable=False),
+        Column("stage", word(), nullable=False),
+        Column("body", long_text(), nullable=False),
+        Column("state", word(), nullable=False),
+        Column("due_at", BigInteger, nullable=False),
+        Column("attempt", Integer, nullable=False),
+        Column("token", BigInteger, nullable=False),
+        Column("lease_until", BigInteger),
+        Column("error", long_text()),
+        Column("created_at", BigInteger, nullable=False),
+        Column("ended_at", BigInteger),
+    )
+    index("deliveries", "due", ["state", "due_at", "id"])
+    index("deliveries", "channel", ["channel", "id"])
+    index("deliveries", "incident", ["incident_id", "id"])
+
+
+def _rollups() -> None:
+    table(
+        "rollups",
+        # Made of all that tells one row from another: together they are longer than a key may be.
+        Column("id", ident(), primary_key=True),
+        Column("grain", word(), nullable=False),
+        Column("start_at", BigInteger, nullable=False),
+        Column("job", name(), nullable=False),
+        Column("tenant", name(), nullable=False),
+        Column("queue", name(), nullable=False),
+        Column("outcome", word(), nullable=False),
+        Column("number", BigInteger, nullable=False),
+        Column("duration_sum", BigInteger, nullable=False),
+        Column("duration_most", BigInteger, nullable=False),
+        Column("wait_sum", BigInteger, nullable=False),
+        Column("wait_most", BigInteger, nullable=False),
+        Column("buckets", long_text(), nullable=False),
+    )
+    index("rollups", "start", ["grain", "start_at"])
+    index("rollups", "job", ["grain", "job", "start_at"])

@@ -1,0 +1,137 @@
+"""The tables of what tells people before they ask; see `tables`."""
+
+from sqlalchemy import BigInteger, Column, Integer, MetaData, Table
+
+from rota.stores.sql.making import KEY, ident, index, label, long_text, name, word
+
+
+def add_freshness(metadata: MetaData, prefix: str) -> None:
+    """Add when the states of schedules and tenants changed, and what scripts outside Rota told."""
+    flips = Table(
+        f"{prefix}flips",
+        metadata,
+        Column("id", ident(), primary_key=True),
+        Column("schedule", name(), nullable=False),
+        Column("tenant", name(), nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("before", word(), nullable=False),
+        Column("after", word(), nullable=False),
+        Column("reason", long_text()),
+        **metadata.info,
+    )
+    index(flips, "pair", ["schedule", "tenant", "at"])
+    index(flips, "old", ["at"])
+    pings = Table(
+        f"{prefix}pings",
+        metadata,
+        Column("id", ident(), primary_key=True),
+        Column("name", name(), nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("kind", word(), nullable=False),
+        Column("body", long_text()),
+        **metadata.info,
+    )
+    index(pings, "name", ["name", "id"])
+    index(pings, "old", ["at"])
+
+
+def add_alerts(metadata: MetaData, prefix: str) -> None:
+    """Add what went wrong, what became of it, and who is to be told."""
+    Table(
+        f"{prefix}signals",
+        metadata,
+        Column("id", ident(), primary_key=True),
+        Column("kind", word(), nullable=False),
+        Column("job", label(), nullable=False),
+        Column("tenant", label()),
+        Column("fingerprint", ident(), nullable=False),
+        Column("run_id", ident()),
+        Column("at", BigInteger, nullable=False),
+        Column("body", long_text(), nullable=False),
+        **metadata.info,
+    )
+    incidents = Table(
+        f"{prefix}incidents",
+        metadata,
+        Column("id", ident(), primary_key=True),
+        # Empty once it is closed: at most one that is open has the same.
+        Column("open_key", name(KEY)),
+        Column("state", word(), nullable=False),
+        Column("kind", word(), nullable=False),
+        Column("job", name(), nullable=False),
+        Column("fingerprint", ident(), nullable=False),
+        Column("body", long_text(), nullable=False),
+        Column("version", BigInteger, nullable=False),
+        Column("opened_at", BigInteger, nullable=False),
+        Column("last_at", BigInteger, nullable=False),
+        Column("closed_at", BigInteger),
+        Column("look_at", BigInteger),
+        **metadata.info,
+    )
+    index(incidents, "open", ["open_key"], unique=True, where="open_key IS NOT NULL")
+    index(incidents, "look", ["look_at", "id"], where="look_at IS NOT NULL")
+    index(incidents, "job", ["job", "id"])
+    index(incidents, "old", ["closed_at"])
+    Table(
+        f"{prefix}incident_tenants",
+        metadata,
+        Column("incident_id", ident(), primary_key=True),
+        Column("tenant", name(), primary_key=True),
+        Column("number", Integer, nullable=False),
+        Column("first_at", BigInteger, nullable=False),
+        Column("last_at", BigInteger, nullable=False),
+        Column("last_run_id", ident()),
+        Column("recovered_at", BigInteger),
+        **metadata.info,
+    )
+    _add_deliveries(metadata, prefix)
+
+
+def _add_deliveries(metadata: MetaData, prefix: str) -> None:
+    deliveries = Table(
+        f"{prefix}deliveries",
+        metadata,
+        Column("id", ident(), primary_key=True),
+        Column("incident_id", ident(), nullable=False),
+        Column("channel", name(), nullable=False),
+        Column("stage", word(), nullable=False),
+        Column("body", long_text(), nullable=False),
+        Column("state", word(), nullable=False),
+        Column("due_at", BigInteger, nullable=False),
+        Column("attempt", Integer, nullable=False),
+        Column("token", BigInteger, nullable=False),
+        Column("lease_until", BigInteger),
+        Column("error", long_text()),
+        Column("created_at", BigInteger, nullable=False),
+        Column("ended_at", BigInteger),
+        **metadata.info,
+    )
+    index(deliveries, "due", ["state", "due_at", "id"])
+    index(deliveries, "channel", ["channel", "id"])
+    index(deliveries, "incident", ["incident_id", "id"])
+
+
+def add_rollups(metadata: MetaData, prefix: str) -> None:
+    """Add sums of what ran."""
+    rollups = Table(
+        f"{prefix}rollups",
+        metadata,
+        # Made of all that tells one row from another: together they are longer than a key may be.
+        Column("id", ident(), primary_key=True),
+        Column("grain", word(), nullable=False),
+        Column("start_at", BigInteger, nullable=False),
+        Column("job", name(), nullable=False),
+        Column("tenant", name(), nullable=False),
+        Column("queue", name(), nullable=False),
+        Column("outcome", word(), nullable=False),
+        Column("number", BigInteger, nullable=False),
+        # Microseconds, as all times.
+        Column("duration_sum", BigInteger, nullable=False),
+        Column("duration_most", BigInteger, nullable=False),
+        Column("wait_sum", BigInteger, nullable=False),
+        Column("wait_most", BigInteger, nullable=False),
+        Column("buckets", long_text(), nullable=False),
+        **metadata.info,
+    )
+    index(rollups, "start", ["grain", "start_at"])
+    index(rollups, "job", ["grain", "job", "start_at"])
