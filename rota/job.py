@@ -1,5 +1,6 @@
 """Functions as jobs: the decorator, what it makes of a function, and how a run of it is asked for."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
@@ -24,6 +25,8 @@ Called = ParamSpec("Called")
 Asked = ParamSpec("Asked")
 Rest = ParamSpec("Rest")
 Returned = TypeVar("Returned", covariant=True)
+
+TAG = re.compile(r"[^\W_](?:[\w.-]{0,62}[^\W_])?")
 
 LEAST_MEMORY = 64 << 20
 """What a Python interpreter with an application's modules needs before a job does anything."""
@@ -275,6 +278,7 @@ class Registry:
         max_parallel: int | None = None,
         max_memory: str | int | None = None,
         max_cpu: timedelta | str | None = None,
+        tags: Sequence[str] = (),
         **terms: Unpack[JobTerms],
     ) -> JobDecorator:
         """Register a function as a job, or a class with a `run` method, of which each run gets a fresh instance.
@@ -282,8 +286,9 @@ class Registry:
         `executor` is "thread", "process" or "asyncio"; without a word an `async def` runs on the event loop and
         anything else in a thread. `max_memory` ("512MB") and `max_cpu` limit the child process of a process job. A run
         of a slot waits for the jobs in `depends_on`, and up to `jitter`; `max_parallel` runs of a round are out at
-        once. `terms` are those of what is enqueued, see `rota.options.JobTerms`. Durations are timedeltas or texts such
-        as "10m". Without a word the time limit is that of the settings, 15 minutes; `timeout=None` is without.
+        once. `tags` are words that rules of alerts and status pages know it by. `terms` are those of what is enqueued,
+        see `rota.options.JobTerms`. Durations are timedeltas or texts such as "10m". Without a word the time limit is
+        that of the settings, 15 minutes; `timeout=None` is without.
 
         Raises:
             BadSchedule: the schedule is not understood, or never comes.
@@ -307,6 +312,7 @@ class Registry:
                 fresh_within=_duration(fresh_within, "fresh_within", job=called),
                 max_memory=_memory(max_memory, job=called),
                 max_cpu=_duration(max_cpu, "max_cpu", job=called),
+                tags=_tags(tags, job=called),
                 description=shape.description,
                 place=shape.place,
             )
@@ -379,6 +385,17 @@ def _names(depends_on: Sequence[str | JobFunction[Any, Any, Any]], *, job: str) 
     if isinstance(depends_on, str | JobFunction):
         raise ConfigurationError(f"job {job!r}: depends_on takes a list, also of one: depends_on=[...]")
     return tuple(dict.fromkeys(one if isinstance(one, str) else one.name for one in depends_on))
+
+
+def _tags(tags: Sequence[str], *, job: str) -> tuple[str, ...]:
+    if isinstance(tags, str):
+        raise ConfigurationError(f"job {job!r}: tags takes a list, also of one: tags=[{tags!r}]")
+    for tag in tags:
+        if not TAG.fullmatch(tag):
+            raise ConfigurationError(
+                f"job {job!r}: tag {tag!r} is no word: letters, digits, and . _ - between them, at most 64 characters"
+            )
+    return tuple(dict.fromkeys(tags))
 
 
 def _places(value: int | None, *, job: str, per_tenant: bool) -> int | None:

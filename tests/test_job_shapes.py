@@ -314,6 +314,28 @@ def test_a_limit_that_is_none_names_job_and_way_out(options, said):  # F16, R64
         Registry().job(executor="process", **options)(shapes.my_job)
 
 
+def test_a_job_has_tags_once_each():
+    job = Registry().job(tags=["customer", "mail.out", "customer"])(shapes.my_job).job
+
+    assert job.tags == ("customer", "mail.out")
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ("customer", r"my_job.*a list.*\['customer'\]"),
+        (["two words"], "my_job.*'two words' is no word"),
+        ([""], "my_job.*'' is no word"),
+        (["a,b"], "my_job.*'a,b' is no word"),
+        (["x" * 65], "my_job.*at most 64"),
+        (["-x"], "my_job.*'-x' is no word"),
+    ],
+)
+def test_a_tag_is_a_word(tags, said):  # R64
+    with pytest.raises(ConfigurationError, match=said):
+        Registry().job(tags=tags)(shapes.my_job)
+
+
 # --- time limits and arguments ---
 
 

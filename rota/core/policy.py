@@ -191,6 +191,8 @@ class Job(Struct, frozen=True, kw_only=True):
     """Bytes that a child process of this job may allocate; `None` is without limit. For the process executor."""
     max_cpu: timedelta | None = None
     """Processor time that a child process of this job may use. For the process executor."""
+    tags: tuple[str, ...] = ()
+    """What it is one of: rules of alerts and the public status page name jobs by their tags."""
     description: str = ""
     """The first line of the function's docstring (R16)."""
     place: str = ""

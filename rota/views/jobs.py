@@ -38,6 +38,7 @@ class JobRow(Struct, frozen=True, kw_only=True):
     schedule: str
     """In words; empty without one (R16)."""
     queue: str
+    tags: list[str]
     per_tenant: bool
     recent: list[str]
     """States of its last rounds, or runs where it has no rounds, oldest first."""
@@ -111,6 +112,7 @@ def _row(app: Rota, job: Job, schedules: Sequence[Planned], progress: Sequence[P
         reason=reason,
         schedule="; ".join(schedule.text for schedule in schedules),
         queue=job.queue,
+        tags=list(job.tags),
         per_tenant=job.per_tenant,
         recent=last.states,
         last_at=last.at,
