@@ -286,9 +286,8 @@ class Registry:
         `executor` is "thread", "process" or "asyncio"; without a word an `async def` runs on the event loop and
         anything else in a thread. `max_memory` ("512MB") and `max_cpu` limit the child process of a process job. A run
         of a slot waits for the jobs in `depends_on`, and up to `jitter`; `max_parallel` runs of a round are out at
-        once. `tags` are words that rules of alerts and status pages know it by. `terms` are those of what is enqueued,
-        see `rota.options.JobTerms`. Durations are timedeltas or texts such as "10m". Without a word the time limit is
-        that of the settings, 15 minutes; `timeout=None` is without.
+        once. `tags` are words that rules know it by, `terms` those of what is enqueued, see `JobTerms`. Durations are
+        timedeltas or texts: "10m". Without a word the time limit is the settings' 15 minutes; `None` is without.
 
         Raises:
             BadSchedule: the schedule is not understood, or never comes.
@@ -312,11 +311,10 @@ class Registry:
                 fresh_within=_duration(fresh_within, "fresh_within", job=called),
                 max_memory=_memory(max_memory, job=called),
                 max_cpu=_duration(max_cpu, "max_cpu", job=called),
-                tags=_tags(tags, job=called),
                 description=shape.description,
                 place=shape.place,
             )
-            job = _gated(job, depends_on=depends_on, jitter=jitter, max_parallel=max_parallel)
+            job = _gated(job, depends_on=depends_on, jitter=jitter, max_parallel=max_parallel, tags=tags)
             said = {"timeout": timeout != "default", "retry": retry is not None}
             return self._register(job, shape, schedule=schedule, tz=tz, terms=terms, said=said)
 
@@ -371,13 +369,15 @@ def _gated(
     depends_on: Sequence[str | JobFunction[Any, Any, Any]],
     jitter: timedelta | str | None,
     max_parallel: int | None,
+    tags: Sequence[str],
 ) -> Job:
-    """Return the job with what may hold its runs back though they are due."""
+    """Return the job with what may hold its runs back though they are due, and its tags."""
     return replace(
         job,
         depends_on=_names(depends_on, job=job.name),
         jitter=_duration(jitter, "jitter", job=job.name),
         max_parallel=_places(max_parallel, job=job.name, per_tenant=job.per_tenant),
+        tags=_tags(tags, job=job.name),
     )
 
 
