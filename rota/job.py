@@ -297,9 +297,8 @@ class Registry:
 
         def register(target: Callable[..., Any]) -> JobFunction[Any, Any, Any]:
             shape = shape_of(target)
-            called = _name(name, shape)
             job = Job(
-                name=called,
+                name=(called := _name(name, shape)),
                 queue=queue,
                 executor=shape.executor(executor, name=called),
                 per_tenant=per_tenant,
