@@ -21,14 +21,8 @@ RotaError
 ├── NotDecodable (ValueError)           a text that is not JSON, or not of the type asked for
 ├── ResultNotStorable (TypeError)       a job returned what has no JSON form, or too much of it
 ├── NotFound (LookupError)              exit 3
-<<<<<<< HEAD
 │   ├── JobNotFound, QueueNotFound, RunNotFound, RoundNotFound, ScheduleNotFound, TenantNotFound, NothingToImport,
-│   ├── CampaignNotFound, FlowNotFound
-│   ├── RunOrRoundNotFound, NothingNamed
-=======
-│   ├── JobNotFound, RunNotFound, RoundNotFound, ScheduleNotFound, TenantNotFound, NothingToImport, CampaignNotFound
-│   ├── RunOrRoundNotFound, NothingNamed, ErrorNotFound
->>>>>>> a3cf5e1 (Find what failed by what it is, and run it again on a snapshot)
+│   ├── CampaignNotFound, FlowNotFound, RunOrRoundNotFound, NothingNamed, ErrorNotFound
 ├── Refused                             exit 5
 │   ├── SchemaMismatch                  the schema is older than the code, or too new for it
 │   ├── SlotPassed                      a one-time schedule for a time that is over
@@ -42,6 +36,7 @@ RotaError
 ├── TransactionFailed                   a database refused a run in the application's own transaction
 ├── TenantUnavailable                   a tenant's database cannot be opened
 ├── TenantListFailed                    the source failed, or listed nobody
+├── DeliveryFailed                      an alert was not accepted at the other end of a channel
 ├── CarriedUnreadable (ValueError)       what a run carries is broken, or of another version
 ├── NoJobContext (LookupError)          there is no request and no run that a job context could come from
 ├── ContextMismatch                     a job context of one tenant, and work for another one
@@ -387,6 +382,17 @@ class TenantUnavailable(RotaError):
 
 class TenantListFailed(RotaError):
     """The tenant source failed, or listed nobody without being allowed to (R20)."""
+
+
+class DeliveryFailed(RotaError):
+    """A channel could not deliver an alert; no secret and nothing of the answer's body is in the message."""
+
+    def __init__(self, reason: str, *, permanent: bool = False, retry_after: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.permanent = permanent
+        """Another try will fail alike: a person has to mend something first."""
+        self.retry_after = retry_after
+        """How long the other end asked to be left alone; None where it said nothing."""
 
 
 class CarriedUnreadable(RotaError, ValueError):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from rota.core.alert import Alert, IncidentKind, Stage
 from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.lifecycle import Ending, settle
 from rota.core.model import (
@@ -236,3 +237,29 @@ def open_counts(store: Store) -> Mapping[str, Mapping[State, int]]:
 def add_rounds(store: Store, *rounds: Round) -> list[str]:
     """Record rounds without runs, and return the ids of those that are new."""
     return store.add_rounds(rounds, [], now=NOON)
+
+
+def an_alert(**fields: Any) -> Alert:
+    """Return the news that a job fails for twelve tenants."""
+    return Alert(
+        **{
+            "id": new_id(),
+            "incident": new_id(),
+            "stage": Stage.OPENED,
+            "kind": IncidentKind.FAILED,
+            "job": "email_sync",
+            "title": "email_sync is failing for 12 tenants",
+            "error": "imaplib.IMAP4.error: AUTHENTICATIONFAILED",
+            "place": "app/mail.py, line 40, in sync",
+            "tenants": ("acme", "globex", "initech"),
+            "number_of_tenants": 12,
+            "slot": NOON - MINUTE,
+            "run_id": new_id(),
+            "number": 14,
+            "first_at": NOON - HOUR,
+            "last_at": NOON,
+            "at": NOON,
+            "advice": "rota failures --job email_sync",
+        }
+        | fields
+    )

@@ -1,0 +1,55 @@
+"""Where alerts go: one file for each kind of channel, all made here from plain options."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from msgspec import Struct
+
+from rota.clock import Clock
+from rota.errors import ConfigurationError, close_names
+from rota.notifiers.options import read
+from rota.ports import Notifier
+
+KINDS = ("log",)
+
+Make = Callable[[Any, Clock], Notifier]
+
+
+def make(
+    kind: str,
+    options: Mapping[str, object],
+    *,
+    clock: Clock,
+    where: str = "",
+    directory: Path = Path(),
+    env: Mapping[str, str] = MappingProxyType({}),
+) -> Notifier:
+    """Return a channel, everything about it checked and nothing opened.
+
+    `where` names the place of the options in messages. A secret may be written as itself, as `env:NAME`, or as
+    `<option>_file`, a path from `directory`.
+
+    Raises:
+        ConfigurationError: no such kind, an option that it does not have, lacks or cannot use; no secret is shown.
+        MissingExtra: the library of an optional channel is not installed.
+    """
+    where = where or f"the channel {kind!r}"
+    if kind not in KINDS:
+        close = close_names(kind, KINDS)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(KINDS)}"
+        raise ConfigurationError(f"{where}: there is no channel of kind {kind!r}; {hint}")
+    structure, channel = parts_of(kind)
+    return channel(read(structure, options, where=where, directory=directory, env=env), clock)
+
+
+def parts_of(kind: str) -> tuple[type[Struct], Make]:
+    """Return the options of a kind of channel, and what makes one of them; loads nothing of the other kinds."""
+    match kind:
+        case "log":
+            from rota.notifiers.log import LogChannel, LogOptions
+
+            return LogOptions, LogChannel
+        case _:
+            raise LookupError(kind)
