@@ -1,7 +1,10 @@
 """Every command, setting and event stands in the reference, and the reference says what the code says."""
 
+import re
+
 import pytest
 
+from rota import errors
 from rota.settings.reading import KINDS
 from scripts.reference import PAGES, commands, event_classes, pages
 
@@ -31,3 +34,10 @@ def test_every_event_is_documented_and_says_when_it_happens():
     page = read("events.md")
 
     assert [kind.__name__ for kind in event_classes() if f"## {kind.__name__}\n" not in page or not kind.__doc__] == []
+
+
+def test_every_error_stands_in_the_tree_on_top_of_its_file():
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.RotaError)]
+    words = re.findall(r"\w+", errors.__doc__ or "")
+
+    assert [kind.__name__ for kind in kinds if words.count(kind.__name__) != 1] == []

@@ -55,6 +55,12 @@ def test_nothing_is_left_for_later_in_a_comment():
     assert not places(PROMISES)
 
 
+def test_no_merge_was_left_half_done():
+    marks = re.compile(r"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
+
+    assert not [name for name, text in texts() if marks.search(text)]
+
+
 def headings(path):
     lines = path.read_text(encoding="utf-8").splitlines()
     return {
