@@ -91,6 +91,7 @@ BROAD_CATCHES = {
     "rota/engine/bus.py": "around a subscriber: logged",
     "rota/executors/asyncio_.py": "around a coroutine job, and around what its tasks raise to end the loop: logged",
     "rota/executors/call.py": "around a job, which may raise anything, also while its error is described",
+    "rota/redaction.py": "around the search for secrets: the text is withheld, and says so",
 }
 
 # Each is a field that has this name; a timedelta has none of these files' attention.

@@ -1,0 +1,98 @@
+"""The secrets that this process knows, and text without them: what every sink calls last (R65, T53)."""
+
+import re
+import threading
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from rota.core.masking import Mask
+from rota.core.redaction import LEAST, Redactor
+
+WITHHELD: Final = "(not shown: what looks for secrets in it failed)"
+
+MOST: Final = 4096
+"""Secrets of runs and tenants that are known at a time; of more, the older half is forgotten."""
+
+_SIMPLE: Final = re.compile(r"[a-z]*|[0-9.:T -]{0,25}Z?|true|false", re.IGNORECASE)
+
+
+class Secrets:
+    """What must not be shown. One for the process: whoever was handed another one would leak what this one knows.
+
+    Safe from any thread; who reads never waits.
+    """
+
+    def __init__(self, *, most: int = MOST) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        """Guards the next two."""
+        self._kept: dict[str, None] = {}
+        self._passing: dict[str, None] = {}
+        self._redactor = Redactor()
+
+    @property
+    def redactor(self) -> Redactor:
+        """What knows them now."""
+        return self._redactor
+
+    def keep(self, *secrets: str | None) -> None:
+        """Know these from now on: passwords and keys of settings."""
+        for secret in secrets:
+            if secret and secret not in self._kept:
+                with self._lock:
+                    self._kept[secret] = None
+                    self._redactor.add(secret)
+
+    def keep_url(self, url: str) -> None:
+        """Know the passwords in a URL from now on."""
+        self.keep(*secrets_of_url(url))
+
+    def pass_by(self, *secrets: str | None) -> None:
+        """Know these for a while: those of a run, of a tenant. There may be any number of them."""
+        for secret in secrets:
+            if secret and secret not in self._passing and len(secret) >= LEAST:
+                with self._lock:
+                    self._passing[secret] = None
+                    self._redactor.add(secret)
+                    if len(self._passing) > self._most:
+                        self._forget()
+
+    def _forget(self) -> None:
+        self._passing = dict.fromkeys(list(self._passing)[-self._most // 2 :])
+        self._redactor = Redactor([*self._kept, *self._passing])
+
+
+SECRETS: Final = Secrets()
+"""Those of this process."""
+
+
+def redacted(text: str) -> str:
+    """Return `text` without the secrets that are known and without what has the shape of one, each replaced by `***`.
+
+    The last step before text leaves: after it was put together, before it is cut. Takes time in proportion to its
+    length. Should it fail, it returns WITHHELD: nothing is shown rather than a secret. Does nothing to text that went
+    through it before.
+    """
+    try:
+        return SECRETS.redactor.text(text)
+    # A bug here must neither leak nor end the worker whose log this is.
+    except Exception:  # noqa: BLE001
+        return WITHHELD
+
+
+def secrets_of_url(url: str) -> list[str]:
+    """Return the passwords in a URL, as they stand there and as they are; none if it is no URL."""
+    userinfo = re.match(r"[\w+.-]+://[^\s/?#:@]*:(?P<password>.*)@", url)
+    found = [userinfo["password"]] if userinfo else []
+    try:
+        found += [value for name, value in parse_qsl(urlsplit(url).query) if Mask().hides(name)]
+    except ValueError:
+        # No URL after all, an IPv6 address that is not closed.
+        return found
+    return [*found, *(unquote(one) for one in found if unquote(one) != one)]
+
+
+def is_guessable(text: str) -> bool:
+    """Return whether a text, though its name says that it is secret, is a word, a number or a date: to hide it
+    wherever it stands would blank half a log (`key="customer"`)."""
+    return len(text) < LEAST or _SIMPLE.fullmatch(text) is not None

@@ -1,0 +1,69 @@
+"""The secrets that a process knows (R65)."""
+
+import pytest
+
+from rota import redaction
+from rota.core.redaction import Redactor
+from rota.redaction import WITHHELD, Secrets, is_guessable, redacted, secrets_of_url
+
+
+def test_what_was_kept_is_hidden():
+    secrets = Secrets()
+    secrets.keep("hunter2-and-more", None, "")
+
+    assert secrets.redactor.text("it is hunter2-and-more") == "it is ***"
+
+
+def test_of_secrets_that_pass_by_the_newest_are_known():
+    secrets = Secrets(most=10)
+    secrets.keep("hunter2-and-more")
+    for number in range(100):
+        secrets.pass_by(f"passing-{number:03}")
+
+    assert secrets.redactor.text("passing-099 passing-095") == "*** ***"
+    assert secrets.redactor.text("passing-003") == "passing-003"
+    assert secrets.redactor.text("hunter2-and-more") == "***"
+
+
+def test_text_is_not_shown_when_the_search_for_secrets_fails(monkeypatch):  # T53: rather nothing than a secret
+    def broken(_self: Redactor, _text: str) -> str:
+        raise RecursionError
+
+    monkeypatch.setattr(Redactor, "text", broken)
+
+    assert redacted("hunter2-and-more") == WITHHELD
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("postgresql://u:hunter2@h/db", ["hunter2"]),
+        ("postgresql://u:hun%40ter2@h/db", ["hun%40ter2", "hun@ter2"]),
+        ("mysql://u:hun@ter2@h/db", ["hun@ter2"]),
+        ("mysql://u:hun/ter2@h/db", ["hun/ter2"]),
+        ("postgresql://h/db?user=u&password=hunter2", ["hunter2"]),
+        ("postgresql://u@h/db", []),
+        ("sqlite:///rota.db", []),
+        ("http://[::1", []),
+        ("rota.db", []),
+    ],
+)
+def test_the_passwords_of_a_url(url, found):  # T52
+    assert secrets_of_url(url) == found
+
+
+@pytest.mark.parametrize("text", ["customer", "2026-11-29", "2026-11-29T10:00:00Z", "12345678", "true", "", "a1b2"])
+def test_words_and_numbers_are_no_secrets_by_their_name_alone(text):
+    assert is_guessable(text)
+
+
+@pytest.mark.parametrize("text", ["hunter2", "correct-horse", "tok_live_17", "Zx8!aaaa"])
+def test_what_nobody_guesses_is_one(text):
+    assert not is_guessable(text)
+
+
+def test_there_is_one_set_of_secrets_for_a_process(monkeypatch):
+    monkeypatch.setattr(redaction, "SECRETS", Secrets())
+    redaction.SECRETS.keep_url("postgresql://u:hunter2-and-more@h/db")
+
+    assert redacted("authentication failed: hunter2-and-more") == "authentication failed: ***"
