@@ -37,6 +37,8 @@ RotaError
 ├── TenantUnavailable                   a tenant's database cannot be opened
 ├── TenantListFailed                    the source failed, or listed nobody
 ├── DeliveryFailed                      an alert was not accepted at the other end of a channel
+├── NotReached                          a web address did not answer as it must, in time and within bounds
+│   └── AddressRefused (ValueError)     it may not be reached at all, with the rule that says so
 ├── CarriedUnreadable (ValueError)       what a run carries is broken, or of another version
 ├── NoJobContext (LookupError)          there is no request and no run that a job context could come from
 ├── ContextMismatch                     a job context of one tenant, and work for another one
@@ -393,6 +395,14 @@ class DeliveryFailed(RotaError):
         """Another try will fail alike: a person has to mend something first."""
         self.retry_after = retry_after
         """How long the other end asked to be left alone; None where it said nothing."""
+
+
+class NotReached(RotaError):
+    """A web address did not answer as it must, in time and within bounds. The message never has its path or query."""
+
+
+class AddressRefused(NotReached, ValueError):
+    """A web address may not be reached at all: by its form, its port, or where its name leads (T45)."""
 
 
 class CarriedUnreadable(RotaError, ValueError):
