@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from rota.core.limits import Limit
 from rota.core.model import Origin, RoundState, Run, RunKind, ScheduleState, State, Trigger
+from rota.core.rollup import Grain, Subject
 
 
 class ClaimRequest(Struct, frozen=True, kw_only=True):
@@ -137,6 +138,33 @@ class AuditQuery(Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     before_id: str | None = None
     limit: int = 50
+
+
+class RollupQuery(Struct, frozen=True, kw_only=True):
+    """Which sums, and what is added up over; every field that is set narrows the answer."""
+
+    grain: Grain
+    subject: Subject | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """Of periods that start in [since, until)."""
+    jobs: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    by: frozenset[str] = frozenset({"start_at", "job", "tenant", "queue", "outcome"})
+    """The fields of the key that are kept apart; over the others it is added up, and they are "". Without `start_at`
+    the sums are said to start at `since`, or at the beginning."""
+
+
+class MeasureQuery(Struct, frozen=True, kw_only=True):
+    """Which of the jobs' own numbers; every field that is set narrows the answer."""
+
+    grain: Grain
+    since: datetime | None = None
+    until: datetime | None = None
+    """Of periods that start in [since, until)."""
+    jobs: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
 
 
 class Counts(Struct, frozen=True, kw_only=True):

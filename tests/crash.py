@@ -21,7 +21,8 @@ READS = frozenset(
     {
         "audit", "batch_counts", "changed_rows", "check", "control", "controls", "counts", "due", "expired", "facts",
         "finished_rounds", "gates", "held", "log", "lost_rows", "now", "old_snapshots", "progress", "round_counts",
-        "rounds", "run", "runs", "schedule", "schedules", "slot_states", "wait", "workers",
+        "rollups.measures", "rollups.rollups", "rounds", "run", "runs",
+        "schedule", "schedules", "slot_states", "wait", "workers",
     }
 )  # fmt: skip
 """Verbs that write nothing: who dies at one leaves what the write before it has left."""

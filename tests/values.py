@@ -24,6 +24,17 @@ from rota.core.model import (
     Trigger,
     WorkerRecord,
 )
+from rota.core.rollup import (
+    BUCKETS,
+    Grain,
+    Measure,
+    MeasureKey,
+    Rollup,
+    RollupKey,
+    Sheet,
+    Subject,
+    bucket_of,
+)
 from rota.ports import Store
 from rota.queries import ClaimRequest, Settled
 
@@ -263,3 +274,30 @@ def an_alert(**fields: Any) -> Alert:
         }
         | fields
     )
+
+
+def a_rollup(*, grain: Grain = Grain.MINUTE, start_at: datetime = NOON, **fields: Any) -> Rollup:
+    """Return the sum of one run that succeeded within the minute of noon, after two seconds."""
+    names = {
+        "subject": Subject.RUN, "grain": grain, "start_at": start_at, "job": "report", "tenant": "acme",
+        "queue": "default", "outcome": "succeeded",
+    }  # fmt: skip
+    key = RollupKey(**{name: fields.pop(name, default) for name, default in names.items()})
+    took = fields.pop("took", 2 * SECOND)
+    buckets = [0] * BUCKETS
+    buckets[bucket_of(took.total_seconds())] = fields.get("number", 1)
+    return Rollup(
+        **{"key": key, "number": 1, "duration_sum": took, "duration_most": took, "buckets": tuple(buckets)} | fields
+    )
+
+
+def a_measure(*, start_at: datetime = NOON, total: float = 500.0, **fields: Any) -> Measure:
+    """Return that a job told its rows once within the minute of noon."""
+    names = {"grain": Grain.MINUTE, "start_at": start_at, "job": "report", "tenant": "acme", "name": "rows"}
+    key = MeasureKey(**{name: fields.pop(name, default) for name, default in names.items()})
+    return Measure(**{"key": key, "number": 1, "total": total, "least": total, "most": total} | fields)
+
+
+def a_sheet(*rollups: Rollup, number: int = 1, source: str = "", measures: tuple[Measure, ...] = ()) -> Sheet:
+    """Return what a process adds to the sums; without a source it is one of its own."""
+    return Sheet(source=source or new_id(), number=number, rollups=rollups, measures=measures)

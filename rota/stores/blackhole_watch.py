@@ -1,5 +1,11 @@
 """What a black hole keeps for watchdog, alerts and metrics: nothing. Nothing runs there, so nothing goes wrong."""
 
+from collections.abc import Mapping
+from datetime import datetime
+
+from rota.core.rollup import Grain, Measure, Rollup, Sheet
+from rota.queries import MeasureQuery, RollupQuery
+
 # They read none of their arguments; the names are the contract.
 
 
@@ -13,3 +19,15 @@ class NoAlerts:
 
 class NoRollups:
     """Counts nothing."""
+
+    def add(self, sheet: Sheet, *, now: datetime) -> bool:
+        return True
+
+    def rollups(self, query: RollupQuery) -> list[Rollup]:
+        return []
+
+    def measures(self, query: MeasureQuery) -> list[Measure]:
+        return []
+
+    def prune(self, before: Mapping[Grain, datetime], *, sources_before: datetime, limit: int) -> int:
+        return 0

@@ -16,7 +16,7 @@ from rota.stores.sql.watch_tables import add_alerts, add_freshness, add_rollups
 TABLES = (
     "runs", "attempts", "logs", "rounds", "schedules", "cron_jobs", "progress", "workers", "controls", "audit", "meta",
     "uniques", "expirations", "errors", "error_tenants", "rates", "flips", "pings", "signals", "incidents",
-    "incident_tenants", "deliveries", "rollups",
+    "incident_tenants", "deliveries", "rollups", "measures", "rollup_sources",
 )  # fmt: skip
 
 NOTHING = text("('')")

@@ -1,7 +1,8 @@
 """The tables of what tells people before they ask; see `tables`."""
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, Table
+from sqlalchemy import BigInteger, Column, Double, Integer, MetaData, Table
 
+from rota.core.rollup import BUCKETS
 from rota.stores.sql.making import KEY, ident, index, label, long_text, name, word
 
 
@@ -112,12 +113,13 @@ def _add_deliveries(metadata: MetaData, prefix: str) -> None:
 
 
 def add_rollups(metadata: MetaData, prefix: str) -> None:
-    """Add sums of what ran."""
+    """Add sums of what ran, the jobs' own numbers, and what has been added by whom."""
     rollups = Table(
         f"{prefix}rollups",
         metadata,
         # Made of all that tells one row from another: together they are longer than a key may be.
         Column("id", ident(), primary_key=True),
+        Column("subject", word(), nullable=False),
         Column("grain", word(), nullable=False),
         Column("start_at", BigInteger, nullable=False),
         Column("job", name(), nullable=False),
@@ -130,8 +132,33 @@ def add_rollups(metadata: MetaData, prefix: str) -> None:
         Column("duration_most", BigInteger, nullable=False),
         Column("wait_sum", BigInteger, nullable=False),
         Column("wait_most", BigInteger, nullable=False),
-        Column("buckets", long_text(), nullable=False),
+        # A column each, so that a statement can add to them.
+        *(Column(f"bucket_{i}", BigInteger, nullable=False) for i in range(BUCKETS)),
         **metadata.info,
     )
     index(rollups, "start", ["grain", "start_at"])
     index(rollups, "job", ["grain", "job", "start_at"])
+    measures = Table(
+        f"{prefix}measures",
+        metadata,
+        Column("id", ident(), primary_key=True),
+        Column("grain", word(), nullable=False),
+        Column("start_at", BigInteger, nullable=False),
+        Column("job", name(), nullable=False),
+        Column("tenant", name(), nullable=False),
+        Column("name", name(), nullable=False),
+        Column("number", BigInteger, nullable=False),
+        Column("total", Double, nullable=False),
+        Column("least", Double, nullable=False),
+        Column("most", Double, nullable=False),
+        **metadata.info,
+    )
+    index(measures, "start", ["grain", "start_at"])
+    Table(
+        f"{prefix}rollup_sources",
+        metadata,
+        Column("source", ident(), primary_key=True),
+        Column("number", BigInteger, nullable=False),
+        Column("seen_at", BigInteger, nullable=False),
+        **metadata.info,
+    )

@@ -3,7 +3,7 @@
 Code for schema 4 goes on beside it: every new column may be empty, and nothing that it names is gone.
 """
 
-from sqlalchemy import BigInteger, Column, Integer
+from sqlalchemy import BigInteger, Column, Double, Integer
 
 from rota.stores.sql.migrations.making import (
     KEY,
@@ -134,6 +134,7 @@ def _rollups() -> None:
         "rollups",
         # Made of all that tells one row from another: together they are longer than a key may be.
         Column("id", ident(), primary_key=True),
+        Column("subject", word(), nullable=False),
         Column("grain", word(), nullable=False),
         Column("start_at", BigInteger, nullable=False),
         Column("job", name(), nullable=False),
@@ -145,7 +146,27 @@ def _rollups() -> None:
         Column("duration_most", BigInteger, nullable=False),
         Column("wait_sum", BigInteger, nullable=False),
         Column("wait_most", BigInteger, nullable=False),
-        Column("buckets", long_text(), nullable=False),
+        *(Column(f"bucket_{i}", BigInteger, nullable=False) for i in range(24)),
     )
     index("rollups", "start", ["grain", "start_at"])
     index("rollups", "job", ["grain", "job", "start_at"])
+    table(
+        "measures",
+        Column("id", ident(), primary_key=True),
+        Column("grain", word(), nullable=False),
+        Column("start_at", BigInteger, nullable=False),
+        Column("job", name(), nullable=False),
+        Column("tenant", name(), nullable=False),
+        Column("name", name(), nullable=False),
+        Column("number", BigInteger, nullable=False),
+        Column("total", Double, nullable=False),
+        Column("least", Double, nullable=False),
+        Column("most", Double, nullable=False),
+    )
+    index("measures", "start", ["grain", "start_at"])
+    table(
+        "rollup_sources",
+        Column("source", ident(), primary_key=True),
+        Column("number", BigInteger, nullable=False),
+        Column("seen_at", BigInteger, nullable=False),
+    )
