@@ -161,10 +161,10 @@ def _written(text: str) -> set[str]:
             escaped = json.dumps(escaped, ensure_ascii=ascii_only)[1:-1]
             found |= {escaped, escaped.replace("/", "\\/"), _ESCAPE.sub(lambda match: match[0].upper(), escaped)}
     # All but letters and digits; as URLs keep them in a path, in a query, in a password; all.
-    for kept in ("-._~", "-._~/", "-._~ /", "-._~ !$&'()*+,;=", ""):
+    for kept in ("-._~", "-._~/", "-._~ !$&'()*+,;=", ""):
         percent = "".join(chr(byte) if _is_kept(chr(byte), kept) else f"%{byte:02X}" for byte in data)
-        percent = percent.replace(" ", "+") if "/" in kept else percent
-        found |= {percent, _PERCENT.sub(lambda match: match[0].lower(), percent)}
+        for one in (percent, percent.replace("%20", "+")):
+            found |= {one, _PERCENT.sub(lambda match: match[0].lower(), one)}
     return found
 
 
