@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
+from rota.context import current_run
 from rota.core.codec import ARGUMENTS_LIMIT
 from rota.core.host import host_of
 from rota.core.model import Run, Tenant, Trigger
@@ -119,6 +120,7 @@ class StoreEnqueuer:
         tenant = self._tenant(job, now)
         due_at, expires_at = options.due_at(now), options.expires_at(now)
         retry = options.retry or policy.retry
+        parent = current_run.get()
         return [
             Run(
                 id=self._clock.new_id(),
@@ -128,6 +130,7 @@ class StoreEnqueuer:
                 user_id=options.user_id,
                 args=_fitting(text, carried, job=policy.name),
                 carried=carried,
+                parent=None if parent is None else parent.id,
                 priority=policy.priority if options.priority is None else options.priority,
                 due_at=due_at,
                 expires_at=expires_at,

@@ -12,10 +12,9 @@ from rota.core.model import OPEN, Run, State
 from rota.errors import FlowNotFound, RunFailed, WaitTimedOut
 from rota.footing import Footing
 from rota.handle import RunHandle, pauses
+from rota.paging import PAGE, every_run
 from rota.queries import RunQuery
 from rota.reopening import reopen
-
-PAGE = 1000
 
 
 class FlowProgress(Struct, frozen=True, kw_only=True):
@@ -64,7 +63,7 @@ class FlowHandle:
             FlowNotFound: there are none: retention has pruned it, or it never was.
         """
         found = self._members()
-        followers = list(self._pages(follow_batch(self.id)))
+        followers = list(self._runs_of(follow_batch(self.id)))
         if not found and not followers:
             raise FlowNotFound(self.id)
         return in_order(found) + sorted(followers, key=lambda run: run.id)
@@ -150,8 +149,8 @@ class FlowHandle:
     def cancel(self, *, reason: str = "cancelled by its enqueuer") -> int:
         """Cancel what is not over, and ask to stop what is running; return how many runs that were."""
         # What follows a batch first: it must not be opened by the end of the members.
-        followers = [run.id for run in self._pages(follow_batch(self.id))]
-        members = [run.id for run in self._pages(flow_batch(self.id), *sorted(OPEN))]
+        followers = [run.id for run in self._runs_of(follow_batch(self.id))]
+        members = [run.id for run in self._runs_of(flow_batch(self.id), *sorted(OPEN))]
         ids = followers + members
         store, now = self._footing.store(), self._footing.clock.now()
         return sum(
@@ -164,14 +163,7 @@ class FlowHandle:
         return len(reopen(self._footing.store(), ended, now=self._footing.clock.now(), reason=reason))
 
     def _members(self) -> list[Run]:
-        return list(self._pages(flow_batch(self.id)))
+        return list(self._runs_of(flow_batch(self.id)))
 
-    def _pages(self, batch: str, *states: State) -> Iterator[Run]:
-        before: str | None = None
-        while True:
-            query = RunQuery(batch=batch, states=states, before_id=before, limit=PAGE)
-            page = self._footing.store().runs(query)
-            yield from page
-            if len(page) < PAGE:
-                return
-            before = page[-1].id
+    def _runs_of(self, batch: str, *states: State) -> Iterator[Run]:
+        return every_run(self._footing.store(), RunQuery(batch=batch, states=states))

@@ -11,6 +11,7 @@ from rota.core.flow import in_order
 from rota.core.gates import flow_batch, flow_of
 from rota.core.model import Run, State
 from rota.errors import ConfigurationError, RunFailed, RunNotFound, WaitTimedOut
+from rota.paging import every_run
 from rota.ports import Store
 from rota.queries import RunQuery
 from rota.reopening import MOST_STEPS, reopen
@@ -76,13 +77,23 @@ class RunHandle:
 
     @property
     def children(self) -> list["RunHandle"]:
-        """The runs of its flow that come right after it, in their order: they take what it returns."""
-        flow = flow_of(self.refresh())
+        """The runs that come of it: the step of its flow right after it, then what its code enqueued, oldest first."""
+        after = self._steps_after(self.refresh())
+        enqueued = list(every_run(self._store(), RunQuery(parent=self.id)))[::-1]
+        return [RunHandle(run.id, self._store, self._clock) for run in [*after, *enqueued]]
+
+    @property
+    def parent(self) -> "RunHandle | None":
+        """The run whose code enqueued it; None of one that was enqueued from elsewhere. It may be pruned by now."""
+        parent = self.refresh().parent
+        return None if parent is None else RunHandle(parent, self._store, self._clock)
+
+    def _steps_after(self, run: Run) -> list[Run]:
+        flow = flow_of(run)
         if flow is None:
             return []
         others = self._store().runs(RunQuery(batch=flow_batch(flow), limit=MOST_STEPS))
-        after = [run for run in in_order(others) if run.part is not None and run.part.after == self.id]
-        return [RunHandle(run.id, self._store, self._clock) for run in after]
+        return [other for other in in_order(others) if other.part is not None and other.part.after == run.id]
 
     # --- its end ---
 

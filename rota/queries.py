@@ -65,6 +65,7 @@ class RunQuery(Struct, frozen=True, kw_only=True):
     schedule: str | None = None
     round_id: str | None = None
     batch: str | None = None
+    parent: str | None = None
     owner: str | None = None
     slot_since: datetime | None = None
     slot_until: datetime | None = None

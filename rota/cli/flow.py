@@ -8,6 +8,7 @@ from rota.core.model import State
 from rota.core.part import Role
 from rota.core.safe import masked, safe_text
 from rota.views.flows import FlowDetail, PartRow
+from rota.views.runs import RunRow
 
 LISTED = 50
 """Runs that stand in lines of their own; of more, those that succeeded are left out."""
@@ -21,14 +22,18 @@ def flow_lines(detail: FlowDetail) -> list[str]:
     parts = detail.parts
     if len(parts) > LISTED:
         parts = [part for part in parts if part.run.state is not State.SUCCEEDED]
-    lines += [safe_text(masked(_part_line(part))) for part in parts[:LISTED]]
+    lines += [run_line(_what(part), part.run) for part in parts[:LISTED]]
     left = Counter(part.run.state for part in parts[LISTED:])
     return [*lines, *(f"and {number} more {state}: rota runs --flow {detail.id}" for state, number in left.items())]
 
 
-def _part_line(part: PartRow) -> str:
-    run = part.run
-    what = f"{part.role} {part.number}" if part.role in (Role.STEP, Role.MEMBER) else str(part.role)
+def run_line(what: str, run: RunRow) -> str:
+    """Return a run in a line below the one it belongs to, as `what`."""
     tenant = f" {run.tenant}" if run.tenant else ""
     why = run.error or run.reason
-    return f"  {what:<12}{run.state:<11}{run.job}{tenant}  {run.id}" + (f"  {why}" if why else "")
+    line = f"  {what:<12}{run.state:<11}{run.job}{tenant}  {run.id}" + (f"  {why}" if why else "")
+    return safe_text(masked(line))
+
+
+def _what(part: PartRow) -> str:
+    return f"{part.role} {part.number}" if part.role in (Role.STEP, Role.MEMBER) else str(part.role)

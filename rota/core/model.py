@@ -234,6 +234,8 @@ class Run(Struct, frozen=True, kw_only=True, gc=False):
     """How it is retried, where its enqueuer said; `None` is as its job says."""
     carried: str | None = None
     """What was carried along from where it was enqueued, as JSON (R37)."""
+    parent: str | None = None
+    """The run whose code enqueued it."""
     limit_key: str | None = None
     """A key of its enqueuer's own that limits may name (R35)."""
     host: str | None = None

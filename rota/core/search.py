@@ -29,6 +29,7 @@ WORDS: Mapping[str, str] = {
     "trigger": ", ".join(Trigger),
     "schedule": "name",
     "round": "id",
+    "parent": "id of the run that enqueued it",
     "error": "part of the error that ended it, or the beginning of its fingerprint",
     "args.NAME": "value of an argument; args.user.id looks into it, args.0 is the first by position",
     "attempt": "number, or with a comparison: >1",
@@ -39,7 +40,6 @@ WORDS: Mapping[str, str] = {
 }
 """Each word and what stands after its colon."""
 
-PLAIN = frozenset({"run", "job", "tenant", "queue", "worker", "schedule", "round", "error"})
 LEAST_PRINT = 6
 """Digits of a fingerprint that stand for it."""
 
@@ -264,6 +264,7 @@ _FIELDS: Mapping[str, Callable[[Run], str | None]] = {
     "trigger": lambda run: run.trigger,
     "schedule": lambda run: run.schedule,
     "round": lambda run: run.round_id,
+    "parent": lambda run: run.parent,
 }
 
 

@@ -20,6 +20,7 @@ def is_run_meant(run: Run, query: RunQuery) -> bool:
         and query.schedule in (None, run.schedule)
         and query.round_id in (None, run.round_id)
         and query.batch in (None, run.batch)
+        and query.parent in (None, run.parent)
         and query.owner in (None, run.owner)
         and within(run.slot, query.slot_since, query.slot_until)
         and within(run.created_at, query.since, query.until)

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from rota.app import Rota
 from rota.core.flow import named
@@ -11,11 +10,15 @@ from rota.core.gates import flow_of
 from rota.core.masking import Mask
 from rota.core.model import ErrorReport, Round, Run, RunHistory, State
 from rota.errors import RunOrRoundNotFound
+from rota.paging import every_run
 from rota.queries import RoundQuery, RunQuery
 from rota.views.jobs import seconds_between
 
 PAGE = 2000
 """Runs read at a time: a round over 2,000 tenants is one question."""
+
+CHILDREN = 50
+"""Runs that one enqueued, as they are shown with it."""
 
 SHORTEST = 6
 """Digits of an id that may stand for all of it."""
@@ -41,6 +44,8 @@ class RunRow(Struct, frozen=True, kw_only=True):
     """The first line of the error of its last attempt."""
     reason: str | None
     round_id: str | None
+    parent: str | None
+    """The run whose code enqueued it."""
 
 
 class AttemptRow(Struct, frozen=True, kw_only=True):
@@ -78,6 +83,9 @@ class RunDetail(Struct, frozen=True, kw_only=True):
     part: str | None
     """What it is there: `step 2 of 4 (charge)`."""
     attempts: list[AttemptRow]
+    children: list[RunRow]
+    """What its code enqueued, newest first: at most 50."""
+    has_more_children: bool
 
 
 def run_row(run: Run) -> RunRow:
@@ -99,6 +107,7 @@ def run_row(run: Run) -> RunRow:
         error=run.error.first_line if run.error else None,
         reason=run.reason,
         round_id=run.round_id,
+        parent=run.parent,
     )
 
 
@@ -112,6 +121,7 @@ def mask_of(app: Rota, *, job: str | None = None) -> Mask:
 def run_detail(app: Rota, history: RunHistory) -> RunDetail:
     """Return a run with everything that is known of it and may be shown."""
     run = history.run
+    children = app.store.runs(RunQuery(parent=run.id, limit=CHILDREN + 1))
     mask = mask_of(app, job=run.job)
     return RunDetail(
         run=run_row(run),
@@ -139,6 +149,8 @@ def run_detail(app: Rota, history: RunHistory) -> RunDetail:
             )
             for attempt in history.attempts
         ],
+        children=[run_row(child) for child in children[:CHILDREN]],
+        has_more_children=len(children) > CHILDREN,
     )
 
 
@@ -166,15 +178,4 @@ def find(app: Rota, text: str) -> RunHistory | Round:
 
 def all_runs(app: Rota, query: RunQuery) -> list[Run]:
     """Return every run of the query, page after page; its limit is ignored."""
-    found: list[Run] = []
-    query = _page(query, before=query.before_id)
-    while page := app.store.runs(query):
-        found.extend(page)
-        if len(page) < PAGE:
-            break
-        query = _page(query, before=page[-1].id)
-    return found
-
-
-def _page(query: RunQuery, *, before: str | None) -> RunQuery:
-    return replace(query, before_id=before, limit=PAGE)
+    return list(every_run(app.store, query, size=PAGE))

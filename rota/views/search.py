@@ -17,7 +17,7 @@ from rota.views.runs import PAGE, mask_of
 MOST = 100_000
 """Runs that one search looks at, the newest, unless it says since when."""
 
-SERVED = frozenset({"job", "tenant", "state", "queue", "trigger", "since", "until"})
+SERVED = frozenset({"job", "tenant", "state", "queue", "trigger", "parent", "since", "until"})
 """Words that a store takes whole, also turned round where there are few values."""
 TURNED = frozenset({"state", "trigger"})
 
@@ -115,6 +115,10 @@ def _narrowed(query: RunQuery, term: Term) -> RunQuery | None:
         case "trigger":
             triggers = _chosen(term, tuple(Trigger), query.triggers)
             return None if triggers is None else replace(query, triggers=triggers)
+        case "parent":
+            # The query has room for one.
+            is_one = len(term.texts) == 1 and term.texts[0] != "" and query.parent in (None, term.texts[0])
+            return replace(query, parent=term.texts[0]) if is_one else None
         case _:
             field = {"job": "jobs", "tenant": "tenants", "queue": "queues"}[term.word]
             before: tuple[str, ...] = getattr(query, field)

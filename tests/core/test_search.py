@@ -54,6 +54,8 @@ def failing(message="no order 7", **fields):
         ("worker:w1", {"owner": "w1"}, True),
         ("trigger:backfill", {"trigger": Trigger.BACKFILL}, True),
         ("schedule:nightly round:r1", {"schedule": "nightly", "round_id": "r1"}, True),
+        ("parent:r7", {"parent": "r7"}, True),
+        ("parent:r7", {"parent": None}, False),
         ("run:0197", {"id": "0197ab"}, True),
         ("run:0197", {"id": "0198ab"}, False),
         ("error:order", failing(), True),

@@ -187,6 +187,15 @@ def test_failed_runs_are_looked_for_among_themselves_newest_first(filled: SqlSto
         assert not any(word in found for word in SORTS), found
 
 
+def test_what_a_run_enqueued_is_read_newest_first(filled: SqlStore) -> None:
+    template, parameters = history.listing(RunQuery(parent="p7"))
+
+    found = plan(filled, template, *parameters)
+
+    assert "rota_runs_parent" in found, found
+    assert not any(word in found for word in SORTS), found
+
+
 def test_the_turn_of_a_queue_costs_a_probe_per_priority(filled: SqlStore) -> None:
     if filled._database.dialect.jumps:
         found = plan(filled, turns.QUEUE_TURN, "default", "default", "default")

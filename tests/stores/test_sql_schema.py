@@ -188,7 +188,10 @@ def older(empty: SqlStore, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], S
     return opened_with
 
 
-NEW = ("done", "total", "held_by", "batch", "weight", "retry", "carried", "limit_key", "host", "limited_by", "part")
+NEW = (
+    "done", "total", "held_by", "batch", "weight", "retry", "carried", "limit_key", "host", "limited_by", "part",
+    "parent",
+)  # fmt: skip
 OLD_RUN = tuple(column for column in rows.ACCEPTED if column not in NEW)
 OLD_SCHEDULE = schedule_rows.SCHEDULE[:18]
 """The columns that code for schema 2 names, and no others."""
@@ -206,7 +209,7 @@ def insert_as_before(store: SqlStore, run: Run, schedule: Schedule) -> None:
     store._database.write(work)
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_an_older_schema_is_brought_up_to_date_with_what_is_in_it(
     older: Callable[[int], SqlStore], url: str, number: int
 ) -> None:  # R71

@@ -4,7 +4,7 @@ import click
 
 from rota.cli.command import RotaCommand
 from rota.cli.exits import Exit
-from rota.cli.flow import flow_lines
+from rota.cli.flow import flow_lines, run_line
 from rota.cli.round import facts, round_lines, say_retry
 from rota.cli.session import Session, pass_session
 from rota.core.duration import rough_duration
@@ -56,13 +56,15 @@ def _run_lines(session: Session, detail: RunDetail) -> list[str]:
             "key": detail.key,
             "round": run.round_id,
             "flow": detail.flow and f"{detail.flow}, {detail.part}",
+            "parent": run.parent,
             "arguments": detail.args,
             "result": detail.result,
         }
     )
     for number, attempt in enumerate(detail.attempts, start=1):
         lines.extend(_attempt_lines(session, attempt, number=number))
-    return lines
+    lines += [run_line("enqueued", child) for child in detail.children]
+    return [*lines, f"and more: rota runs --where parent:{run.id}"] if detail.has_more_children else lines
 
 
 def _progress(detail: RunDetail) -> str:

@@ -63,6 +63,8 @@ def _candidates(server: Server, query: RunQuery, *, is_open: bool) -> Iterator[l
         return newest_first(server, f"round-runs:{query.round_id}", query.before_id)
     if query.batch is not None:
         return newest_first(server, f"batch-runs:{query.batch}", query.before_id)
+    if query.parent is not None:
+        return newest_first(server, f"children:{query.parent}", query.before_id)
     few = _few(server, query, is_open=is_open)
     if few is None:
         return newest_first(server, "ids", query.before_id)

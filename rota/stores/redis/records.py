@@ -49,6 +49,7 @@ class RunRecord(Struct, kw_only=True, omit_defaults=True):
     overlap: str = Overlap.QUEUE_ALL.value
     retry: str | None = None
     carried: str | None = None
+    parent: str | None = None
     limit_key: str | None = None
     host: str | None = None
     limited_by: str | None = None

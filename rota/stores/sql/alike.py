@@ -14,7 +14,7 @@ from rota.stores.sql.rows import RUN, Row, run_of
 
 OWN = (
     "id", "tenant", "user_id", "args", "turn", "due_at", "created_at", "dedupe_key", "concurrency_key", "limit_key",
-    "host", "attempt", "token",
+    "host", "parent", "attempt", "token",
 )  # fmt: skip
 """The columns in which the runs of one batch are expected to differ."""
 
@@ -49,9 +49,10 @@ def claimed_runs(rows: Iterable[Row], taken: Taken | None) -> list[Run]:
                     lease_until=taken.lease_until,
                     claimed_at=taken.now,
                 )
-        run_id, tenant, user_id, args, turn, due_at, created_at, dedupe, concurrency, limit, host, attempt, token = (
-            _own(row)
-        )
+        (
+            run_id, tenant, user_id, args, turn, due_at, created_at, dedupe, concurrency, limit, host, parent, attempt,
+            token,
+        ) = _own(row)  # fmt: skip
         if taken is not None:
             attempt, token = attempt + 1, max(token + 1, claimed_at)
         runs.append(
@@ -68,6 +69,7 @@ def claimed_runs(rows: Iterable[Row], taken: Taken | None) -> list[Run]:
                 concurrency_key=concurrency,
                 limit_key=limit,
                 host=host,
+                parent=parent,
                 attempt=attempt,
                 token=token,
             )

@@ -90,6 +90,7 @@ def listing(query: RunQuery) -> tuple[str, list[Any]]:
     narrowing.equal("schedule", query.schedule)
     narrowing.equal("round_id", query.round_id)
     narrowing.equal("batch", query.batch)
+    narrowing.equal("parent", query.parent)
     narrowing.equal("owner", query.owner)
     narrowing.within("slot", query.slot_since, query.slot_until)
     narrowing.within("created_at", query.since, query.until)

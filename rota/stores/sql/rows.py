@@ -35,6 +35,7 @@ ACCEPTED = (
     "expires_at", "created_at", "triggered_by", "actor", "schedule", "slot", "since", "round_id", "dedupe_key",
     "concurrency_key", "overlap", "max_attempts", "attempt", "lost_count", "token", "cancel_requested", "held_by",
     "batch", "weight", "retry", "carried", "limit_key", "host", "limited_by", "part",
+    "parent",
 )  # fmt: skip
 CLAIMED = (
     "owner", "lease_until", "claimed_at", "started_at", "ended_at", "outcome", "error", "result", "done", "total",
@@ -125,13 +126,13 @@ def error_text(error: ErrorReport | None) -> str | None:
         )
 
 
-def run_of(row: Row, last_success: datetime | None = None) -> Run:
+def run_of(row: Row) -> Run:
     """Return the run of a row with the columns RUN."""
     (
         run_id, job, queue, kind, tenant, user_id, args, state, reason, priority, turn, due_at, expires_at, created_at,
         trigger, actor, schedule, slot, since, round_id, dedupe_key, concurrency_key, overlap, max_attempts, attempt,
         lost_count, token, cancel_requested, held_by, batch, weight, retry, carried, limit_key, host, limited_by, part,
-        owner, lease_until, claimed_at, started_at, ended_at, outcome, error, result, done, total,
+        parent, owner, lease_until, claimed_at, started_at, ended_at, outcome, error, result, done, total,
     ) = row  # fmt: skip
     due = EPOCH + timedelta(microseconds=due_at)
     return Run(
@@ -163,6 +164,7 @@ def run_of(row: Row, last_success: datetime | None = None) -> Run:
         weight=weight,
         retry=None if retry is None else _retry_decoder.decode(retry),
         carried=carried,
+        parent=parent,
         limit_key=limit_key,
         host=host,
         limited_by=limited_by,
@@ -183,7 +185,6 @@ def run_of(row: Row, last_success: datetime | None = None) -> Run:
         result=result,
         done=done,
         total=total,
-        last_success=last_success,
     )
 
 
@@ -228,6 +229,7 @@ def accepted(run: Run, state: str, turn: float) -> tuple[Any, ...]:
         run.host,
         run.limited_by,
         None if run.part is None else to_json(run.part),
+        run.parent,
     )
 
 

@@ -115,6 +115,7 @@ def _runs(metadata: MetaData, prefix: str) -> None:
         Column("host", label()),
         Column("limited_by", label(LIMIT)),
         Column("part", long_text()),
+        Column("parent", ident()),
         # Heartbeats and progress change no indexed column; with room on the page they touch no index at all (HOT).
         postgresql_with={"fillfactor": 50},
         **metadata.info,
@@ -144,6 +145,7 @@ def _index_runs(table: Table) -> None:
     index(table, "held", ["held_by", "due_at", "id"], where="state = 'held'")
     index(table, "limited", ["limited_by", "queue", "priority", "turn", "id"], where="state = 'limited'")
     index(table, "batch", ["batch", "state", "held_by"], where="batch IS NOT NULL")
+    index(table, "parent", ["parent", "id"], where="parent IS NOT NULL")
 
 
 def _history(metadata: MetaData, prefix: str) -> None:

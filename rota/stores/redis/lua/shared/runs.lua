@@ -210,6 +210,9 @@ local function create(run)
     if run.round_id then
         zadd(key('round-runs', run.round_id), 0, run.id)
     end
+    if run.parent then
+        zadd(key('children', run.parent), 0, run.id)
+    end
     if run.dedupe_key then
         hset(key('dedupe'), run.dedupe_key, run.id)
     end
@@ -231,6 +234,9 @@ local function delete(run)
     zrem(IDS, 0, run.id)
     if run.round_id then
         zrem(key('round-runs', run.round_id), 0, run.id)
+    end
+    if run.parent then
+        zrem(key('children', run.parent), 0, run.id)
     end
     if run.dedupe_key then
         hdel(key('dedupe'), run.dedupe_key)

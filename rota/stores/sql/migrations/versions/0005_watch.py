@@ -1,4 +1,5 @@
-"""What tells people before they ask: by when schedules must have succeeded, what went wrong, whom to tell, sums.
+"""What tells people before they ask: by when schedules must have succeeded, what went wrong, whom to tell, sums; and
+which run a run was enqueued by.
 
 Code for schema 4 goes on beside it: every new column may be empty, and nothing that it names is gone.
 """
@@ -23,10 +24,16 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
+    _runs()
     _freshness()
     _alerts()
     _rollups()
     set_schema(5)
+
+
+def _runs() -> None:
+    add("runs", Column("parent", ident()))
+    index("runs", "parent", ["parent", "id"], where="parent IS NOT NULL")
 
 
 def _freshness() -> None:
