@@ -48,6 +48,7 @@ RotaError
 ├── WaitTimedOut (TimeoutError)         a run did not end within the time given
 ├── MeasurementFailed                   a benchmark that came to no figure
 ├── NeverAtRest                         work that is done by hand feeds itself without end
+├── PageNotWritten                      a status page could not be replaced: the old one is there still
 ├── BrokenFrame (ValueError)            a child process said what nobody says
 ├── RetryLater                          raised by a job: try again, after this pause
 └── Stopped                             raised inside a job by ctx.check() when it should stop
@@ -468,6 +469,14 @@ class NeverAtRest(RotaError):
             "once? Give it a delay, and let the time pass"
         )
         self.left = tuple(left)
+
+
+class PageNotWritten(RotaError):
+    """A status page could not be replaced. What was there before is there still."""
+
+    def __init__(self, path: str, error: OSError) -> None:
+        super().__init__(f"{path} could not be written: {error.strerror or error}; what was there before stays")
+        self.path = path
 
 
 class BrokenFrame(RotaError, ValueError):
