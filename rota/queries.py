@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from rota.core.delivery import DeliveryState
+from rota.core.incident import IncidentState
 from rota.core.limits import Limit
 from rota.core.model import Origin, RoundState, Run, RunKind, ScheduleState, State, Trigger
 from rota.core.rollup import Grain, Subject
@@ -126,6 +128,32 @@ class ErrorQuery(Struct, frozen=True, kw_only=True):
     """Last met in [since, until)."""
     before: ErrorKey | None = None
     """The key of the last record of the page before."""
+    limit: int = 50
+
+
+class IncidentQuery(Struct, frozen=True, kw_only=True):
+    """Which incidents; every field that is set narrows the answer."""
+
+    ids: tuple[str, ...] = ()
+    states: tuple[IncidentState, ...] = ()
+    jobs: tuple[str, ...] = ()
+    held: bool = False
+    """Only those that have a key: what fails in the same way belongs to them."""
+    look_before: datetime | None = None
+    """Only those that are to be looked at by then."""
+    before_id: str | None = None
+    """The key of the page before: only incidents with a smaller id."""
+    limit: int = 50
+
+
+class DeliveryQuery(Struct, frozen=True, kw_only=True):
+    """Which deliveries; every field that is set narrows the answer."""
+
+    channel: str | None = None
+    incident: str | None = None
+    states: tuple[DeliveryState, ...] = ()
+    created_before: datetime | None = None
+    before_id: str | None = None
     limit: int = 50
 
 

@@ -19,6 +19,7 @@ MAX_POINTS = 10_000
 
 READS = frozenset(
     {
+        "alerts.deliveries", "alerts.incidents", "alerts.members", "alerts.signals",
         "audit", "batch_counts", "changed_rows", "check", "control", "controls", "counts", "due", "expired", "facts",
         "finished_rounds", "gates", "held", "log", "lost_rows", "now", "old_snapshots", "progress", "round_counts",
         "rollups.measures", "rollups.rollups", "rounds", "run", "runs",

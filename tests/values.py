@@ -7,6 +7,8 @@ from typing import Any
 
 from rota.core.alert import Alert, IncidentKind, Stage
 from rota.core.controls import AuditEntry, Control, ControlKind
+from rota.core.delivery import Delivery
+from rota.core.incident import Incident, Member
 from rota.core.lifecycle import Ending, settle
 from rota.core.model import (
     ErrorReport,
@@ -301,3 +303,32 @@ def a_measure(*, start_at: datetime = NOON, total: float = 500.0, **fields: Any)
 def a_sheet(*rollups: Rollup, number: int = 1, source: str = "", measures: tuple[Measure, ...] = ()) -> Sheet:
     """Return what a process adds to the sums; without a source it is one of its own."""
     return Sheet(source=source or new_id(), number=number, rollups=rollups, measures=measures)
+
+
+def an_incident(**fields: Any) -> Incident:
+    """Return an incident that was opened at noon and is looked at then."""
+    key = fields.get("key", f"failed:{fields.get('fingerprint', 'f00d')}:{fields.get('job', 'report')}")
+    return Incident(
+        **{
+            "id": new_id(),
+            "key": key,
+            "kind": IncidentKind.FAILED,
+            "job": "report",
+            "fingerprint": "f00d",
+            "opened_at": NOON,
+            "last_at": NOON,
+            "look_at": NOON,
+        }
+        | fields
+    )
+
+
+def a_member(name: str = "acme", **fields: Any) -> Member:
+    """Return a tenant that failed at noon."""
+    return Member(**{"name": name, "first_at": NOON, "last_at": NOON} | fields)
+
+
+def a_delivery(**fields: Any) -> Delivery:
+    """Return a delivery to `ops` that is due at noon."""
+    named = {"id": new_id(), "incident": "i1", "channel": "ops", "due_at": NOON, "created_at": NOON} | fields
+    return Delivery(**{"alert": an_alert(incident=named["incident"])} | named)

@@ -1,10 +1,14 @@
 """What a black hole keeps for watchdog, alerts and metrics: nothing. Nothing runs there, so nothing goes wrong."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
+from rota.core.controls import AuditEntry
+from rota.core.delivery import Delivery
+from rota.core.incident import Incident, Member
 from rota.core.rollup import Grain, Measure, Rollup, Sheet
-from rota.queries import MeasureQuery, RollupQuery
+from rota.core.signal import Signal
+from rota.queries import DeliveryQuery, IncidentQuery, MeasureQuery, RollupQuery
 
 # They read none of their arguments; the names are the contract.
 
@@ -15,6 +19,39 @@ class NoFreshness:
 
 class NoAlerts:
     """Knows of no incident and tells nobody."""
+
+    def signals(self, *, limit: int = 500) -> list[Signal]:
+        return []
+
+    def incidents(self, query: IncidentQuery) -> list[Incident]:
+        return []
+
+    def members(self, incident: str) -> list[Member]:
+        return []
+
+    def write(
+        self,
+        incident: Incident,
+        *,
+        expected_version: int | None,
+        members: Sequence[Member] = (),
+        taken: Sequence[str] = (),
+        deliveries: Sequence[Delivery] = (),
+        audit: AuditEntry | None = None,
+    ) -> bool:
+        return True
+
+    def deliveries(self, query: DeliveryQuery) -> list[Delivery]:
+        return []
+
+    def claim_deliveries(self, channel: str, *, lease: timedelta, now: datetime, limit: int = 1) -> list[Delivery]:
+        return []
+
+    def settle_delivery(self, delivery: Delivery) -> bool:
+        return False
+
+    def prune(self, *, before: datetime, limit: int = 500) -> int:
+        return 0
 
 
 class NoRollups:

@@ -51,7 +51,7 @@ from rota.queries import (
     ScheduleQuery,
     Settled,
 )
-from rota.stores.memory_alerts import MemoryAlerts
+from rota.stores.memory_alerts import MemoryAlerts, Signals
 from rota.stores.memory_claim import claim, expired, held_by
 from rota.stores.memory_control import Audit, Controls
 from rota.stores.memory_errors import Errors
@@ -96,14 +96,15 @@ class MemoryStore:
         self._logs = Logs()
         self._progress = ProgressBook()
         self._errors = Errors()
-        self._ledger = Ledger(self._runs, self._line, self._rounds, self._progress, self._errors)
+        self._signals = Signals()
+        self._ledger = Ledger(self._runs, self._line, self._rounds, self._progress, self._errors, self._signals)
         self._schedules = Schedules()
         self._controls = Controls()
         self._audit = Audit()
         self._workers: dict[str, WorkerRecord] = {}
         self._is_idle_said = False
         self.freshness: MemoryFreshness = MemoryFreshness(self._lock, self._progress)
-        self.alerts: MemoryAlerts = MemoryAlerts(self._lock)
+        self.alerts: MemoryAlerts = MemoryAlerts(self._lock, self._signals, self._audit.add)
         self.rollups: MemoryRollups = MemoryRollups(self._lock)
 
     @contextmanager
@@ -410,6 +411,7 @@ class MemoryStore:
             self._logs.delete(run.id for run in old)
             self._uniques.prune(succeeded_before)
             self._errors.prune(failed_before, limit=limit)
+            self._signals.forget(failed_before)
             if audit_before is not None:
                 self._audit.prune(audit_before, limit=limit)
             return Pruned(runs=len(old), chunks=self._logs.prune(logs_before, limit=limit))

@@ -5,6 +5,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from rota.core.model import Outcome, Run, Settlement, State
+from rota.stores.memory_alerts import Signals
 from rota.stores.memory_errors import Errors
 from rota.stores.memory_line import Line
 from rota.stores.memory_progress import ProgressBook
@@ -15,12 +16,15 @@ from rota.stores.memory_run import Runs, attempt_of, without_attempt
 class Ledger:
     """Applies settlements: run, attempt, progress, round, and who goes on. Not locked: the store is."""
 
-    def __init__(self, runs: Runs, line: Line, rounds: Rounds, progress: ProgressBook, errors: Errors) -> None:
+    def __init__(
+        self, runs: Runs, line: Line, rounds: Rounds, progress: ProgressBook, errors: Errors, signals: Signals
+    ) -> None:
         self._runs = runs
         self._line = line
         self._rounds = rounds
         self._progress = progress
         self._errors = errors
+        self._signals = signals
 
     def apply(self, settlement: Settlement, *, now: datetime) -> bool:
         """Apply one settlement, and say whether it is applied now."""
@@ -54,6 +58,7 @@ class Ledger:
         if settlement.expanded is not None:
             self._rounds.expand(run.round_id, settlement.expanded)
         self._errors.count([settlement])
+        self._signals.add([settlement])
         return True
 
     def _was_applied(self, run: Run, settlement: Settlement) -> bool:

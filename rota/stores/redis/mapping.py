@@ -27,6 +27,7 @@ from rota.core.model import (
 )
 from rota.core.part import Part
 from rota.core.policy import Overlap, Retry
+from rota.core.signal import signals_of
 from rota.core.tally import LONGEST_MESSAGE, tallies
 from rota.stores.redis.records import (
     AttemptRecord,
@@ -245,7 +246,15 @@ def settlement_record(settlement: Settlement) -> SettlementRecord:
         is_expanded=settlement.expanded is not None,
         expanded=settlement.expanded,
         met=_met(settlement),
+        signal=_signal(settlement),
     )
+
+
+def _signal(settlement: Settlement) -> tuple[str, str] | None:
+    if settlement.state is not State.FAILED:
+        return None
+    [signal] = signals_of([settlement])
+    return signal.id, to_json(signal)
 
 
 def end_of(settlement: Settlement) -> bytes:

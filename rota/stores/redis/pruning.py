@@ -4,6 +4,8 @@ from datetime import datetime
 
 import msgspec
 
+from rota.clock import to_micros
+from rota.core.signal import claimed_before
 from rota.queries import Pruned
 from rota.stores.redis.mapping import micros, micros_if
 from rota.stores.redis.server import Server
@@ -30,6 +32,7 @@ def prune(
             "slots_before": micros(slots_before),
             "logs_before": micros(logs_before),
             "audit_before": micros_if(audit_before),
+            "signals_below": claimed_before(to_micros(failed_before)),
             "limit": limit,
         },
     )

@@ -114,6 +114,8 @@ class SettlementRecord(Struct, kw_only=True, omit_defaults=True):
     expanded: int | None = None
     met: dict[str, str] | None = None
     """The error that its attempt is counted under."""
+    signal: tuple[str, str] | None = None
+    """What it leaves where it ends its run as failed: an id, and JSON."""
 
 
 class MetRecord(Struct, kw_only=True, omit_defaults=True):

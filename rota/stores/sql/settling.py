@@ -6,7 +6,7 @@ from typing import Any
 
 from rota.clock import to_micros
 from rota.core.model import Outcome, Settlement
-from rota.stores.sql import errors, progress, queue
+from rota.stores.sql import alerts, errors, progress, queue
 from rota.stores.sql.database import Link, json_of
 from rota.stores.sql.queue import WITHOUT_ATTEMPT
 from rota.stores.sql.rows import ATTEMPT, clean, error_text, since_epoch
@@ -90,6 +90,7 @@ def _settle(link: Link, settlements: Sequence[Settlement], *, now: datetime) -> 
     freed = {one.run.concurrency_key for one in ended if one.run.concurrency_key is not None}
     if freed:
         queue.unblock(link, freed, now=now)
+    alerts.add(link, ended)
     # Last: every transaction that meets the same error waits here for the one before.
     errors.count(link, [one for one in settlements if one.error is not None and _key(one) in applied])
     refused = [one for one in settlements if _key(one) not in applied]

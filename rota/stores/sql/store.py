@@ -43,6 +43,7 @@ from rota.queries import (
     Settled,
 )
 from rota.stores.sql import (
+    alerts,
     borrowing,
     controls,
     cron_jobs,
@@ -379,6 +380,7 @@ class SqlStore:
         forgotten = self._write(lambda link: logs.drop_old(link, logs_before, limit=limit))
         self._write(lambda link: limits.forget(link, logs_before))
         self._write(lambda link: errors.prune(link, failed_before, limit=limit))
+        self._write(lambda link: alerts.forget(link, failed_before))
         if audit_before is not None:
             self._write(lambda link: prune(link, audit_before, limit=limit))
         return Pruned(runs=dropped, chunks=forgotten)

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Double, Integer, MetaData, Table
 
 from rota.core.rollup import BUCKETS
-from rota.stores.sql.making import KEY, ident, index, label, long_text, name, word
+from rota.stores.sql.making import KEY, ident, index, long_text, name, word
 
 
 def add_freshness(metadata: MetaData, prefix: str) -> None:
@@ -41,13 +41,8 @@ def add_alerts(metadata: MetaData, prefix: str) -> None:
     Table(
         f"{prefix}signals",
         metadata,
+        # Begins with when its run was claimed, so that what is too old is one range.
         Column("id", ident(), primary_key=True),
-        Column("kind", word(), nullable=False),
-        Column("job", label(), nullable=False),
-        Column("tenant", label()),
-        Column("fingerprint", ident(), nullable=False),
-        Column("run_id", ident()),
-        Column("at", BigInteger, nullable=False),
         Column("body", long_text(), nullable=False),
         **metadata.info,
     )
@@ -55,16 +50,12 @@ def add_alerts(metadata: MetaData, prefix: str) -> None:
         f"{prefix}incidents",
         metadata,
         Column("id", ident(), primary_key=True),
-        # Empty once it is closed: at most one that is open has the same.
+        # Empty once it has been closed for long: at most one incident has the same.
         Column("open_key", name(KEY)),
         Column("state", word(), nullable=False),
-        Column("kind", word(), nullable=False),
         Column("job", name(), nullable=False),
-        Column("fingerprint", ident(), nullable=False),
         Column("body", long_text(), nullable=False),
         Column("version", BigInteger, nullable=False),
-        Column("opened_at", BigInteger, nullable=False),
-        Column("last_at", BigInteger, nullable=False),
         Column("closed_at", BigInteger),
         Column("look_at", BigInteger),
         **metadata.info,
@@ -77,12 +68,9 @@ def add_alerts(metadata: MetaData, prefix: str) -> None:
         f"{prefix}incident_tenants",
         metadata,
         Column("incident_id", ident(), primary_key=True),
+        # Or a schedule, or a loop, where an incident is about those.
         Column("tenant", name(), primary_key=True),
-        Column("number", Integer, nullable=False),
-        Column("first_at", BigInteger, nullable=False),
-        Column("last_at", BigInteger, nullable=False),
-        Column("last_run_id", ident()),
-        Column("recovered_at", BigInteger),
+        Column("body", long_text(), nullable=False),
         **metadata.info,
     )
     _add_deliveries(metadata, prefix)
@@ -95,21 +83,20 @@ def _add_deliveries(metadata: MetaData, prefix: str) -> None:
         Column("id", ident(), primary_key=True),
         Column("incident_id", ident(), nullable=False),
         Column("channel", name(), nullable=False),
-        Column("stage", word(), nullable=False),
-        Column("body", long_text(), nullable=False),
+        Column("alert", long_text(), nullable=False),
         Column("state", word(), nullable=False),
         Column("due_at", BigInteger, nullable=False),
         Column("attempt", Integer, nullable=False),
         Column("token", BigInteger, nullable=False),
-        Column("lease_until", BigInteger),
-        Column("error", long_text()),
+        Column("error", long_text(), nullable=False),
         Column("created_at", BigInteger, nullable=False),
         Column("ended_at", BigInteger),
         **metadata.info,
     )
-    index(deliveries, "due", ["state", "due_at", "id"])
+    index(deliveries, "waiting", ["state", "channel", "id"])
     index(deliveries, "channel", ["channel", "id"])
     index(deliveries, "incident", ["incident_id", "id"])
+    index(deliveries, "old", ["ended_at"])
 
 
 def add_rollups(metadata: MetaData, prefix: str) -> None:

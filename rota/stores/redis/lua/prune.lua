@@ -62,6 +62,13 @@ end
 
 forget_errors(request.failed_before, request.limit)
 
+-- Signals that nobody has taken for so long: their ids begin with an instant.
+for _, id in ipairs(call('HKEYS', key('signals'))) do
+    if id < request.signals_below then
+        call('HDEL', key('signals'), id)
+    end
+end
+
 -- Names that were given before and that nobody has any more.
 for _, name in ipairs(call('ZRANGEBYSCORE', key('unique-times'), '-inf',
     string.format('(%.17g', request.succeeded_before))) do

@@ -80,12 +80,12 @@ end
 -- Apply one settlement, and say whether it is applied now.
 local function settle(one, text, end_text, now)
     -- Twice in one call, or touched by another settlement: as it is now, not as it was read.
-    local is_simple = text and runs[one.id] == nil and FINAL[one.state] and not one.met and not one.is_expanded
+    local is_simple = text and runs[one.id] == nil and FINAL[one.state] and not one.met and not one.signal and not one.is_expanded
     if is_simple and settle_plain(one, text, pairs_of(end_text)) then
         return true
     end
     local settlement = cmsgpack.unpack(end_text)
-    for _, name in ipairs({'id', 'token', 'lease_until', 'met', 'is_expanded', 'expanded'}) do
+    for _, name in ipairs({'id', 'token', 'lease_until', 'met', 'signal', 'is_expanded', 'expanded'}) do
         settlement[name] = one[name]
     end
     local run = get(one.id)
@@ -127,6 +127,9 @@ local function settle(one, text, end_text, now)
     end
     if settlement.met then
         count_error(run, settlement)
+    end
+    if settlement.signal then
+        call('HSET', key('signals'), settlement.signal[1], settlement.signal[2])
     end
     return true
 end

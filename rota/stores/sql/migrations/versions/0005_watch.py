@@ -11,7 +11,6 @@ from rota.stores.sql.migrations.making import (
     add,
     ident,
     index,
-    label,
     long_text,
     name,
     set_schema,
@@ -74,12 +73,6 @@ def _alerts() -> None:
     table(
         "signals",
         Column("id", ident(), primary_key=True),
-        Column("kind", word(), nullable=False),
-        Column("job", label(), nullable=False),
-        Column("tenant", label()),
-        Column("fingerprint", ident(), nullable=False),
-        Column("run_id", ident()),
-        Column("at", BigInteger, nullable=False),
         Column("body", long_text(), nullable=False),
     )
     table(
@@ -87,13 +80,9 @@ def _alerts() -> None:
         Column("id", ident(), primary_key=True),
         Column("open_key", name(KEY)),
         Column("state", word(), nullable=False),
-        Column("kind", word(), nullable=False),
         Column("job", name(), nullable=False),
-        Column("fingerprint", ident(), nullable=False),
         Column("body", long_text(), nullable=False),
         Column("version", BigInteger, nullable=False),
-        Column("opened_at", BigInteger, nullable=False),
-        Column("last_at", BigInteger, nullable=False),
         Column("closed_at", BigInteger),
         Column("look_at", BigInteger),
     )
@@ -105,11 +94,7 @@ def _alerts() -> None:
         "incident_tenants",
         Column("incident_id", ident(), primary_key=True),
         Column("tenant", name(), primary_key=True),
-        Column("number", Integer, nullable=False),
-        Column("first_at", BigInteger, nullable=False),
-        Column("last_at", BigInteger, nullable=False),
-        Column("last_run_id", ident()),
-        Column("recovered_at", BigInteger),
+        Column("body", long_text(), nullable=False),
     )
     _deliveries()
 
@@ -120,20 +105,19 @@ def _deliveries() -> None:
         Column("id", ident(), primary_key=True),
         Column("incident_id", ident(), nullable=False),
         Column("channel", name(), nullable=False),
-        Column("stage", word(), nullable=False),
-        Column("body", long_text(), nullable=False),
+        Column("alert", long_text(), nullable=False),
         Column("state", word(), nullable=False),
         Column("due_at", BigInteger, nullable=False),
         Column("attempt", Integer, nullable=False),
         Column("token", BigInteger, nullable=False),
-        Column("lease_until", BigInteger),
-        Column("error", long_text()),
+        Column("error", long_text(), nullable=False),
         Column("created_at", BigInteger, nullable=False),
         Column("ended_at", BigInteger),
     )
-    index("deliveries", "due", ["state", "due_at", "id"])
+    index("deliveries", "waiting", ["state", "channel", "id"])
     index("deliveries", "channel", ["channel", "id"])
     index("deliveries", "incident", ["incident_id", "id"])
+    index("deliveries", "old", ["ended_at"])
 
 
 def _rollups() -> None:
