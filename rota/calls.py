@@ -45,6 +45,9 @@ class Executor(Protocol):
     def submit(self, calls: Sequence[Call], done: Callable[[Run, Ending], None]) -> None:
         """Execute each call, in this order; report its ending exactly once, from any thread."""
 
+    def waiting(self) -> int:
+        """Return how many calls have not begun."""
+
     def withdraw(self) -> list[Call]:
         """Take back and return the calls that have not begun; they are not reported."""
 

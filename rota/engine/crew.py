@@ -142,7 +142,7 @@ class Crew:
     def _work_loops(self, bus: Bus) -> list[Loop]:
         return [
             self._loop(bus, "worker", self.worker, wake=self.worker.wake),
-            self._loop(bus, "waiter", Waiter(self._store.wait, self.worker.wake)),
+            self._loop(bus, "waiter", Waiter(self._store.wait, self.worker.wake, hungry=self.worker.hungry)),
         ]
 
     def _lease_loops(self, bus: Bus, coroutines: Coroutines | None) -> list[Loop]:

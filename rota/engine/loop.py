@@ -14,6 +14,9 @@ from rota.engine.bus import Bus
 log: logging.Logger = logging.getLogger(__name__)
 
 FIRST_PAUSE = timedelta(milliseconds=200)
+MOST_WAIT = timedelta(milliseconds=250)
+"""For a sign of work; short, since a process that ends waits for this."""
+
 LONGEST_PAUSE = timedelta(seconds=5)
 """After a store comes back, every loop is at work again within this time."""
 
@@ -91,12 +94,14 @@ class Loop:
 class Waiter:
     """Waits at the store for a sign that work may have come, and wakes the worker."""
 
-    def __init__(self, wait: Callable[[timedelta], bool], wake: threading.Event) -> None:
+    def __init__(self, wait: Callable[[timedelta], bool], wake: threading.Event, *, hungry: threading.Event) -> None:
+        """`hungry` is set while the worker has places for what may come: a busy one has its processor time for itself,
+        and looks by itself once places are free."""
         self._wait = wait
         self._wake = wake
+        self._hungry = hungry
 
     def tick(self, now: datetime) -> timedelta:
-        # Short, since a process that ends waits for this.
-        if self._wait(timedelta(milliseconds=250)):
+        if self._hungry.wait(MOST_WAIT.total_seconds()) and self._wait(MOST_WAIT):
             self._wake.set()
         return timedelta(0)

@@ -27,7 +27,7 @@ from rota.engine.circuits import Circuits
 from rota.engine.holdings import Holdings
 from rota.engine.hosts import NOBODY, Hosts
 from rota.engine.openings import Openings
-from rota.engine.pool import Pair, Pool
+from rota.engine.pool import GATHER, Pair, Pool
 from rota.engine.prefetch import MOST
 from rota.engine.standing import Standing
 from rota.engine.verdict import Verdict
@@ -99,6 +99,9 @@ class Worker:
         self._exchanging = False
         self.wake: threading.Event = threading.Event()
         """Set when an attempt ended or work may have come; whoever drives the worker waits on it."""
+        self.hungry: threading.Event = threading.Event()
+        """Set while there are places that the last claim could not fill: then it is of use to know that work came."""
+        self.hungry.set()
 
     @property
     def busy(self) -> bool:
@@ -162,6 +165,8 @@ class Worker:
 
     def _pass(self, now: datetime) -> timedelta:
         asked_at = self._clock.monotonic()
+        if self._gathers(asked_at):
+            return GATHER
         if self._in_doubt:
             self._give_back_unheard_of(now)
             self._in_doubt = False
@@ -181,13 +186,25 @@ class Worker:
                 return timedelta(0)
             self._start(claimed, now, asked_at=claimed_at)
             if request is not None:
+                pool.supplied(at=self._clock.monotonic())
                 # A full answer means there is more.
                 more = more or len(claimed) >= request.limit
                 self._let_rest(pool, is_empty=not claimed, is_busy=more or bool(settlements))
             settlements = []
         self._in_doubt = False
         self._give_back_stuck(now)
+        if more:
+            self.hungry.clear()
+        else:
+            self.hungry.set()
         return timedelta(0) if more or self._ended else self._idle()
+
+    def _gathers(self, at: float) -> bool:
+        """Whether more will have ended soon, and nobody has to wait for what ended so far."""
+        if self._draining or self._in_doubt:
+            return False
+        at_work = [pool for pool in self._holdings.pools if pool.live]
+        return bool(at_work) and all(pool.gathers(at=at) for pool in at_work)
 
     def _idle(self) -> timedelta:
         """Return how long it waits without a wake-up: for one that came while a pool rested it looks by itself."""
@@ -321,7 +338,7 @@ class Worker:
             if ending.reached is not None and self._circuits is not None:
                 ending = self._circuits.hear(run, ending)
             self._ended.append((attempt, ending))
-        if not self.wake.is_set():
+        if not self.wake.is_set() and not pool.gathers(at=self._clock.monotonic()):
             self.wake.set()
 
     def _tell(self, run: Run) -> None:

@@ -78,6 +78,9 @@ class AsyncioExecutor:
         loop = self._running_loop()
         loop.call_soon_threadsafe(self._begin, list(calls), done)
 
+    def waiting(self) -> int:
+        return 0
+
     def withdraw(self) -> list[Call]:
         """Nothing waits here."""
         return []

@@ -15,6 +15,9 @@ class InlineExecutor:
         for call in calls:
             done(call.run, Context().run(_awaited if call.is_coroutine else _executed, call))
 
+    def waiting(self) -> int:
+        return 0
+
     def withdraw(self) -> list[Call]:
         return []
 

@@ -34,6 +34,9 @@ class ThreadExecutor:
             # Only now: a host without room for one more thread costs a place until the next call, not for good.
             self._threads.append(thread)
 
+    def waiting(self) -> int:
+        return self._line.qsize()
+
     def withdraw(self) -> list[Call]:
         taken: list[Call] = []
         while True:

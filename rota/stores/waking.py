@@ -1,5 +1,6 @@
 """Waking a worker as soon as work may have come. A hint: losing one costs a poll, never a run."""
 
+import math
 import os
 import select
 import threading
@@ -11,6 +12,7 @@ from rota.clock import SystemClock
 
 BACK_AFTER = 1.0
 """How many seconds a source that failed is left alone."""
+NEVER = math.inf
 FOLLOW = 0.05
 """How often a thread that waits behind another looks whether it has to take over."""
 
@@ -19,7 +21,8 @@ class Source(Protocol):
     """Where other processes' work shows."""
 
     pause: float
-    """Seconds between two looks, for a source that cannot be waited for."""
+    """In how many seconds to look again, whatever shows by then. May be another after each look; `NEVER` where all
+    that comes shows at the descriptor."""
     errors: tuple[type[Exception], ...]
 
     def open(self) -> int | None:
@@ -109,8 +112,7 @@ class Waking:
                 return
         except self._source.errors:
             self._leave()
-        if self._descriptor is None:
-            left = min(left, self._source.pause if self._is_open else BACK_AFTER)
+        left = min(left, self._source.pause if self._is_open else BACK_AFTER)
         if left:
             self._sleep(left)
 
@@ -128,7 +130,7 @@ class Waking:
         if self._descriptor is not None:
             poll.register(self._descriptor, select.POLLIN)
         # Rounded up, or the last millisecond would be spent in a busy loop.
-        poll.poll(int(seconds * 1000) + 1)
+        poll.poll(math.ceil(seconds * 1000))
         with suppress(BlockingIOError):
             os.read(awake, 4096)
 

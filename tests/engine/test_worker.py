@@ -43,6 +43,9 @@ class Waiting:
     def submit(self, calls: Sequence[Call], done: Callable[[Run, Ending], None]) -> None:
         self._calls += calls
 
+    def waiting(self) -> int:
+        return len(self._calls)
+
     def withdraw(self) -> list[Call]:
         calls, self._calls = self._calls, []
         return calls

@@ -6,12 +6,13 @@ from redis.exceptions import RedisError
 
 from rota.errors import StoreUnavailable
 from rota.stores.redis.server import Line, Server
+from rota.stores.waking import NEVER
 
 
 class Channel:
     """A connection of its own that is subscribed. Its socket has no deadline: it is waited for by `select`."""
 
-    pause = 0.05
+    pause: float = NEVER
     errors: tuple[type[Exception], ...] = (RedisError, OSError, StoreUnavailable)
 
     def __init__(self, server: Server) -> None:

@@ -4,7 +4,7 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -12,13 +12,16 @@ from typing import Any
 from rota.clock import SystemClock, sleep
 from rota.errors import StoreUnavailable
 from rota.stores.sql.database import Database
+from rota.stores.waking import NEVER
 
 IN_MODIFY = 0x2
 IN_NONBLOCK = 0o4000
 IN_CLOEXEC = 0o2000000
 
-COMMIT_STEPS = (0.0, 0.0002, 0.0003, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016)
-"""Seconds between looks after the WAL grew: its commit shows only when it has reached the disk."""
+AT_ONCE = (0.0002, 0.0003, 0.0005)
+SOON = (0.001, 0.001, 0.001, 0.001, 0.002, 0.002, 0.004, 0.008, 0.016)
+"""Seconds between looks after the WAL grew: its commit shows only when it has reached the disk. The first are shorter
+than can be waited for; during the others the next notice is heard as well."""
 
 
 class FileChanges:
@@ -28,11 +31,13 @@ class FileChanges:
     WAL is named to the kernel and not opened: closing it again would drop its locks (C15).
     """
 
-    pause: float = 0.004
+    unwatched: float = 0.004
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.errors: tuple[type[Exception], ...] = (*database.dialect.driver_errors, OSError)
+        self.pause: float = self.unwatched
+        self._to_come: Iterator[float] = iter(())
         self._driver: Any = None
         self._descriptor: int | None = None
         self._version: int | None = None
@@ -48,11 +53,16 @@ class FileChanges:
     def came(self) -> bool:
         if self._descriptor is None:
             return self._has_changed()
-        if not self._drained() and self._version is not None:
-            return self._has_changed()
-        for seconds in COMMIT_STEPS:
-            if seconds:
-                sleep(timedelta(seconds=seconds))
+        is_noticed = self._drained() or self._version is None
+        if is_noticed:
+            self._to_come = iter(SOON)
+        came = self._has_changed() or (is_noticed and self._changes_at_once())
+        self.pause = NEVER if came else next(self._to_come, NEVER)
+        return came
+
+    def _changes_at_once(self) -> bool:
+        for seconds in AT_ONCE:
+            sleep(timedelta(seconds=seconds))
             if self._has_changed():
                 return True
         return False
@@ -106,7 +116,7 @@ class Notices:
     At most one in `apart` seconds: workers that were just woken look again before they sleep.
     """
 
-    pause: float = 0.05
+    pause: float = NEVER
     apart: float = 0.002
 
     def __init__(self, database: Database) -> None:
