@@ -56,21 +56,62 @@ RotaError
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from difflib import get_close_matches
 
+from rota.errors.not_found import (
+    CampaignNotFound,
+    ErrorNotFound,
+    FlowNotFound,
+    JobNotFound,
+    NotFound,
+    NothingNamed,
+    NothingToImport,
+    QueueNotFound,
+    RoundNotFound,
+    RunNotFound,
+    RunOrRoundNotFound,
+    ScheduleNotFound,
+    TenantNotFound,
+)
+from rota.errors.refused import (
+    ImportRefused,
+    NotUnique,
+    Refused,
+    ScheduleInCode,
+    SchemaMismatch,
+    SlotPassed,
+    SlotRanAlready,
+    StoreIsBlackHole,
+    UnsafeStore,
+)
+from rota.errors.root import RotaError, close_names, probably
 
-def close_names(name: str, known: Iterable[str]) -> list[str]:
-    """Return up to three known names that look like `name`, best first."""
-    return get_close_matches(name, sorted(known), n=3, cutoff=0.6)
-
-
-def _meant(close: Iterable[str]) -> str:
-    names = list(close)
-    return f"; did you mean {', '.join(repr(name) for name in names)}?" if names else ""
-
-
-class RotaError(Exception):
-    """Anything Rota raises on purpose."""
+__all__ = [
+    "CampaignNotFound",
+    "ErrorNotFound",
+    "FlowNotFound",
+    "ImportRefused",
+    "JobNotFound",
+    "NotFound",
+    "NotUnique",
+    "NothingNamed",
+    "NothingToImport",
+    "QueueNotFound",
+    "Refused",
+    "RotaError",
+    "RoundNotFound",
+    "RunNotFound",
+    "RunOrRoundNotFound",
+    "ScheduleInCode",
+    "ScheduleNotFound",
+    "SchemaMismatch",
+    "SlotPassed",
+    "SlotRanAlready",
+    "StoreIsBlackHole",
+    "TenantNotFound",
+    "UnsafeStore",
+    "close_names",
+]
+"""What stands in the modules beside this one, and is imported from here."""
 
 
 class ConfigurationError(RotaError, ValueError):
@@ -81,7 +122,7 @@ class UnknownSetting(ConfigurationError):
     """A settings key that nothing reads."""
 
     def __init__(self, key: str, *, where: str, close: Iterable[str] = ()) -> None:
-        super().__init__(f"unknown setting {key!r} in {where}{_meant(close)}")
+        super().__init__(f"unknown setting {key!r} in {where}{probably(close)}")
         self.key = key
         self.where = where
 
@@ -103,7 +144,7 @@ class UnknownDependency(ConfigurationError):
 
     def __init__(self, job: str, *, needs: str, known: Iterable[str]) -> None:
         super().__init__(
-            f"job {job!r} depends on {needs!r}, and no such job is registered{_meant(close_names(needs, known))}"
+            f"job {job!r} depends on {needs!r}, and no such job is registered{probably(close_names(needs, known))}"
         )
         self.job = job
         self.needs = needs
@@ -205,163 +246,6 @@ class NotDecodable(RotaError, ValueError):
 
 class ResultNotStorable(RotaError, TypeError):
     """A job returned a value that cannot be kept: not JSON, or too big."""
-
-
-class NotFound(RotaError, LookupError):
-    """A name or an id that is not there."""
-
-    noun = "thing"
-
-    def __init__(self, name: str, *, known: Iterable[str] = ()) -> None:
-        super().__init__(f"no {self.noun} {name!r}{_meant(close_names(name, known))}")
-        self.name = name
-
-
-class JobNotFound(NotFound):
-    """No job is registered under this name."""
-
-    noun = "job"
-
-
-class QueueNotFound(NotFound):
-    """No job, and no setting, names this queue."""
-
-    noun = "queue"
-
-
-class ScheduleNotFound(NotFound):
-    """No schedule has this name."""
-
-    noun = "schedule"
-
-
-class NothingToImport(NotFound):
-    """A file of another system names no schedule."""
-
-    def __init__(self, system: str, *, looked_for: str) -> None:
-        Exception.__init__(self, f"no schedules of {system} in this file; looked for {looked_for}")
-        self.name = system
-
-
-class TenantNotFound(NotFound):
-    """The tenant source does not list this tenant."""
-
-    noun = "tenant"
-
-
-class RunNotFound(NotFound):
-    """No run has this id: it never existed, or retention has pruned it."""
-
-    noun = "run"
-
-
-class RunOrRoundNotFound(RunNotFound):
-    """Neither a run nor a round has this id, or several begin with it."""
-
-    noun = "run or round"
-
-
-class ErrorNotFound(NotFound):
-    """No error record has this fingerprint, or several begin with it: it never happened, or retention forgot it."""
-
-    noun = "error"
-
-
-class NothingNamed(NotFound):
-    """Nothing that can be asked about has this name, and as a schedule text it cannot be read either."""
-
-    noun = "job, schedule, run, round or backfill"
-
-    def __init__(self, name: str, *, known: Iterable[str] = (), unread: str | None = None) -> None:
-        super().__init__(name, known=known)
-        if unread is not None:
-            self.args = (f"{self.args[0]}; read as a schedule: {unread}",)
-
-
-class RoundNotFound(NotFound):
-    """No round has this id: it never existed, or retention has pruned it."""
-
-    noun = "round"
-
-
-class FlowNotFound(NotFound):
-    """No chain or batch has this id: it never existed, or retention has pruned it."""
-
-    noun = "flow"
-
-
-class CampaignNotFound(NotFound):
-    """No backfill has this id, or several begin with it."""
-
-    noun = "backfill"
-
-
-class Refused(RotaError):
-    """Rota will not do this here and now, for the reason given."""
-
-
-class SchemaMismatch(Refused):
-    """The store's schema is older than the code, or too new for it (R70)."""
-
-
-class SlotPassed(Refused):
-    """A one-time schedule was asked for a time that is over."""
-
-    def __init__(self, name: str, *, slot: str) -> None:
-        super().__init__(
-            f"schedule {name!r} is for {slot}, which is over: give a time to come, or force=True (--force) to run now"
-        )
-        self.name = name
-        self.slot = slot
-
-
-class SlotRanAlready(Refused):
-    """A one-time schedule was asked to run again for a time at which it has run: a slot runs once, for ever (G4)."""
-
-    def __init__(self, name: str, *, slot: str, round_id: str) -> None:
-        super().__init__(
-            f"schedule {name!r} ran for {slot} already: rota retry {round_id} runs that again, another time runs anew"
-        )
-        self.name = name
-        self.slot = slot
-        self.round_id = round_id
-
-
-class ScheduleInCode(Refused):
-    """A schedule was to be deleted that the code declares: the next deploy would bring it back."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"schedule {name!r} is declared in the code and would come back: pause it, or take it out of the code"
-        )
-        self.name = name
-
-
-class ImportRefused(Refused):
-    """Some lines of a list cannot be created, so that none were."""
-
-
-class UnsafeStore(Refused):
-    """The store, as it is set up, cannot keep what Rota promises (R70)."""
-
-
-class NotUnique(Refused):
-    """A run that is to be the only one of its name met another one; nothing was queued."""
-
-    def __init__(self, job: str, *, name: str, run_id: str | None) -> None:
-        """`run_id`: the run that has the name; None where another one of the same call is to have it."""
-        holder = "another one of the same call wants it" if run_id is None else f"run {run_id} has it"
-        super().__init__(
-            f"job {job!r}: the name {name} is taken: {holder}; wait for it, or enqueue with on_conflict='existing' or "
-            "'replace'"
-        )
-        self.job = job
-        self.name = name
-        self.run_id = run_id
-
-
-class StoreIsBlackHole(Refused):
-    """A result was asked of the black hole, which discards everything (R33)."""
 
 
 class StoreUnavailable(RotaError):

@@ -1,0 +1,71 @@
+"""What Rota could do, and does not for a reason that it names: exit 5."""
+
+from rota.errors.root import RotaError
+
+
+class Refused(RotaError):
+    """Rota will not do this here and now, for the reason given."""
+
+
+class SchemaMismatch(Refused):
+    """The store's schema is older than the code, or too new for it (R70)."""
+
+
+class SlotPassed(Refused):
+    """A one-time schedule was asked for a time that is over."""
+
+    def __init__(self, name: str, *, slot: str) -> None:
+        super().__init__(
+            f"schedule {name!r} is for {slot}, which is over: give a time to come, or force=True (--force) to run now"
+        )
+        self.name = name
+        self.slot = slot
+
+
+class SlotRanAlready(Refused):
+    """A one-time schedule was asked to run again for a time at which it has run: a slot runs once, for ever (G4)."""
+
+    def __init__(self, name: str, *, slot: str, round_id: str) -> None:
+        super().__init__(
+            f"schedule {name!r} ran for {slot} already: rota retry {round_id} runs that again, another time runs anew"
+        )
+        self.name = name
+        self.slot = slot
+        self.round_id = round_id
+
+
+class ScheduleInCode(Refused):
+    """A schedule was to be deleted that the code declares: the next deploy would bring it back."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"schedule {name!r} is declared in the code and would come back: pause it, or take it out of the code"
+        )
+        self.name = name
+
+
+class ImportRefused(Refused):
+    """Some lines of a list cannot be created, so that none were."""
+
+
+class UnsafeStore(Refused):
+    """The store, as it is set up, cannot keep what Rota promises (R70)."""
+
+
+class NotUnique(Refused):
+    """A run that is to be the only one of its name met another one; nothing was queued."""
+
+    def __init__(self, job: str, *, name: str, run_id: str | None) -> None:
+        """`run_id`: the run that has the name; None where another one of the same call is to have it."""
+        holder = "another one of the same call wants it" if run_id is None else f"run {run_id} has it"
+        super().__init__(
+            f"job {job!r}: the name {name} is taken: {holder}; wait for it, or enqueue with on_conflict='existing' or "
+            "'replace'"
+        )
+        self.job = job
+        self.name = name
+        self.run_id = run_id
+
+
+class StoreIsBlackHole(Refused):
+    """A result was asked of the black hole, which discards everything (R33)."""
