@@ -9,10 +9,11 @@ from msgspec import Struct
 
 from rota.clock import Clock
 from rota.errors import ConfigurationError, close_names
-from rota.notifiers.options import read
+from rota.notifiers.options import read, secrets_of
 from rota.ports import Notifier
+from rota.redaction import SECRETS
 
-KINDS = ("log",)
+KINDS = ("log", "email")
 
 Make = Callable[[Any, Clock], Notifier]
 
@@ -41,7 +42,12 @@ def make(
         hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(KINDS)}"
         raise ConfigurationError(f"{where}: there is no channel of kind {kind!r}; {hint}")
     structure, channel = parts_of(kind)
-    return channel(read(structure, options, where=where, directory=directory, env=env), clock)
+    read_options = read(structure, options, where=where, directory=directory, env=env)
+    for name in secrets_of(structure):
+        # From now on no sink shows it.
+        SECRETS.keep(getattr(read_options, name))
+        SECRETS.keep_url(getattr(read_options, name))
+    return channel(read_options, clock)
 
 
 def parts_of(kind: str) -> tuple[type[Struct], Make]:
@@ -51,5 +57,9 @@ def parts_of(kind: str) -> tuple[type[Struct], Make]:
             from rota.notifiers.log import LogChannel, LogOptions
 
             return LogOptions, LogChannel
+        case "email":
+            from rota.notifiers.email import EmailChannel, EmailOptions
+
+            return EmailOptions, EmailChannel
         case _:
             raise LookupError(kind)
