@@ -14,6 +14,7 @@ from rota.engine import host
 from rota.engine.crew import Crew
 from rota.errors import NeverAtRest, RunFailed, StoreIsBlackHole
 from rota.ports import Store
+from rota.reopening import named_runs
 from rota.version import __version__
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -97,8 +98,7 @@ class InlineMode:
         raise NeverAtRest(told([run for run in current if not run.state.is_final]), claims=MOST_CLAIMS)
 
     def _read(self, ids: Sequence[str]) -> list[Run]:
-        found = [self._store().run(run_id) for run_id in ids]
-        return [history.run for history in found if history is not None]
+        return named_runs(self._store(), ids)
 
 
 def inline_worker(*, now: datetime) -> WorkerRecord:

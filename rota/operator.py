@@ -18,7 +18,7 @@ from rota.engine.expansion import choose
 from rota.errors import BadArguments, JobNotFound, ScheduleNotFound, TenantNotFound
 from rota.footing import Footing
 from rota.job import JobFunction
-from rota.reopening import reopen, reopening
+from rota.reopening import named_runs, reopen, reopening
 from rota.schedules import Schedules
 
 
@@ -211,7 +211,7 @@ class Operator:
 
     def _canary_of(self, ids: Sequence[str], tenant: str) -> str:
         """Return which of these runs goes first."""
-        runs = [history.run for history in map(self._store().run, ids) if history is not None]
+        runs = named_runs(self._store(), ids)
         found = [run.id for run in runs if run.tenant == tenant and run.state.is_final]
         match found:
             case [only]:

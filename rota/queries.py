@@ -57,6 +57,7 @@ class Renewed(Struct, frozen=True, kw_only=True):
 class RunQuery(Struct, frozen=True, kw_only=True):
     """Which runs; every field that is set narrows the answer."""
 
+    ids: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
     tenants: tuple[str, ...] = ()
     states: tuple[State, ...] = ()

@@ -10,6 +10,7 @@ from rota.core.flow import part_of, reopened
 from rota.core.gates import FLOW, flow_batch, flow_of, follow_batch
 from rota.core.model import Run
 from rota.core.part import Role
+from rota.paging import PAGE
 from rota.ports import Store
 from rota.queries import RunQuery
 
@@ -28,10 +29,18 @@ class Reopening(Struct, frozen=True, kw_only=True):
     that ends in its middle."""
 
 
+def named_runs(store: Store, ids: Sequence[str]) -> list[Run]:
+    """Return the runs of these ids that are there, each once, in the order given: a thousand are one question."""
+    wanted, found = list(dict.fromkeys(ids)), dict[str, Run]()
+    for start in range(0, len(wanted), PAGE):
+        some = tuple(wanted[start : start + PAGE])
+        found |= {run.id: run for run in store.runs(RunQuery(ids=some, kind=None, limit=len(some)))}
+    return [found[run_id] for run_id in wanted if run_id in found]
+
+
 def reopening(store: Store, ids: Sequence[str]) -> Reopening:
-    """Return what is opened again with these runs. Reads each of them."""
-    found = [history.run for history in map(store.run, dict.fromkeys(ids)) if history is not None]
-    parts = [run for run in found if run.part is not None]
+    """Return what is opened again with these runs."""
+    parts = [run for run in named_runs(store, ids) if run.part is not None]
     theirs = {run.id for run in parts}
     others: dict[tuple[str, Role], list[Run]] = {}
     followers: dict[str, None] = {}
@@ -57,6 +66,10 @@ def reopen(
         parts = store.requeue(
             [*chosen.parts, *chosen.followers], now=now, reason=reason, held_by=FLOW, audit=audit
         )  # fmt: skip
+        # What was given up between question and answer. Behind what is open now nobody gives up anything any more.
+        late = reopening(store, chosen.parts).followers
+        if late:
+            parts += store.requeue(late, now=now, reason=reason, held_by=FLOW)
     return [*store.requeue(chosen.plain, now=now, reason=reason, audit=None if parts else audit), *parts]
 
 

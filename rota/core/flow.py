@@ -12,6 +12,9 @@ GIVEN_UP = "flow stopped: "
 """How the reason begins of what is cancelled since something before it failed: opened again with that, see `reopened`.
 """
 
+LOST = (State.FAILED, State.CANCELLED, State.SKIPPED)
+"""Where a run stands that is over and has not succeeded."""
+
 MOST_NAMED = 100
 """Failed members that a summary names; the others are counted."""
 
@@ -41,6 +44,8 @@ class Moves(Struct, frozen=True, kw_only=True):
     give_up: tuple[str, ...] = ()
     reason: str = ""
     """Why they are given up."""
+    behind: str | None = None
+    """The step that they are given up for; None where it was pruned, and of a batch."""
 
 
 NOTHING = Moves()
@@ -62,7 +67,8 @@ def chain_moves(steps: Sequence[Run]) -> Moves:
             go_on.append(run.id)
         elif before is None or before.state.is_final:
             later = tuple(run.id for run in waiting[place:])
-            return Moves(go_on=tuple(go_on), give_up=later, reason=GIVEN_UP + _why(run, before))
+            behind = None if before is None else before.id
+            return Moves(go_on=tuple(go_on), give_up=later, reason=GIVEN_UP + _why(run, before), behind=behind)
     return Moves(go_on=tuple(go_on))
 
 
@@ -84,7 +90,7 @@ def batch_moves(counts: Mapping[State, int], followers: Sequence[Run]) -> Moves:
     if not waiting or any(counts.get(state) for state in OPEN):
         return NOTHING
     ids = tuple(run.id for run in waiting)
-    lost = {state: counts[state] for state in (State.FAILED, State.CANCELLED, State.SKIPPED) if counts.get(state)}
+    lost = {state: counts[state] for state in LOST if counts.get(state)}
     if not lost:
         return Moves(go_on=ids)
     on_success = tuple(run.id for run in waiting if part_of(run).role is Role.ON_SUCCESS)

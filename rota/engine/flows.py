@@ -9,7 +9,9 @@ import threading
 from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
 
-from rota.core.flow import Moves, batch_moves, chain_moves, part_of
+from msgspec.structs import replace
+
+from rota.core.flow import LOST, NOTHING, Moves, batch_moves, chain_moves, part_of
 from rota.core.gates import FLOW, flow_batch, flow_of, follow_batch, follows
 from rota.core.model import Run
 from rota.core.part import Role
@@ -118,7 +120,8 @@ class Flows:
     def _look(self, flow: str, role: Role, now: datetime) -> int:
         """Move what can be moved of a flow; return how many runs were."""
         if role is Role.STEP:
-            return self._move(chain_moves(self._store.runs(RunQuery(batch=flow_batch(flow), limit=MOST_STEPS))), now)
+            moves = chain_moves(self._store.runs(RunQuery(batch=flow_batch(flow), limit=MOST_STEPS)))
+            return self._admit(moves.go_on, now) + self._give_up(moves, now)
         followers = self._store.runs(RunQuery(batch=follow_batch(flow)))
         if not followers:
             # Nothing comes after it, whatever becomes of its members.
@@ -128,13 +131,21 @@ class Flows:
         members = sum(counts.values())
         if members > MANY:
             self._rests[flow] = now + min(members * REST_PER_MEMBER, LONGEST_REST)
-        return self._move(batch_moves(counts, followers), now)
-
-    def _move(self, moves: Moves, now: datetime) -> int:
-        return self._admit(moves.go_on, now) + self._give_up(moves.give_up, moves.reason, now)
+        moves = batch_moves(counts, followers)
+        if moves.give_up:
+            # Any one will do: as long as it stays as it is, `on_success` never comes.
+            lost = self._store.runs(RunQuery(batch=flow_batch(flow), states=LOST, limit=1))
+            moves = replace(moves, behind=lost[0].id) if lost else NOTHING
+        return self._admit(moves.go_on, now) + self._give_up(moves, now)
 
     def _admit(self, ids: Sequence[str], now: datetime) -> int:
         return len(self._store.admit(FLOW, now=now, limit=len(ids), ids=ids)) if ids else 0
 
-    def _give_up(self, ids: Sequence[str], reason: str, now: datetime) -> int:
-        return len(self._store.cancel(ids, now=now, reason=reason)) if ids else 0
+    def _give_up(self, moves: Moves, now: datetime) -> int:
+        """Cancel what is given up: only what is held still, and while what it is given up for has not been opened again
+        since it was read."""
+        if not moves.give_up:
+            return 0
+        return len(
+            self._store.cancel(moves.give_up, now=now, reason=moves.reason, held_by=FLOW, behind=moves.behind)
+        )  # fmt: skip

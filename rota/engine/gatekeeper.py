@@ -213,7 +213,8 @@ class Gatekeeper:
             return self._send_on(gate, held, now)
         why = canary.error.first_line if canary.error else canary.reason or "no reason is known"
         reason = f"canary {canary.tenant} {canary.state}: {why}"
-        return len(self._store.cancel([run.id for run in held], now=now, reason=reason))
+        ids = [run.id for run in held]
+        return len(self._store.cancel(ids, now=now, reason=reason, held_by=gate, behind=canary.id))
 
     def _canary(self, round_id: str) -> Run | None:
         expansions = self._store.runs(RunQuery(round_id=round_id, kind=RunKind.EXPANSION, limit=1))

@@ -189,10 +189,20 @@ class Store(Protocol):
         count; repeating it does nothing.
         """
 
-    def cancel(self, ids: Sequence[str], *, now: datetime, reason: str, audit: AuditEntry | None = None) -> list[str]:
+    def cancel(
+        self,
+        ids: Sequence[str],
+        *,
+        now: datetime,
+        reason: str,
+        held_by: str | None = None,
+        behind: str | None = None,
+        audit: AuditEntry | None = None,
+    ) -> list[str]:
         """Cancel open runs: waiting ones at once, running ones by asking their worker. Return the ids affected.
 
-        One that was held, or waited, has no gate and no key to wait for any more.
+        One that was held, or waited, has no gate and no key to wait for any more. `held_by`: only those that have this
+        gate still to pass. `behind`: only while this run has ended and has not succeeded; else none of them.
         """
 
     def requeue(

@@ -106,7 +106,16 @@ class BlackHole:
     def release(self, worker: str, held: Sequence[tuple[str, int]], *, now: datetime) -> list[str]:
         return []
 
-    def cancel(self, ids: Sequence[str], *, now: datetime, reason: str, audit: AuditEntry | None = None) -> list[str]:
+    def cancel(
+        self,
+        ids: Sequence[str],
+        *,
+        now: datetime,
+        reason: str,
+        held_by: str | None = None,
+        behind: str | None = None,
+        audit: AuditEntry | None = None,
+    ) -> list[str]:
         return []
 
     def requeue(

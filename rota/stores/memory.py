@@ -4,7 +4,6 @@ It lives and dies with its process. What a verb promises stands in `rota.ports.S
 """
 
 import heapq
-import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -58,20 +57,19 @@ from rota.stores.memory_errors import Errors
 from rota.stores.memory_freshness import MemoryFreshness
 from rota.stores.memory_gate import Gates
 from rota.stores.memory_history import finished_rounds, open_counts, round_counts, slot_states
+from rota.stores.memory_idle import Idleness
 from rota.stores.memory_limit import Limits
 from rota.stores.memory_line import Line
 from rota.stores.memory_log import Logs
 from rota.stores.memory_progress import ProgressBook
 from rota.stores.memory_prune import Age
-from rota.stores.memory_query import is_round_meant, is_run_meant
+from rota.stores.memory_query import is_round_meant
 from rota.stores.memory_rollups import MemoryRollups
 from rota.stores.memory_round import Rounds
 from rota.stores.memory_run import Runs
 from rota.stores.memory_schedule import Schedules
 from rota.stores.memory_settle import Ledger
 from rota.stores.memory_unique import Uniques
-
-log: logging.Logger = logging.getLogger(__name__)
 
 MIN_PREFIX = 6
 
@@ -102,7 +100,7 @@ class MemoryStore:
         self._controls = Controls()
         self._audit = Audit()
         self._workers: dict[str, WorkerRecord] = {}
-        self._is_idle_said = False
+        self._idleness = Idleness()
         self.freshness: MemoryFreshness = MemoryFreshness(self._lock, self._progress)
         self.alerts: MemoryAlerts = MemoryAlerts(self._lock, self._signals, self._audit.add)
         self.rollups: MemoryRollups = MemoryRollups(self._lock)
@@ -126,24 +124,13 @@ class MemoryStore:
 
     def enqueue(self, runs: Sequence[Run], *, now: datetime) -> list[str]:
         with self._change():
-            self._warn_of_idleness(runs)
+            self._idleness.warn(runs, is_worked=bool(self._workers))
             return self._line.accept(runs, now=now)
 
     def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
         with self._change():
-            self._warn_of_idleness([one.run for one in wanted])
+            self._idleness.warn([one.run for one in wanted], is_worked=bool(self._workers))
             return self._uniques.enqueue(wanted, now=now)
-
-    def _warn_of_idleness(self, runs: Sequence[Run]) -> None:
-        """Say once that nobody will work off what is kept here: no other process sees it (R33)."""
-        if not runs or self._workers or self._is_idle_said:
-            return
-        self._is_idle_said = True
-        log.warning(
-            "a run of job %r waits in memory, and no worker runs in this process: call rota.start_background() here, "
-            "or use a store that other processes see, such as sqlite:///rota.db",
-            runs[0].job,
-        )
 
     def promote(self, *, now: datetime, limit: int = 1000) -> int:
         with self._change():
@@ -201,9 +188,19 @@ class MemoryStore:
                 self._runs.give_back(run, now=now)
             return [run.id for run in runs]
 
-    def cancel(self, ids: Sequence[str], *, now: datetime, reason: str, audit: AuditEntry | None = None) -> list[str]:
+    def cancel(
+        self,
+        ids: Sequence[str],
+        *,
+        now: datetime,
+        reason: str,
+        held_by: str | None = None,
+        behind: str | None = None,
+        audit: AuditEntry | None = None,
+    ) -> list[str]:
         with self._change():
-            stopped = self._line.stop(self._runs.named(ids), reason=reason, now=now)
+            meant = self._gates.behind(behind, self._runs.named(ids), gate=held_by)
+            stopped = self._line.stop(meant, reason=reason, now=now)
             # After the last one: a run of the same key that is cancelled too must not go on in between.
             self._line.free(stopped, now=now)
             return self._told([run.id for run in stopped], audit)
@@ -356,9 +353,7 @@ class MemoryStore:
 
     def runs(self, query: RunQuery) -> list[Run]:
         with self._lock:
-            among = self._runs if query.batch is None else self._runs.of_batch(query.batch)
-            meant = (run for run in among if is_run_meant(run, query))
-            return heapq.nlargest(query.limit, meant, key=lambda run: run.id)
+            return heapq.nlargest(query.limit, self._runs.meant(query), key=lambda run: run.id)
 
     def rounds(self, query: RoundQuery) -> list[Round]:
         with self._lock:

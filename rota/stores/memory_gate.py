@@ -8,11 +8,12 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from rota.core.gates import is_before_batch
-from rota.core.model import Run, State
+from rota.core.model import FINAL, Run, State
 from rota.stores.memory_line import Line
 from rota.stores.memory_run import Runs, in_line, in_queue
 
 OUT = frozenset({State.QUEUED, State.RUNNING})
+BAD = FINAL - {State.SUCCEEDED}
 
 
 class Gates:
@@ -53,6 +54,14 @@ class Gates:
             for run in admitted:
                 self._runs.hold(replace(run, held_by=to))
         return [run.id for run in admitted]
+
+    def behind(self, run_id: str | None, runs: list[Run], *, gate: str | None) -> list[Run]:
+        """Return those of these runs that have the gate still to pass, while the run before them has ended badly; what
+        is None is no condition."""
+        before = None if run_id is None else self._runs.get(run_id)
+        if run_id is not None and (before is None or before.state not in BAD):
+            return []
+        return [run for run in runs if gate is None or (run.state is State.SCHEDULED and run.held_by == gate)]
 
     def counts(self, batch: str) -> dict[State, int]:
         """Return how many runs of a batch stand where."""

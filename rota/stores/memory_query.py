@@ -11,7 +11,8 @@ from rota.queries import AuditQuery, RoundQuery, RunQuery, ScheduleQuery
 def is_run_meant(run: Run, query: RunQuery) -> bool:
     """Whether the run is one of those asked for."""
     return (
-        _among(run.job, query.jobs)
+        _among(run.id, query.ids)
+        and _among(run.job, query.jobs)
         and _among(run.tenant, query.tenants)
         and _among(run.state, query.states)
         and _among(run.queue, query.queues)

@@ -6,6 +6,8 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from rota.core.model import OPEN, Attempt, Note, Outcome, Run, RunHistory, State
+from rota.queries import RunQuery
+from rota.stores.memory_query import is_run_meant
 
 
 class Runs:
@@ -35,6 +37,13 @@ class Runs:
     def named(self, ids: Iterable[str]) -> list[Run]:
         """Return the runs that are there, each once, in the order given."""
         return [self._by_id[run_id] for run_id in dict.fromkeys(ids) if run_id in self._by_id]
+
+    def meant(self, query: RunQuery) -> Iterator[Run]:
+        """Yield the runs asked for, in no order, by the narrowest index there is."""
+        if query.ids:
+            return (run for run in self.named(query.ids) if is_run_meant(run, replace(query, ids=())))
+        among = self if query.batch is None else self.of_batch(query.batch)
+        return (run for run in among if is_run_meant(run, query))
 
     def standing(self, *states: State) -> list[Run]:
         """Return the runs in these states, in no order."""

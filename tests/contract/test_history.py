@@ -124,6 +124,23 @@ def test_runs_are_found_by_what_is_asked(store):
     assert asked(limit=1, jobs=("a",)) == [2]
 
 
+def test_runs_are_found_by_their_ids_newest_first_and_narrowed_by_the_rest(store):
+    runs = [a_run(), a_run(job="mail"), a_run()]
+    store.enqueue([*runs, a_run()], now=NOON)
+    wanted = (*ids(runs), ids(runs)[0], new_id())
+
+    assert ids(store.runs(RunQuery(ids=wanted))) == ids(runs)[::-1]
+    assert ids(store.runs(RunQuery(ids=wanted, jobs=("mail",)))) == [runs[1].id]
+    assert ids(store.runs(RunQuery(ids=wanted, before_id=runs[2].id, limit=1))) == [runs[1].id]
+
+
+def test_more_ids_than_a_statement_takes_parameters_are_asked_for(store):
+    run = a_run()
+    store.enqueue([run], now=NOON)
+
+    assert ids(store.runs(RunQuery(ids=(run.id, *(new_id() for _ in range(70_000)))))) == [run.id]
+
+
 def test_what_a_worker_holds_is_found_by_its_name(store):
     store.enqueue([a_run(), a_run(kind=RunKind.EXPANSION), a_run(), a_run()], now=NOON)
     [mine, expansion] = claim(store, "w1", limit=2)

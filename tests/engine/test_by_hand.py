@@ -163,3 +163,23 @@ def test_a_backfill_of_slots_that_were_skipped_sums_up_like_any_other():  # R13,
 
     rounds = {round_.slot: (round_.state, round_.expected) for round_ in rounds_of(process.app)}
     assert set(rounds.values()) == {(RoundState.SUCCEEDED, 2)}
+
+
+def test_many_runs_that_are_retried_are_read_in_one_question(monkeypatch):  # R32
+    process = driven()(fails)
+    handles = process.app.jobs["fails"].enqueue_many([() for _ in range(300)])
+    process.settle_down()
+    store, asked = process.app.store, []
+    monkeypatch.setattr(store, "run", lambda run_id: asked.append(run_id))
+    runs = store.runs
+    monkeypatch.setattr(store, "runs", lambda query: asked.append(query) or runs(query))
+
+    opened = process.app.retry([handle.id for handle in handles])
+
+    assert (len(opened), len(asked)) == (300, 1)
+
+
+def fails(app: Rota) -> None:
+    @app.job(retry=Retry(attempts=1))
+    def fails() -> None:
+        raise ValueError("no")

@@ -9,11 +9,12 @@ from rota import Rota, State
 from rota.core.model import Outcome
 from rota.engine.flows import Flows
 from rota.errors import StoreUnavailable
+from rota.flow_handle import FlowHandle
 from rota.queries import RunQuery
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.contract.flaky import Moment, flaky
-from tests.engine.flows import Heard, a_process, reasons, states, steps
+from tests.engine.flows import Heard, a_process, reasons, states, steps, worked_off
 from tests.engine.house import Driven, an_app
 from tests.values import HOUR, MINUTE
 
@@ -86,6 +87,72 @@ def test_a_store_that_is_away_makes_nobody_forget_what_he_was_told(monkeypatch):
     flows.tick(now)
 
     assert states(chain) == [OK, State.QUEUED]
+
+
+def opened_again_before(verb: str, process: Driven, handle: FlowHandle, monkeypatch) -> Flows:
+    """Return somebody who moves flows, slower than a person who opens this one again right before his `cancel`."""
+    store = process.app.store
+    call = getattr(store, verb)
+
+    def late(*args, **fields):
+        monkeypatch.setattr(store, verb, call)
+        assert handle.retry() > 0
+        return call(*args, **fields)
+
+    monkeypatch.setattr(store, verb, late)
+    return Flows(store)
+
+
+def test_a_chain_that_was_opened_again_meanwhile_is_not_given_up(monkeypatch):
+    heard, process = a_process()
+    jobs = steps(process)
+    heard.failing = {"fetch"}
+    chain = process.app.chain(jobs["fetch"].step(1), jobs["total"].step()).enqueue()
+    process.crew.worker.tick(process.clock.now())
+    process.crew.worker.tick(process.clock.now())
+
+    opened_again_before("cancel", process, chain, monkeypatch).move(process.clock.now())
+
+    heard.failing = set()
+    assert [run.state for run in worked_off(process, chain)] == [OK, OK]
+
+
+def test_a_batch_that_was_opened_again_meanwhile_is_not_given_up(monkeypatch):
+    heard, process = a_process()
+    jobs = steps(process)
+    heard.failing = {"fetch 2"}
+    batch = process.app.batch(
+        [jobs["fetch"].step(1), jobs["fetch"].step(2)], on_success=jobs["after"].step()
+    ).enqueue()  # fmt: skip
+    process.crew.worker.tick(process.clock.now())
+    process.crew.worker.tick(process.clock.now())
+
+    opened_again_before("cancel", process, batch, monkeypatch).move(process.clock.now())
+
+    heard.failing = set()
+    assert [run.state for run in worked_off(process, batch)] == [OK, OK, OK]
+
+
+def test_what_is_given_up_while_a_chain_is_being_opened_again_comes_along(monkeypatch):
+    heard, process = a_process()
+    jobs = steps(process)
+    heard.failing = {"fetch"}
+    chain = process.app.chain(jobs["fetch"].step(1), jobs["total"].step()).enqueue()
+    process.crew.worker.tick(process.clock.now())
+    process.crew.worker.tick(process.clock.now())
+    store, now = process.app.store, process.clock.now()
+    requeue = store.requeue
+
+    def late(*args, **fields):
+        monkeypatch.setattr(store, "requeue", requeue)
+        assert Flows(store).move(now) == 1, "the second step is given up"
+        return requeue(*args, **fields)
+
+    monkeypatch.setattr(store, "requeue", late)
+    chain.retry()
+
+    heard.failing = set()
+    assert [run.state for run in worked_off(process, chain)] == [OK, OK]
 
 
 def test_a_batch_of_very_many_is_not_counted_after_each_of_them(monkeypatch):

@@ -47,7 +47,9 @@ def run(server: Server, run_id: str) -> RunHistory | None:
 def runs(server: Server, query: RunQuery) -> list[Run]:
     """Return the runs asked for, newest first."""
     is_open = bool(query.states) and OPEN.issuperset(query.states)
-    meant = (run for run in _from(server, query, is_open=is_open) if is_run_meant(run, query))
+    # Those with ids were asked for by them; to compare each with all of them again would take its time.
+    rest = query if not query.ids else msgspec.structs.replace(query, ids=())
+    meant = (run for run in _from(server, query, is_open=is_open) if is_run_meant(run, rest))
     return list(islice(meant, query.limit))
 
 
@@ -59,6 +61,8 @@ def _from(server: Server, query: RunQuery, *, is_open: bool) -> Iterator[Run]:
 
 def _candidates(server: Server, query: RunQuery, *, is_open: bool) -> Iterator[list[str]]:
     """Yield the ids of runs that may be meant, newest first, by the narrowest index there is."""
+    if query.ids:
+        return _by_page(query.ids, query.before_id)
     if query.round_id is not None:
         return newest_first(server, f"round-runs:{query.round_id}", query.before_id)
     if query.batch is not None:
@@ -68,7 +72,11 @@ def _candidates(server: Server, query: RunQuery, *, is_open: bool) -> Iterator[l
     few = _few(server, query, is_open=is_open)
     if few is None:
         return newest_first(server, "ids", query.before_id)
-    below = sorted((each for each in few if query.before_id is None or each < query.before_id), reverse=True)
+    return _by_page(few, query.before_id)
+
+
+def _by_page(ids: Sequence[str], before_id: str | None) -> Iterator[list[str]]:
+    below = sorted((each for each in set(ids) if before_id is None or each < before_id), reverse=True)
     return (below[first : first + PAGE] for first in range(0, len(below), PAGE))
 
 

@@ -103,10 +103,24 @@ def release(server: Server, worker: str, held: Sequence[tuple[str, int]], *, now
 
 
 def cancel(
-    server: Server, ids: Sequence[str], *, now: datetime, reason: str, audit: AuditEntry | None = None
+    server: Server,
+    ids: Sequence[str],
+    *,
+    now: datetime,
+    reason: str,
+    held_by: str | None,
+    behind: str | None,
+    audit: AuditEntry | None,
 ) -> list[str]:
     """Cancel open runs: waiting ones at once, running ones by asking their worker."""
-    request = {"ids": ids, "now": micros(now), "reason": clean(reason), "audit": told(audit)}
+    request = {
+        "ids": ids,
+        "now": micros(now),
+        "reason": clean(reason),
+        "held_by": held_by,
+        "behind": behind,
+        "audit": told(audit),
+    }
     return ids_of(server.call("cancel", request))
 
 

@@ -135,8 +135,21 @@ class RedisStore:
     def release(self, worker: str, held: Sequence[tuple[str, int]], *, now: datetime) -> list[str]:
         return queue.release(self._server, worker, held, now=now) if held else []
 
-    def cancel(self, ids: Sequence[str], *, now: datetime, reason: str, audit: AuditEntry | None = None) -> list[str]:
-        return queue.cancel(self._server, ids, now=now, reason=reason, audit=audit) if ids else []
+    def cancel(
+        self,
+        ids: Sequence[str],
+        *,
+        now: datetime,
+        reason: str,
+        held_by: str | None = None,
+        behind: str | None = None,
+        audit: AuditEntry | None = None,
+    ) -> list[str]:
+        if not ids:
+            return []
+        return queue.cancel(
+            self._server, ids, now=now, reason=reason, held_by=held_by, behind=behind, audit=audit
+        )  # fmt: skip
 
     def requeue(
         self,

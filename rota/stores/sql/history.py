@@ -7,7 +7,7 @@ from typing import Any
 from rota.clock import from_micros, to_micros
 from rota.core.model import Attempt, Run, RunHistory, SlotState, State
 from rota.queries import Counts, RunQuery
-from rota.stores.sql.database import Link
+from rota.stores.sql.database import Link, json_of
 from rota.stores.sql.narrowing import Narrowing
 from rota.stores.sql.rows import ATTEMPT, HELD, LIMITED, RUN, STATES, WAITING, attempt_of, columns, run_of
 
@@ -77,6 +77,9 @@ def runs(link: Link, query: RunQuery) -> list[Run]:
 def listing(query: RunQuery) -> tuple[str, list[Any]]:
     """Return the statement of a query, and its parameters."""
     narrowing = Narrowing("r")
+    if query.ids:
+        # As one parameter: a statement takes some ten thousand.
+        narrowing.also("r.id IN (SELECT s.id FROM {rows(id:id)} AS s)", json_of([(run_id,) for run_id in query.ids]))
     narrowing.among("job", query.jobs)
     narrowing.among("tenant", query.tenants)
     if query.states == (State.FAILED,):

@@ -18,9 +18,14 @@ WHERE r.state IN ('succeeded', 'failed', 'cancelled', 'skipped') ORDER BY r.id{l
 """
 
 
-def cancel(link: Link, ids: Sequence[str], *, now: datetime, reason: str) -> list[str]:
+def cancel(
+    link: Link, ids: Sequence[str], *, now: datetime, reason: str, held_by: str | None, behind: str | None
+) -> list[str]:
     """Cancel open runs: waiting ones at once, running ones by asking their worker. Return the ids affected."""
-    rows = stopping.stop(link, ids, reason=reason, now=now)
+    # First: what comes before others was made before them, so rows are locked by id here too.
+    if behind is not None and not stopping.has_failed(link, behind):
+        return []
+    rows = stopping.stop(link, ids, reason=reason, held_by=held_by, now=now)
     # After the last one: a run of the same key that is cancelled too must not go on in between.
     queue.unblock(link, {key for _, _, key in rows if key is not None}, now=now)
     return _in_order(ids, {row[0] for row in rows})

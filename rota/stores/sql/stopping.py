@@ -12,8 +12,10 @@ from rota.stores.sql.rows import OPEN, clean
 
 STOPPED = f"""
 SELECT r.id, r.state, r.concurrency_key FROM {{rows(id:id)}} AS s JOIN {{runs}} AS r ON r.id = s.id
-WHERE r.state IN {OPEN} ORDER BY r.id{{lock}}
+WHERE r.state IN {OPEN}%s ORDER BY r.id{{lock}}
 """
+AT_THIS_GATE = " AND r.state IN ('scheduled', 'waiting', 'held') AND r.held_by = ?"
+HAS_FAILED = "SELECT 1 FROM {runs} AS r WHERE r.id = ? AND r.state IN ('failed', 'cancelled', 'skipped'){lock}"
 
 AT_GATE = """
 SELECT r.id, r.concurrency_key FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.id = s.id
@@ -28,12 +30,18 @@ ORDER BY r.id{lock}
 END = "reason = s.why, ended_at = s.finished, held_by = NULL, limited_by = NULL"
 
 
-def stop(link: Link, ids: Iterable[str], *, reason: str, now: datetime) -> list[Any]:
+def has_failed(link: Link, run_id: str) -> bool:
+    """Whether a run has ended and has not succeeded; that stays so until the end of the transaction."""
+    return link.one(HAS_FAILED, run_id) is not None
+
+
+def stop(link: Link, ids: Iterable[str], *, reason: str, now: datetime, held_by: str | None = None) -> list[Any]:
     """Cancel those that are open, running ones by asking their worker; return (id, state before, concurrency key).
 
-    Nobody goes on for it yet.
+    `held_by`: only those that have this gate still to pass. Nobody goes on for it yet.
     """
-    rows = link.rows(STOPPED, [(run_id,) for run_id in dict.fromkeys(ids)])
+    condition, gate = ("", ()) if held_by is None else (AT_THIS_GATE, (held_by,))
+    rows = link.rows(STOPPED % condition, [(run_id,) for run_id in dict.fromkeys(ids)], *gate)
     text = clean(reason)
     running = [(run_id, text) for run_id, state, _ in rows if state == State.RUNNING.value]
     resting = [(run_id, text, to_micros(now)) for run_id, state, _ in rows if state != State.RUNNING.value]

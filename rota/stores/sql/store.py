@@ -201,8 +201,21 @@ class SqlStore:
             self._waking.ring()
         return released
 
-    def cancel(self, ids: Sequence[str], *, now: datetime, reason: str, audit: AuditEntry | None = None) -> list[str]:
-        return self._write(lambda link: operating.cancel(link, ids, now=now, reason=reason), audit) if ids else []
+    def cancel(
+        self,
+        ids: Sequence[str],
+        *,
+        now: datetime,
+        reason: str,
+        held_by: str | None = None,
+        behind: str | None = None,
+        audit: AuditEntry | None = None,
+    ) -> list[str]:
+        if not ids:
+            return []
+        return self._write(
+            lambda link: operating.cancel(link, ids, now=now, reason=reason, held_by=held_by, behind=behind), audit
+        )
 
     def requeue(
         self,
