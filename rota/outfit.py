@@ -15,7 +15,6 @@ from rota.engine.handing import Handing
 from rota.engine.plan import Plan
 from rota.engine.roster import Coroutines
 from rota.engine.voice import Voice
-from rota.errors import TenantNotFound
 from rota.executors.call import execute
 from rota.executors.inline import InlineExecutor
 from rota.executors.invocation import Invocation, TellProgress
@@ -155,19 +154,8 @@ def _coroutines(bench: Bench, *, clock: Clock, inline: bool) -> Coroutines | Non
 
 def _children(premises: Premises, app: object, *, store_url: str, voice: Voice, kill_grace: timedelta) -> Children:
     # Weight by choice: an application without process jobs never loads this.
-    from rota.executors.frames import Asked
     from rota.executors.process import ProcessChildren
-
-    def enqueue(asked: Asked) -> list[str]:
-        now = premises.clock.now()
-        # The child knows no tenant but its own: what it names is looked up here.
-        runs = [*asked.runs, *(one.run for one in asked.unique)]
-        for tenant in {run.tenant for run in runs if run.tenant is not None}:
-            if premises.directory.find(tenant, now=now) is None:
-                raise TenantNotFound(tenant, known=())
-        if asked.unique:
-            return premises.store.enqueue_unique(asked.unique, now=now)
-        return premises.store.enqueue(asked.runs, now=now)
+    from rota.relayed import Intake
 
     worker = premises.settings.worker
     return ProcessChildren(
@@ -175,7 +163,7 @@ def _children(premises: Premises, app: object, *, store_url: str, voice: Voice, 
         clock=premises.clock,
         hear_line=voice.hear_child,
         hear_progress=voice.progress,
-        enqueue=enqueue,
+        enqueue=Intake(premises).enqueue,
         settings=told(premises.settings),
         environment=worker.environment,
         withheld=(store_url,),
