@@ -28,6 +28,7 @@ from rota.job import JobFunction, Registry
 from rota.job_context import carry_job_context
 from rota.keeping import Keeping
 from rota.limiting import Limits
+from rota.numbers import Numbers
 from rota.operator import Operator
 from rota.outfit import make_crew, plan_of
 from rota.own_settings import OwnSettings, every_setting
@@ -294,7 +295,7 @@ class Rota:
             probe=self._tenancy.probe,
         )
 
-    def invocation(self, tell_progress: TellProgress) -> Invocation:
+    def invocation(self, tell_progress: TellProgress, *, numbers: Numbers) -> Invocation:
         """Return what calls the functions of jobs in this process, with the application's `around`s."""
         return Invocation(
             clock=self.clock,
@@ -303,6 +304,7 @@ class Rota:
             first_time=_first_time,
             arounds=tuple(self._arounds),
             carriers=self._carriers,
+            numbers=numbers,
         )
 
     def _slot_before(self, run: Run) -> datetime | None:

@@ -41,8 +41,10 @@ from rota.executors.frames import (
     framed,
 )
 from rota.executors.kernel import heap
+from rota.executors.numbers import RelayedNumbers
 from rota.executors.spawner import Spawner
 from rota.executors.wear import condition, worn
+from rota.numbers import open_numbers
 from rota.place import find_app, heard
 from rota.relay import RelayStore
 
@@ -109,7 +111,11 @@ class Workplace:
         """Whether the main thread is sending a frame."""
         self._is_due = False
         """Whether SIGTERM came meanwhile."""
-        self._invocation = app.invocation(tell_progress=lambda _, done, total: self._tell_progress(done, total))
+        self._numbers = RelayedNumbers(self._say, clock=app.clock)
+        open_numbers.add(self._numbers)
+        self._invocation = app.invocation(
+            tell_progress=lambda _, done, total: self._tell_progress(done, total), numbers=self._numbers
+        )
 
     def work(self) -> None:
         """Call what the worker asks for, one after another."""
@@ -227,6 +233,7 @@ class Workplace:
 
     def _end(self, ending: Ending, *, wear: str) -> None:
         try:
+            self._numbers.send()
             self._say(Ended(ending=ending, worn=wear))
         except OSError:
             # The job closed the line; the exit status is all that is left to say.

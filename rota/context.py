@@ -8,11 +8,13 @@ from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rota import numbers
 from rota.clock import Clock
 from rota.core.carried import unpack
 from rota.core.gates import flow_of
 from rota.core.model import Outcome, Run, Tenant
 from rota.errors import NoTenant, Stopped
+from rota.numbers import Numbers
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -168,6 +170,7 @@ class RunContext:
         deadline: datetime | None,
         tell_progress: Callable[[int, int | None], None],
         first_time: "Callable[[Connection, str, str], bool]",
+        counted_by: Numbers | None = None,
     ) -> None:
         self.run = run
         self.stop = stop
@@ -178,6 +181,7 @@ class RunContext:
         self._tenant = tenant
         self._tell_progress = tell_progress
         self._first_time = first_time
+        self._numbers = counted_by
 
     @property
     def run_id(self) -> str:
@@ -264,6 +268,14 @@ class RunContext:
     def progress(self, done: int, total: int | None = None) -> None:
         """Say how far this attempt has come, in units of its own. Cheap: what is newest is written once a second."""
         self._tell_progress(int(done), None if total is None else int(total))
+
+    def count(self, name: str, number: float = 1) -> None:
+        """Add to a number of this job's own, such as `rows`: it is summed up over time, per tenant (R53).
+
+        Cheap, and never an error: what is no number is left out, and said in the log. Counted when it is said,
+        whatever becomes of the run.
+        """
+        numbers.count(self._numbers, self.run.job, self.run.tenant, name, number)
 
     def once(self, connection: "Connection", name: str = "") -> bool:
         """Return whether this run does this for the first time, and remember that it did, in the transaction of

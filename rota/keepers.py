@@ -6,6 +6,7 @@ from datetime import timedelta
 from rota.core.agenda import zone_of_tenant
 from rota.core.circuit import Probing
 from rota.core.model import Tenant
+from rota.engine.bookkeeper import Bookkeeper
 from rota.engine.campaigns import Campaigns
 from rota.engine.circuits import Circuits, Prober
 from rota.engine.confirmer import Confirmer
@@ -72,6 +73,18 @@ def make_gatekeeper(premises: Premises) -> Gatekeeper:
         jobs=premises.jobs,
         zone_of=zone_of,
         catch_up_places=premises.settings.scheduler.max_catch_up_parallel,
+    )
+
+
+def make_books(premises: Premises) -> Bookkeeper:
+    """Return what counts what ends in this process."""
+    settings = premises.settings.metrics
+    return Bookkeeper(
+        premises.store,
+        source=premises.clock.new_id(),
+        now=premises.clock.now,
+        every=settings.flush,
+        apart=lambda tenant: "*" in settings.tenant_label or tenant in settings.tenant_label,
     )
 
 

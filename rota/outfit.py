@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from rota.calls import Children, Executor
 from rota.clock import Clock
@@ -19,8 +20,9 @@ from rota.executors.call import execute
 from rota.executors.inline import InlineExecutor
 from rota.executors.invocation import Invocation, TellProgress
 from rota.executors.thread import ThreadExecutor
-from rota.keepers import make_gatekeeper, make_guard, schedule_keepers
+from rota.keepers import make_books, make_gatekeeper, make_guard, schedule_keepers
 from rota.lookouts import lookouts
+from rota.numbers import Numbers
 from rota.place import place_of, told
 from rota.premises import Premises
 from rota.settings import Settings
@@ -60,6 +62,7 @@ def plan_of(
         keep_failed=retention.failed,
         keep_logs=retention.logs,
         keep_audit=retention.audit,
+        keep_rollups=retention.rollups,
         keep_slots=settings.scheduler.max_catch_up,
         capture=logging.capture,
         capture_level=logging.capture_level,
@@ -72,7 +75,7 @@ def make_crew(
     premises: Premises,
     *,
     plan: Plan,
-    invocation: Callable[[TellProgress], Invocation],
+    invocation: Callable[..., Invocation],
     slot_before: Callable[[Run], datetime | None],
     confirm: Callable[[str], None],
     app: object,
@@ -89,15 +92,19 @@ def make_crew(
     """
     dependencies.check({name: registered.job for name, registered in premises.jobs.items()})
     gatekeeper = make_gatekeeper(premises)
+    books = make_books(premises)
     voice = Voice(premises.store, clock=premises.clock, plan=plan)
-    bench = _bench(premises, gatekeeper, voice, invocation=invocation, slot_before=slot_before)
+    call = partial(invocation, numbers=books)
+    bench = _bench(premises, gatekeeper, voice, invocation=call, slot_before=slot_before)
     executor: Executor = InlineExecutor() if inline else ThreadExecutor(plan.places)
     coroutines: Coroutines | None = None
     executors = {registered.job.executor for registered in premises.jobs.values()}
     if "asyncio" in executors:
         coroutines = _coroutines(bench, clock=premises.clock, inline=inline)
     if "process" in executors and not inline:
-        bench.children = _children(premises, app, store_url=store_url, voice=voice, kill_grace=plan.kill_grace)
+        bench.children = _children(
+            premises, app, store_url=store_url, voice=voice, numbers=books, kill_grace=plan.kill_grace
+        )
     return Crew(
         premises.store,
         clock=premises.clock,
@@ -110,6 +117,7 @@ def make_crew(
         gatekeeper=gatekeeper,
         guard=make_guard(premises, gatekeeper.standing, inline=inline),
         plan=plan,
+        books=books,
         schedule_keepers=lambda worker: schedule_keepers(premises, worker=worker, confirm=confirm),
         lookouts=lambda worker: lookouts(premises, worker=worker),
     )
@@ -152,7 +160,9 @@ def _coroutines(bench: Bench, *, clock: Clock, inline: bool) -> Coroutines | Non
     return None if inline else asyncio_.AsyncioExecutor(clock=clock)
 
 
-def _children(premises: Premises, app: object, *, store_url: str, voice: Voice, kill_grace: timedelta) -> Children:
+def _children(
+    premises: Premises, app: object, *, store_url: str, voice: Voice, numbers: Numbers, kill_grace: timedelta
+) -> Children:
     # Weight by choice: an application without process jobs never loads this.
     from rota.executors.process import ProcessChildren
     from rota.relayed import Intake
@@ -164,6 +174,7 @@ def _children(premises: Premises, app: object, *, store_url: str, voice: Voice, 
         hear_line=voice.hear_child,
         hear_progress=voice.progress,
         enqueue=Intake(premises).enqueue,
+        numbers=numbers,
         settings=told(premises.settings),
         environment=worker.environment,
         withheld=(store_url,),

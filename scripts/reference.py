@@ -97,7 +97,7 @@ def settings_page() -> str:
 
 def _field_texts(kind: type) -> dict[str, str]:
     """Return the text that stands under each field of a class."""
-    module = ast.parse(inspect.getsource(values))
+    module = ast.parse(inspect.getsource(sys.modules[kind.__module__]))
     [body] = [node.body for node in module.body if isinstance(node, ast.ClassDef) and node.name == kind.__name__]
     texts = {}
     for field, below in pairwise(body):

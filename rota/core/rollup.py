@@ -44,6 +44,8 @@ class Subject(StrEnum):
 
     RUN = "run"
     ROUND = "round"
+    TENANT = "tenant"
+    """The runs of rounds, by how they ended; a round has one for each of its tenants."""
     PART = "part"
 
 

@@ -10,6 +10,7 @@ from rota.calls import Executor
 from rota.clock import Clock
 from rota.engine import host
 from rota.engine.attempt import Bench, LiveAttempt
+from rota.engine.bookkeeper import Bookkeeper
 from rota.engine.bus import Bus
 from rota.engine.circuits import Prober
 from rota.engine.flows import Flows
@@ -60,6 +61,7 @@ class Crew:
         gatekeeper: Gatekeeper,
         plan: Plan,
         guard: Guard,
+        books: Bookkeeper,
         schedule_keepers: Callable[[str], Mapping[str, Service]] | None = None,
         lookouts: Callable[[str], Mapping[str, Service]] | None = None,
     ) -> None:
@@ -80,6 +82,7 @@ class Crew:
         self.standing: Standing = gatekeeper.standing
         self.gatekeeper: Gatekeeper = gatekeeper
         self._guard = guard
+        self._books = books
         self.flows: Flows = Flows(store)
         self.stamps: dict[str, datetime] = {}
         """When each loop last came round."""
@@ -93,7 +96,14 @@ class Crew:
         if schedule_keepers is not None:
             self.schedule_keepers = schedule_keepers(self.worker.id)
         self.services: dict[str, Service] = services(
-            store, clock=clock, bus=bus, plan=plan, worker=self.worker, scheduler=self.scheduler, gatekeeper=gatekeeper
+            store,
+            clock=clock,
+            bus=bus,
+            plan=plan,
+            worker=self.worker,
+            scheduler=self.scheduler,
+            gatekeeper=gatekeeper,
+            books=books,
         )
         """What is driven besides the worker and its leases, by name."""
         self.services |= self._further(lookouts(self.worker.id) if lookouts is not None else {})
@@ -123,6 +133,7 @@ class Crew:
             random=Random(),
             circuits=self._guard.circuits,
             hosts=self._guard.hosts,
+            tell_settled=self._books.settled,
         )
 
     def _further(self, lookouts: Mapping[str, Service]) -> dict[str, Service]:
@@ -191,6 +202,7 @@ class Crew:
             )
         )
         self._voice.open()
+        self._books.open()
         for loop in [*self._leases, *self._keep, *(self._work if plan.works else [])]:
             loop.start()
 
@@ -238,6 +250,7 @@ class Crew:
         self._end(self._leases)
         self._end(self._keep)
         self._park()
+        self._books.close(self._clock.now())
         self._voice.close(self._clock.now())
         self._deregister()
 

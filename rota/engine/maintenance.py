@@ -9,6 +9,8 @@ from rota.clock import Clock
 from rota.core import lifecycle
 from rota.core.events import ClockStepped, RoundEnded, RunLost
 from rota.core.model import Round, RunKind, State, WorkerRecord
+from rota.core.rollup import Grain
+from rota.engine.bookkeeper import Bookkeeper
 from rota.engine.bus import Bus
 from rota.engine.host import is_dead_neighbour
 from rota.engine.private import cancel_left
@@ -21,6 +23,12 @@ UNSAID = "the tenants were not listed"
 
 FORGOTTEN = timedelta(days=1)
 """How long the record of a worker that is not heard of is kept, for people to see."""
+
+KEPT = {Grain.MINUTE: timedelta(days=2), Grain.HOUR: timedelta(days=35)}
+"""How long sums of short periods are kept at most: they are many, and those of days say it as well by then."""
+
+SOURCES = timedelta(days=2)
+"""How long it is remembered which process brought which sums last: long after it could bring one again."""
 
 
 class Promoter:
@@ -51,10 +59,12 @@ class Rescuer:
         clock: Clock,
         bus: Bus,
         lease: timedelta,
+        books: Bookkeeper | None = None,
         every: timedelta = timedelta(seconds=5),
         batch: int = 100,
     ) -> None:
         self._store = store
+        self._books = books
         self._clock = clock
         self._bus = bus
         self._lease = lease
@@ -70,6 +80,8 @@ class Rescuer:
         # Each settlement carries the lease end that was read: a heartbeat in between makes it void.
         settlements = [lifecycle.rescue(run, now=now) for run in expired]
         applied = set(self._store.settle(settlements, now=now).applied) if settlements else set()
+        if self._books is not None:
+            self._books.settled(settlements, applied)
         for settlement in settlements:
             if settlement.run.id in applied:
                 log.warning("run lost", extra={"run": settlement.run.id, "job": settlement.run.job})
@@ -97,8 +109,11 @@ class Rescuer:
 class Neighbours:
     """Gives the runs of workers that died on this host back at once, without waiting for their leases (6.7)."""
 
-    def __init__(self, store: Store, *, bus: Bus, every: timedelta = timedelta(seconds=5)) -> None:
+    def __init__(
+        self, store: Store, *, bus: Bus, books: Bookkeeper | None = None, every: timedelta = timedelta(seconds=5)
+    ) -> None:
         self._store = store
+        self._books = books
         self._bus = bus
         self._every = every
 
@@ -122,6 +137,8 @@ class Neighbours:
         while runs := self._store.runs(query):
             settlements = [lifecycle.rescue(run, now=now, reason=f"worker {worker_id}: {reason}") for run in runs]
             applied = set(self._store.settle(settlements, now=now).applied)
+            if self._books is not None:
+                self._books.settled(settlements, applied)
             for settlement in settlements:
                 if settlement.run.id in applied:
                     log.warning("run lost: %s", reason, extra={"run": settlement.run.id, "job": settlement.run.job})
@@ -139,8 +156,17 @@ class Neighbours:
 class RoundCloser:
     """Ends rounds whose last run is final, with their state and counts."""
 
-    def __init__(self, store: Store, *, bus: Bus, every: timedelta = timedelta(seconds=1), batch: int = 100) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        bus: Bus,
+        books: Bookkeeper | None = None,
+        every: timedelta = timedelta(seconds=1),
+        batch: int = 100,
+    ) -> None:
         self._store = store
+        self._books = books
         self._bus = bus
         self._every = every
         self._batch = batch
@@ -158,6 +184,8 @@ class RoundCloser:
                 ended_at=now,
             )
             if self._store.end_round(ended):
+                if self._books is not None:
+                    self._books.round_ended(ended)
                 self._bus.publish(RoundEnded(round=ended))
         return timedelta(0) if len(rounds) == self._batch else self._every
 
@@ -180,6 +208,7 @@ class Pruner:
         slots: timedelta,
         logs: timedelta,
         audit: timedelta,
+        rollups: timedelta = timedelta(days=400),
         every: timedelta = timedelta(minutes=10),
         batch: int = 500,
     ) -> None:
@@ -189,6 +218,7 @@ class Pruner:
         self._slots = slots
         self._logs = logs
         self._audit = audit
+        self._rollups = rollups
         self._every = every
         self._batch = batch
 
@@ -201,6 +231,11 @@ class Pruner:
             audit_before=now - self._audit,
             limit=self._batch,
         )
+        sums = self._store.rollups.prune(
+            {grain: now - min(kept, self._rollups) for grain, kept in KEPT.items()} | {Grain.DAY: now - self._rollups},
+            sources_before=now - SOURCES,
+            limit=self._batch,
+        )
         # Between batches the others get the store.
-        is_more = self._batch in (deleted.runs, deleted.chunks)
+        is_more = self._batch in (deleted.runs, deleted.chunks) or sums >= self._batch
         return timedelta(milliseconds=100) if is_more else self._every

@@ -33,6 +33,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     keep_slots: timedelta = timedelta(days=7)
     keep_logs: timedelta = timedelta(days=14)
     keep_audit: timedelta = timedelta(days=365)
+    keep_rollups: timedelta = timedelta(days=400)
     capture: bool = True
     """Whether what runs print and log is kept with them."""
     capture_level: str = "INFO"

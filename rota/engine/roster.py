@@ -7,6 +7,7 @@ from typing import Protocol
 from rota.calls import Executor
 from rota.clock import Clock
 from rota.engine import maintenance
+from rota.engine.bookkeeper import Bookkeeper
 from rota.engine.bus import Bus
 from rota.engine.gatekeeper import Gatekeeper
 from rota.engine.lag import Watched
@@ -52,6 +53,7 @@ def services(
     worker: Worker,
     scheduler: Scheduler,
     gatekeeper: Gatekeeper,
+    books: Bookkeeper,
 ) -> dict[str, Service]:
     """Return what is driven besides the worker and its leases, by name.
 
@@ -60,14 +62,14 @@ def services(
     """
     named: dict[str, Service] = {
         "standing": gatekeeper.standing,
-        "neighbours": maintenance.Neighbours(store, bus=bus),
+        "neighbours": maintenance.Neighbours(store, bus=bus, books=books),
         "rescuer": maintenance.Rescuer(
-            store, clock=clock, bus=bus, lease=plan.lease, every=min(RESCUE, plan.lease / 5)
+            store, clock=clock, bus=bus, books=books, lease=plan.lease, every=min(RESCUE, plan.lease / 5)
         ),
         "promoter": maintenance.Promoter(store),
         "limiter": Limiter(store, standing=gatekeeper.standing, openings=worker.openings, wake=worker.wake),
         "gatekeeper": gatekeeper,
-        "closer": maintenance.RoundCloser(store, bus=bus),
+        "closer": maintenance.RoundCloser(store, bus=bus, books=books),
         "pruner": maintenance.Pruner(
             store,
             succeeded=plan.keep_succeeded,
@@ -75,7 +77,9 @@ def services(
             slots=plan.keep_slots,
             logs=plan.keep_logs,
             audit=plan.keep_audit,
+            rollups=plan.keep_rollups,
         ),
+        "bookkeeper": books,
     }
     if plan.schedules:
         named["scheduler"] = scheduler

@@ -71,6 +71,7 @@ class Worker:
         random: Random,
         circuits: Circuits | None = None,
         hosts: Hosts | None = None,
+        tell_settled: Callable[[Sequence[Settlement], Collection[str]], object] | None = None,
     ) -> None:
         """`hosts`: None where any number of runs may use the databases of one."""
         self.id = worker_id
@@ -91,6 +92,7 @@ class Worker:
         self._allowed = (lease - margin).total_seconds()
         self._tell_ended = on_ended
         self._tell_flows = tell_flows
+        self._tell_settled = tell_settled
         self._ended: deque[tuple[LiveAttempt, Ending]] = deque()
         self._unsettled: list[Settlement] = []
         self._unknown: set[str] = set()
@@ -350,6 +352,8 @@ class Worker:
             self._bus.publish(ServiceFailed(service="capture", error=report))
 
     def _report(self, settlements: Sequence[Settlement], applied: set[str]) -> None:
+        if self._tell_settled is not None:
+            self._tell_settled(settlements, applied)
         wanted = self._bus.wants(AttemptEnded)
         for settlement in settlements:
             if settlement.run.id not in applied:

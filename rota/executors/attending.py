@@ -20,11 +20,13 @@ from rota.executors.child_handle import Child
 from rota.executors.frames import (
     Answer,
     Asked,
+    Counted,
     Ended,
     Frames,
     FromChild,
     Logged,
     Progressed,
+    Recorded,
     Start,
     Stop,
     Taken,
@@ -32,6 +34,7 @@ from rota.executors.frames import (
 )
 from rota.executors.line import Lines
 from rota.executors.spawning import Spawning
+from rota.numbers import Numbers
 
 CHUNK = 1 << 16
 LAST = 60
@@ -49,6 +52,7 @@ class Hearing(Struct, frozen=True, kw_only=True):
     line: Callable[[Run, LogLine], None]
     progress: Callable[[Run, int, int | None], None]
     enqueue: Callable[[Asked], list[str]]
+    numbers: Numbers
 
 
 class Bell:
@@ -270,6 +274,18 @@ class Attendance:
             case Logged():
                 line = LogLine(at=self._clock.now(), level=frame.level, source=frame.source, text=frame.text)
                 self._hearing.line(self._run, line)
+            case Counted():
+                self._hearing.numbers.count(
+                    frame.job,
+                    frame.tenant,
+                    frame.name,
+                    frame.number,
+                    times=frame.times,
+                    least=frame.least,
+                    most=frame.most,
+                )
+            case Recorded():
+                self._hearing.numbers.record(frame.job, frame.tenant, is_success=frame.is_success, times=frame.times)
             case Asked():
                 self._say(self._answered(frame))
 

@@ -1,11 +1,12 @@
 """From a function to the ending of an attempt: what it returned, raised or was stopped for."""
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
+from typing import Any
 
-from rota.context import StopSignal, current_contact
+from rota.context import StopSignal, current_contact, current_run
 from rota.core.codec import encode_result
 from rota.core.exceptions import class_names
 from rota.core.lifecycle import Ending
@@ -14,6 +15,7 @@ from rota.core.retry import LONGEST_WAIT, asked_wait
 from rota.core.returns import Cancel, Fail, Result, Snooze
 from rota.errors import BadArguments, ContextMismatch, ResultNotStorable, Stopped, TenantGone, TenantUnavailable
 from rota.executors.culprit import place_of
+from rota.numbers import count, current_numbers
 
 UNSUCCESSFUL = "Unsuccessful"
 """How an error is called that was returned and is no exception; a policy may name it."""
@@ -69,6 +71,7 @@ def ending_of(returned: object, *, stop: StopSignal, started_at: datetime) -> En
         case Result():
             value = {"value": returned.value, "counts": dict(returned.counts)}
             kept = {name: part for name, part in value.items() if part}
+            _count(returned.counts)
             return _said(
                 stop, success=returned.success, error=returned.error, value=kept or None, started_at=started_at
             )
@@ -93,6 +96,7 @@ def ending_of(returned: object, *, stop: StopSignal, started_at: datetime) -> En
                 for name, value in _attributes(returned).items()
                 if isinstance(value, int | float) and not isinstance(value, bool)
             }
+            _count(numbers)
             return _said(
                 stop,
                 success=getattr(returned, "success", False),
@@ -102,6 +106,8 @@ def ending_of(returned: object, *, stop: StopSignal, started_at: datetime) -> En
             )
         case _:
             result = encode_result(returned)
+            if isinstance(returned, dict):
+                _count(returned)
             return Ending(outcome=Outcome.SUCCEEDED, started_at=started_at, result=result, reached=_reached())
 
 
@@ -179,6 +185,16 @@ def _reached() -> bool | None:
     """True if this attempt had a connection to its tenant's database; else nothing is known of it."""
     contact = current_contact.get()
     return True if contact is not None and contact.is_made else None
+
+
+def _count(returned: Mapping[Any, object]) -> None:
+    """Count the numbers that the current run has returned as its own (R53)."""
+    run = current_run.get()
+    if run is None or (counted_by := current_numbers.get()) is None:
+        return
+    for name, number in returned.items():
+        if isinstance(number, int | float) and not isinstance(number, bool):
+            count(counted_by, run.job, run.tenant, name, number)
 
 
 def _attributes(value: object) -> dict[str, object]:

@@ -138,6 +138,27 @@ class Progressed(Struct, frozen=True, kw_only=True, tag="progressed"):
     total: int | None = None
 
 
+class Counted(Struct, frozen=True, kw_only=True, tag="counted"):
+    """From the child: a number of the job's own, summed up."""
+
+    job: str
+    tenant: str | None
+    name: str
+    number: float
+    times: int
+    least: float
+    most: float
+
+
+class Recorded(Struct, frozen=True, kw_only=True, tag="recorded"):
+    """From the child: how parts that the job measured by itself ended."""
+
+    job: str
+    tenant: str | None
+    is_success: bool
+    times: int
+
+
 class Asked(Struct, frozen=True, kw_only=True, tag="asked"):
     """From the child: enqueue these."""
 
@@ -146,7 +167,7 @@ class Asked(Struct, frozen=True, kw_only=True, tag="asked"):
     unique: list[UniqueRun] = []
 
 
-FromChild = Taken | Ended | Logged | Progressed | Asked
+FromChild = Taken | Ended | Logged | Progressed | Counted | Recorded | Asked
 
 
 def encoded(frame: Struct) -> bytes:

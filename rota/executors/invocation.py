@@ -9,6 +9,7 @@ from rota.carrying import Carriers
 from rota.clock import Clock
 from rota.context import BoundTenant, Contact, RunContext, StopSignal, current_contact, current_run
 from rota.core.model import Run, Tenant
+from rota.numbers import Numbers, current_numbers
 from rota.signature import Gift, Registered
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Invocation:
         first_time: "FirstTime",
         arounds: Sequence[Around] = (),
         carriers: Carriers | None = None,
+        numbers: Numbers | None = None,
     ) -> None:
         self._clock = clock
         self._borrow = borrow
@@ -38,11 +40,13 @@ class Invocation:
         self._first_time = first_time
         self._arounds = arounds
         self._carriers = carriers or Carriers()
+        self._numbers = numbers
 
     def call(self, registered: Registered, brief: Brief, stop: StopSignal) -> object:
         """Call the function in this thread and return what it returned; raises what it raised."""
         run = brief.run
         current_run.set(run)
+        current_numbers.set(self._numbers)
         if run.tenant is None and run.carried is None and not registered.signature.gifts and not self._arounds:
             # Nothing to fill in: the shortest way, for the many small jobs.
             arguments = registered.signature.decode(run.args)
@@ -53,6 +57,7 @@ class Invocation:
     async def acall(self, registered: Registered, brief: Brief, stop: StopSignal) -> object:
         """Call the coroutine function and return what it returned; raises what it raised."""
         current_run.set(brief.run)
+        current_numbers.set(self._numbers)
         with self._filled_in(registered, brief, stop) as (args, kwargs):
             returned: Any = registered.function(*args, **kwargs)
             return await returned
@@ -72,6 +77,7 @@ class Invocation:
             deadline=brief.deadline,
             tell_progress=lambda done, total: self._tell_progress(run, done, total),
             first_time=self._first_time,
+            counted_by=self._numbers,
         )
         with ExitStack() as held:
             if tenant is not None:

@@ -20,6 +20,7 @@ from rota.executors.child_handle import Child
 from rota.executors.frames import Asked, Setup, Start
 from rota.executors.kernel import IS_SUPPORTED, resident
 from rota.executors.spawning import Spawning
+from rota.numbers import Numbers
 
 FRESH = 2
 """How many fresh children are asked for before an attempt that none has begun is given up."""
@@ -40,6 +41,7 @@ class ProcessChildren:
         hear_line: Callable[[Run, LogLine], None],
         hear_progress: Callable[[Run, int, int | None], None],
         enqueue: Callable[[Asked], list[str]],
+        numbers: Numbers,
         settings: Mapping[str, str] | None = None,
         environment: Sequence[str] = ("*",),
         withheld: Collection[str] = (),
@@ -51,7 +53,7 @@ class ProcessChildren:
         setup = Setup(place=place, preload=tuple(preload), settings=settings or {})
         self._spawning = Spawning(setup, environment=environment, withheld=withheld)
         self._clock = clock
-        self._hearing = Hearing(line=hear_line, progress=hear_progress, enqueue=enqueue)
+        self._hearing = Hearing(line=hear_line, progress=hear_progress, enqueue=enqueue, numbers=numbers)
         self._kill_grace = kill_grace
         self._max_runs = max_runs_per_child
         self._max_rss = max_rss

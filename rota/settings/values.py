@@ -17,6 +17,7 @@ from rota.core.policy import Retry
 from rota.core.safe import masked
 from rota.core.size import Size, size_text
 from rota.errors import ConfigurationError
+from rota.settings.metrics import MetricsSettings
 
 DEFAULT = "default"
 
@@ -223,6 +224,9 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
     """How long what a run printed and logged is kept, counted from when it was written; the run itself stays."""
     audit: timedelta = timedelta(days=365)
     """How long it is kept who changed what."""
+    rollups: timedelta = timedelta(days=400)
+    """How long sums of days are kept, for `rota stats` and charts; those of hours at most 35 days, of minutes 2 days.
+    Never pruned: what counters of Prometheus need."""
 
 
 class LoggingSettings(Struct, frozen=True, kw_only=True):
@@ -263,6 +267,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     retry: RetrySettings = RetrySettings()
     retention: RetentionSettings = RetentionSettings()
     logging: LoggingSettings = LoggingSettings()
+    metrics: MetricsSettings = MetricsSettings()
     origins: Mapping[str, str] = MappingProxyType({})
     """Where each key was set that does not have its default: `{"store.url": "environment ROTA_STORE"}`."""
 
@@ -308,6 +313,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             ("scheduler.tick", self.scheduler.tick),
             ("scheduler.rows", self.scheduler.rows),
             ("tenants.probe", self.tenants.probe),
+            ("metrics.flush", self.metrics.flush),
+            ("retention.rollups", self.retention.rollups),
             ("tenants.probe_most", self.tenants.probe_most),
             ("worker.lease", self.worker.lease),
             ("worker.heartbeat", self.worker.heartbeat),

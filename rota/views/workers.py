@@ -122,6 +122,7 @@ def _loops(app: Rota, worker: WorkerRecord, *, now: datetime) -> list[LoopAge]:
     heartbeat = app.settings.worker.heartbeat
     rows = app.settings.scheduler.rows
     usual = USUAL | {"heartbeat": heartbeat, "scheduler": app.settings.scheduler.tick, "rows": rows, "cron_jobs": rows}
+    usual["bookkeeper"] = app.settings.metrics.flush
 
     def is_late(name: str, at: datetime) -> bool:
         # Against the last heartbeat, which brought the stamp: how long that is ago says nothing of the loop. And by

@@ -19,6 +19,7 @@ from rota.core.model import Run, Tenant
 from rota.executors.kernel import children, descendants
 from rota.executors.process import ProcessChildren
 from tests.executors.process_app import app
+from tests.numbers import Heard
 from tests.system.processes import wait_until
 
 PLACE = "tests.executors.process_app:app"
@@ -32,6 +33,7 @@ class Nursery:
         self.lines = []
         self.progress = []
         self.enqueued = []
+        self.numbers = Heard()
         self.options = {
             "place": PLACE,
             "clock": CLOCK,
@@ -39,6 +41,7 @@ class Nursery:
             "hear_line": lambda run, line: self.lines.append(line),
             "hear_progress": lambda run, done, total: self.progress.append((done, total)),
             "enqueue": self.enqueue,
+            "numbers": self.numbers,
             **options,
         }
         self.children = ProcessChildren(**self.options)

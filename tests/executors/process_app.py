@@ -17,7 +17,7 @@ import warnings
 from datetime import timedelta
 from pathlib import Path
 
-from rota import Fail, Result, RetryLater, Rota, RunContext, Snooze
+from rota import Fail, Result, RetryLater, Rota, RunContext, Snooze, metrics
 
 app = Rota("memory://", tenants=["acme", "globex"])
 canary = contextvars.ContextVar("canary", default="unset")
@@ -342,6 +342,16 @@ def asks_once(tenant: str):
 @app.job()
 def reads_the_store():
     app.store.runs(None)
+
+
+@app.job()
+def counts(ctx: RunContext, number: int):
+    for _ in range(number):
+        ctx.count("rows", 2)
+    ctx.count("rows", "no number")
+    metrics.record_success("email_sync", "acme")
+    metrics.record_failure("email_sync", "globex")
+    return {"lines": 3}
 
 
 @app.job(per_tenant=True)

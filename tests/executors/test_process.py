@@ -301,7 +301,7 @@ def where():
 if __name__ == "__main__":
     now = datetime.now(UTC)
     children = ProcessChildren(place=place_of(app), clock=SystemClock(), hear_line=print, hear_progress=print,
-                               enqueue=lambda runs: [])
+                               enqueue=lambda runs: [], numbers=None)
     brief = Brief(run=Run(id="1" * 32, job="where", due_at=now, created_at=now))
     print(children.execute(app.jobs["where"].job, brief, stop=StopSignal(), started_at=now))
     children.close()
@@ -376,3 +376,14 @@ def test_a_signal_that_is_set_after_the_attempt_touches_nothing(home):
         os.read(read, 1)
     os.close(read)
     os.close(write)
+
+
+def test_what_a_child_counts_comes_to_its_worker_summed_up(home):  # R53
+    home.result("counts", 10_000)
+
+    assert home.numbers.counted == [("counts", None, "rows", 20_000.0), ("counts", None, "lines", 3.0)]
+    assert home.numbers.times == [(10_000, 2.0, 2.0), (1, 3.0, 3.0)]
+    assert sorted(home.numbers.recorded) == [
+        ("email_sync", "acme", True, 1),
+        ("email_sync", "globex", False, 1),
+    ]

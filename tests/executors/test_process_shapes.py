@@ -13,6 +13,7 @@ from rota.context import StopSignal
 from rota.core.model import Outcome, Run, Tenant
 from rota.executors.process import ProcessChildren
 from tests.executors.shapes_app import app
+from tests.numbers import Heard
 from tests.tenants.conftest import hold_name
 
 CLOCK = SystemClock()
@@ -33,6 +34,7 @@ def run(lines):
         hear_line=lambda run, line: lines.append(line.text),
         hear_progress=lambda run, done, total: None,
         enqueue=lambda runs: [run.id for run in runs],
+        numbers=Heard(),
     )
 
     def run(name, *args, tenant=None, stop=None):

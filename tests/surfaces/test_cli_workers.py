@@ -103,7 +103,7 @@ def test_every_loop_of_a_process_has_a_usual_time(noon_app):
     # Or `rota doctor` would not notice that it stands still.
     crew = noon_app.crew()
 
-    assert set(crew.services) - set(USUAL) == {"scheduler", "rows", "cron_jobs"}
+    assert set(crew.services) - set(USUAL) == {"scheduler", "rows", "cron_jobs", "bookkeeper"}
 
 
 def test_each_line_of_json_is_one_worker(store, noon_rota):  # R63
