@@ -5,6 +5,7 @@
 
 import ast
 import inspect
+import sys
 import textwrap
 from collections.abc import Iterator
 from itertools import pairwise
@@ -15,7 +16,7 @@ import click
 from rota.cli.exits import MEANINGS
 from rota.cli.root import root
 from rota.core import events
-from rota.settings import Settings, values
+from rota.settings import Settings
 from rota.settings.reading import SECTIONS
 from rota.views.configuration import configuration
 

@@ -95,16 +95,7 @@ class Crew:
         """What looks after the schedules besides, by name: driven by whoever schedules, or by a single pass."""
         if schedule_keepers is not None:
             self.schedule_keepers = schedule_keepers(self.worker.id)
-        self.services: dict[str, Service] = services(
-            store,
-            clock=clock,
-            bus=bus,
-            plan=plan,
-            worker=self.worker,
-            scheduler=self.scheduler,
-            gatekeeper=gatekeeper,
-            books=books,
-        )
+        self.services: dict[str, Service] = self._usual(bus)
         """What is driven besides the worker and its leases, by name."""
         self.services |= self._further(lookouts(self.worker.id) if lookouts is not None else {})
         self.heartbeat: Heartbeat = Heartbeat(self.worker, store, clock=clock, plan=plan, stamps=self.stamps)
@@ -134,6 +125,19 @@ class Crew:
             circuits=self._guard.circuits,
             hosts=self._guard.hosts,
             tell_settled=self._books.settled,
+        )
+
+    def _usual(self, bus: Bus) -> dict[str, Service]:
+        """Return the services that every process has."""
+        return services(
+            self._store,
+            clock=self._clock,
+            bus=bus,
+            plan=self._plan,
+            worker=self.worker,
+            scheduler=self.scheduler,
+            gatekeeper=self.gatekeeper,
+            books=self._books,
         )
 
     def _further(self, lookouts: Mapping[str, Service]) -> dict[str, Service]:
