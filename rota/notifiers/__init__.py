@@ -13,7 +13,10 @@ from rota.notifiers.options import read, secrets_of
 from rota.ports import Notifier
 from rota.redaction import SECRETS
 
-KINDS = ("log", "email")
+KINDS = ("log", "email", "webhook", "slack", "teams")
+
+LEAST_PATH = 16
+"""Characters of a path that are taken for a secret."""
 
 Make = Callable[[Any, Clock], Notifier]
 
@@ -44,9 +47,7 @@ def make(
     structure, channel = parts_of(kind)
     read_options = read(structure, options, where=where, directory=directory, env=env)
     for name in secrets_of(structure):
-        # From now on no sink shows it.
-        SECRETS.keep(getattr(read_options, name))
-        SECRETS.keep_url(getattr(read_options, name))
+        _keep(getattr(read_options, name))
     return channel(read_options, clock)
 
 
@@ -61,5 +62,27 @@ def parts_of(kind: str) -> tuple[type[Struct], Make]:
             from rota.notifiers.email import EmailChannel, EmailOptions
 
             return EmailOptions, EmailChannel
+        case "webhook":
+            from rota.notifiers.webhook import WebhookChannel, WebhookOptions
+
+            return WebhookOptions, WebhookChannel
+        case "slack":
+            from rota.notifiers.slack import SlackChannel, SlackOptions
+
+            return SlackOptions, SlackChannel
+        case "teams":
+            from rota.notifiers.teams import TeamsChannel, TeamsOptions
+
+            return TeamsOptions, TeamsChannel
         case _:
             raise LookupError(kind)
+
+
+def _keep(secret: str) -> None:
+    """Let no sink show a secret of a channel from now on; of an address also not its path, if that is long enough to
+    be one, as those of Slack are."""
+    SECRETS.keep(secret)
+    SECRETS.keep_url(secret)
+    if secret.startswith(("https://", "http://")):
+        path = secret.split("/", 3)[-1].partition("?")[0]
+        SECRETS.keep(path if len(path) >= LEAST_PATH else None)

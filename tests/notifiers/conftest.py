@@ -2,10 +2,54 @@
 
 import pytest
 
+from rota.clock import SystemClock
+from rota.notifiers import make
+from rota.redaction import SECRETS, Secrets
+from tests.certificates import Authority
 from tests.clocks import FakeClock
+
+KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_left(monkeypatch):
+    """What one test's channels keep secret is not hidden in the next one."""
+    fresh = Secrets()
+    for name in vars(fresh):
+        monkeypatch.setattr(SECRETS, name, vars(fresh)[name])
 
 
 @pytest.fixture
 def clock():
     """A clock that stands at noon."""
     return FakeClock()
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """An authority of the test's own."""
+    return Authority(tmp_path)
+
+
+class NoonClock(FakeClock):
+    """The wall stands at noon, durations pass: what waits in these tests waits for a socket."""
+
+    def monotonic(self):
+        return SystemClock().monotonic()
+
+
+@pytest.fixture
+def web_channel():
+    """Make a channel to a receiver of the test's own on loopback, which has to be allowed like everything inside."""
+
+    def web_channel(kind, receiver, **options):
+        address = {"webhook": {"url": receiver.url, "key": KEY}}.get(kind, {"webhook": receiver.url})
+        reach = {
+            "networks": ["127.0.0.0/8"],
+            "ports": [receiver.port],
+            "insecure_http": receiver.scheme == "http",
+            "timeout": "5s",
+        }
+        return make(kind, address | reach | options, clock=NoonClock())
+
+    return web_channel

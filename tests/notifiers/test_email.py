@@ -10,7 +10,6 @@ from rota.core.alert import Stage
 from rota.errors import ConfigurationError, DeliveryFailed
 from rota.notifiers import make
 from rota.notifiers.email import mail_of
-from tests.certificates import Authority
 from tests.mail_server import babbles, drips, drops, drops_after_the_mail, hangs, mail_server, scripted
 from tests.values import HOUR, NOON, an_alert
 
@@ -33,11 +32,6 @@ NASTY = [
     "javascript:alert(1)",
     "\n.\r\nMAIL FROM:<eve@example.com>",
 ]
-
-
-@pytest.fixture
-def authority(tmp_path):
-    return Authority(tmp_path)
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def test_an_unknown_kind_names_the_one_that_was_probably_meant(clock):  # R64
 
 
 def test_a_kind_that_resembles_nothing_names_those_that_there_are(clock):  # R64
-    with pytest.raises(ConfigurationError, match="there are: log"):
+    with pytest.raises(ConfigurationError, match="there are: log, radio"):
         make("carrier pigeon", {}, clock=clock)
 
 
