@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from rota.clock import to_micros
-from rota.core.model import State
+from rota.core.model import State, Trigger
+from rota.core.policy import Overlap, Retry
 from tests.values import (
     DAY,
     HOUR,
@@ -18,10 +19,32 @@ from tests.values import (
     failed,
     found,
     ids,
+    new_id,
     settle_all,
     states,
     succeeded,
 )
+
+RICH = {
+    "tenant": "acme", "user_id": "ana", "args": '{"args":[7],"kwargs":{}}', "priority": 0, "expires_at": NOON + HOUR,
+    "trigger": Trigger.MANUAL, "actor": "ana", "schedule": "nightly", "slot": NOON, "since": NOON - DAY,
+    "round_id": new_id(), "dedupe_key": "once", "concurrency_key": "one", "batch": "b1", "weight": 2.5,
+    "overlap": Overlap.SKIP, "retry": Retry(attempts=7), "carried": '{"v":1,"values":{}}', "limit_key": "lk",
+    "host": "db7", "max_attempts": 7, "parent": new_id(),
+}  # fmt: skip
+
+
+def test_what_few_runs_have_is_told_of_those_that_have_it(store):
+    plain, rich, other = a_run(), a_run(**RICH), a_run(schedule="hourly", slot=NOON)
+    store.enqueue([plain, rich, other], now=NOON)
+
+    claimed = {run.id: run for run in claim(store)}
+
+    assert set(claimed) == {plain.id, rich.id, other.id}
+    for run in claimed.values():
+        assert run == found(store, run.id)
+    given = {name: getattr(claimed[rich.id], name) for name in RICH}
+    assert given == RICH
 
 
 def test_a_claimed_run_is_running_in_the_workers_hands(store):

@@ -11,10 +11,12 @@ from rota.clock import from_micros, to_micros
 from rota.core.model import Outcome, Run
 from rota.queries import ClaimRequest
 from rota.stores.sql import expiry, keys, limits, line, progress, turns
-from rota.stores.sql.alike import Taken, claimed_runs
+from rota.stores.sql.alike import NARROW, NARROW_COLUMNS, WIDE, Taken, claimed_runs
 from rota.stores.sql.database import Link, json_of
 from rota.stores.sql.front import LONG, PASSED, Key, after_looking
 from rota.stores.sql.rows import ACCEPTED, ATTEMPT, RUN, accepted, columns, ended
+
+Claimed = Callable[[], list[Run]]
 
 FEW = 50
 """Names that stand in a claim one by one."""
@@ -54,7 +56,7 @@ CLAIM_POSTGRES = (
 )
 # Elsewhere in two: reading first is as fast as RETURNING on SQLite, which MySQL does not have for UPDATE.
 # A number leads to its row at once, an id by way of an index.
-CHOOSE_SQLITE = "SELECT " + RUN_COLUMNS + ", r.rowid " + PICKED
+CHOOSE_SQLITE = "SELECT " + NARROW_COLUMNS + ", r.rowid " + PICKED
 TAKE_SQLITE = "UPDATE {runs} AS r SET " + TAKEN + " WHERE r.rowid IN (SELECT value FROM json_each(?))"
 # The driver of MySQL is written in Python: one text per run costs it less than 47 values. Numbers with a fraction
 # go beside it, as they are.
@@ -185,26 +187,32 @@ def unblock(link: Link, names: Iterable[str] | None, *, now: datetime) -> int:
     return len(rows)
 
 
-def claim(link: Link, request: ClaimRequest, *, now: datetime) -> list[Run]:
-    """Make queued runs running in the hands of this worker and return them, in the order of the queue."""
+def claim(link: Link, request: ClaimRequest, *, now: datetime) -> Claimed:
+    """Make queued runs running in the hands of this worker; what is returned returns them, in the order of the queue.
+
+    To be called after the commit: what it takes to make runs of rows holds up nobody who waits for their locks.
+    """
     if request.limits or request.reopened:
-        return limits.claim(link, request, now=now)
+        runs = limits.claim(link, request, now=now)
+        return lambda: runs
     rows: list[Any] = []
     for queue, places in request.queues.items():
         free = min(places, request.limit - len(rows))
         if free > 0:
             rows += _claim(link, request, queue, free, now)
-    if not rows:
-        return []
+    layout = NARROW if link.dialect.name == "sqlite" else WIDE
+    keys_ = {(schedule, tenant or "") for schedule, tenant in map(layout.whose, rows) if schedule is not None}
+    successes = progress.last_successes(link, list(keys_))
     tells = link.dialect.name == "postgres"
-    lease_until = from_micros(to_micros(now + request.lease))
-    runs = claimed_runs(rows, None if tells else Taken(request.worker, lease_until, now))
-    successes = progress.last_successes(
-        link, [(run.schedule, run.tenant or "") for run in runs if run.schedule is not None]
-    )
-    if not successes:
-        return runs
-    return [replace(run, last_success=successes.get((run.schedule or "", run.tenant or ""))) for run in runs]
+    taken = None if tells else Taken(request.worker, from_micros(to_micros(now + request.lease)), now)
+
+    def claimed() -> list[Run]:
+        runs = claimed_runs(rows, taken, layout=layout)
+        if not successes:
+            return runs
+        return [replace(run, last_success=successes.get((run.schedule or "", run.tenant or ""))) for run in runs]
+
+    return claimed
 
 
 def _claim(link: Link, request: ClaimRequest, queue: str, limit: int, now: datetime) -> list[Any]:

@@ -160,7 +160,7 @@ class SqlStore:
         return self._write(lambda link: queue.unblock(link, None, now=now))
 
     def claim(self, request: ClaimRequest, *, now: datetime) -> list[Run]:
-        return self._write(lambda link: queue.claim(link, request, now=now))
+        return self._write(lambda link: queue.claim(link, request, now=now))()
 
     def limit_use(self, limits_: Sequence[Limit], *, now: datetime, counts_aside: bool = False) -> list[LimitUse]:
         return self._database.read(lambda link: limits.use(link, limits_, now=now, counts_aside=counts_aside))
@@ -182,18 +182,20 @@ class SqlStore:
         return self._database.pulse(work)
 
     def settle(self, settlements: Sequence[Settlement], *, now: datetime, claim: ClaimRequest | None = None) -> Settled:
-        def work(link: Link) -> Settled:
-            applied = settling.settle(link, settlements, now=now) if settlements else []
-            return Settled(applied=applied, claimed=queue.claim(link, claim, now=now) if claim else [])
+        def then(link: Link, applied: list[str]) -> tuple[list[str], queue.Claimed]:
+            return applied, queue.claim(link, claim, now=now) if claim else list
 
-        def shortly(link: Link) -> Settled:
-            applied = succeeding.succeed(link, settlements)
-            return Settled(applied=applied, claimed=queue.claim(link, claim, now=now) if claim else [])
+        def settled() -> tuple[list[str], queue.Claimed]:
+            plain = succeeding.plain(settlements)
+            if plain is not None:
+                with suppress(succeeding.NotHeld):
+                    return self._write(lambda link: then(link, succeeding.succeed(link, plain)))
+            return self._write(
+                lambda link: then(link, settling.settle(link, settlements, now=now) if settlements else [])
+            )
 
-        if succeeding.are_plain(settlements):
-            with suppress(succeeding.NotHeld):
-                return self._write(shortly)
-        return self._write(work)
+        applied, claimed = settled()
+        return Settled(applied=applied, claimed=claimed())
 
     def release(self, worker: str, held: Sequence[tuple[str, int]], *, now: datetime) -> list[str]:
         released = self._write(lambda link: queue.release(link, worker, held, now=now)) if held else []

@@ -1,6 +1,7 @@
 """Runs that succeeded and say nothing: most runs, so they are settled by the shortest way there is."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from rota.clock import to_micros
 from rota.core.model import Outcome, Settlement, State
@@ -23,55 +24,75 @@ WHERE r.id = ANY(?) AND r.token = ? AND r.state = 'running'
 """
 
 
+SUCCESS, DONE = Outcome.SUCCEEDED, State.SUCCEEDED
+
+
 class NotHeld(Exception):
     """Some of the runs are not held any more: each has to be looked at. Nothing was written."""
 
 
-def are_plain(settlements: Sequence[Settlement]) -> bool:
-    """Whether these can go the short way: each of another run, all at one time, and nothing follows but progress."""
-    if not settlements or len({one.run.id for one in settlements}) < len(settlements):
-        return False
+class Plain(NamedTuple):
+    """Plain settlements, and what is written of them."""
+
+    settlements: Sequence[Settlement]
+    ids: list[str]
+    rows: list[tuple[str, int, int | None]]
+    """Run, token, start."""
+    ended_at: int
+
+
+def plain(settlements: Sequence[Settlement]) -> Plain | None:
+    """Return settlements that can go the short way: each of another run, all at one time, and nothing follows but
+    progress. None where one of them cannot."""
+    if not settlements:
+        return None
     ended_at = settlements[0].ended_at
-    return all(
-        one.state is State.SUCCEEDED
-        and one.outcome is Outcome.SUCCEEDED
-        and one.ended_at == ended_at
-        and one.result is None
-        and one.error is None
-        and not one.reason
-        and one.lease_until is None
-        and one.expanded is None
-        and one.attempt == one.run.attempt
-        and one.lost_count == one.run.lost_count
-        and one.run.concurrency_key is None
-        for one in settlements
-    )
+    rows: list[tuple[str, int, int | None]] = []
+    for one in settlements:
+        run = one.run
+        if (
+            one.outcome is not SUCCESS
+            or one.state is not DONE
+            or one.result is not None
+            or run.concurrency_key is not None
+            or one.ended_at != ended_at
+            or one.error is not None
+            or one.reason
+            or one.lease_until is not None
+            or one.expanded is not None
+            or one.attempt != run.attempt
+            or one.lost_count != run.lost_count
+        ):
+            return None
+        rows.append((run.id, run.token, since_epoch(one.started_at)))
+    ids = [row[0] for row in rows]
+    if len(set(ids)) < len(ids):
+        return None
+    return Plain(settlements, ids, rows, to_micros(ended_at))
 
 
-def succeed(link: Link, settlements: Sequence[Settlement]) -> list[str]:
+def succeed(link: Link, plain: Plain) -> list[str]:
     """Apply plain settlements, all or none, and return their ids.
 
     Raises:
         NotHeld: the fence refuses some; the transaction is to be rolled back.
     """
-    ended_at = to_micros(settlements[0].ended_at)
     if link.dialect.name == "postgres":
-        count = _by_token(link, settlements, ended_at)
+        count = _by_token(link, plain)
     else:
-        rows = [(one.run.id, one.run.token, since_epoch(one.started_at)) for one in settlements]
         sets = f"started_at = s.began, {SUCCEEDED}"
-        count = link.update("runs", FIELDS, rows, sets=sets, where=FENCE, then=(ended_at,))
-    if count != len(settlements):
+        count = link.update("runs", FIELDS, plain.rows, sets=sets, where=FENCE, then=(plain.ended_at,))
+    if count != len(plain.rows):
         raise NotHeld
-    progress.move(link, settlements)
-    return [one.run.id for one in settlements]
+    progress.move(link, plain.settlements)
+    return plain.ids
 
 
-def _by_token(link: Link, settlements: Sequence[Settlement], ended_at: int) -> int:
+def _by_token(link: Link, plain: Plain) -> int:
     began_of: dict[int, dict[str, int | None]] = {}
-    for one in settlements:
-        began_of.setdefault(one.run.token, {})[one.run.id] = since_epoch(one.started_at)
+    for run_id, token, began in plain.rows:
+        began_of.setdefault(token, {})[run_id] = began
     count = 0
-    for token, began in began_of.items():
-        count += link.run(SUCCEED_POSTGRES, to_json(began), ended_at, list(began), token)
+    for token, runs in began_of.items():
+        count += link.run(SUCCEED_POSTGRES, to_json(runs), plain.ended_at, list(runs), token)
     return count
