@@ -1,0 +1,1 @@
+"""Who asks: tokens that are verified, and keys that they are signed with."""

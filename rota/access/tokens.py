@@ -1,0 +1,112 @@
+"""Tokens as text: taken apart strictly, believed only as a key of ours says (R62, J1 to J19)."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NoReturn
+
+from rota.access.keys import Key, KeyRing, load_jwt
+from rota.core.access import Principal
+from rota.core.claims import Expected, Untrusted, principal_of
+
+LONGEST = 8 * 1024
+"""Characters of a token (J14)."""
+
+DEEPEST = 16
+
+_SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Tokens:
+    """Says whom a token stands for."""
+
+    def __init__(self, ring: KeyRing, *, expected: Expected) -> None:
+        self._ring = ring
+        self._expected = expected
+
+    def verify(self, token: str, *, now: datetime) -> Principal:
+        """Return whom a token stands for.
+
+        Raises:
+            Untrusted: for whatever reason; whoever sent it is told none of them (J19).
+        """
+        if len(token) > LONGEST:
+            raise Untrusted("it is too long")
+        segments = token.split(".")
+        if len(segments) != 3:
+            raise Untrusted("it has not three parts")
+        header, payload, signature = map(_bytes_of, segments)
+        key, prepared = self._key_of(_object_of(header, "header"))
+        algorithm = load_jwt(key.algorithm).algorithms.get_default_algorithms()[key.algorithm.value]
+        signed = token[: token.rindex(".")].encode("ascii")
+        if not algorithm.verify(signed, prepared, signature):
+            raise Untrusted("signature: not by this key")
+        # Only now, and only once: nothing of an unsigned payload is looked at.
+        return principal_of(_object_of(payload, "payload"), expected=self._expected, now=now)
+
+    def _key_of(self, header: Mapping[str, Any]) -> tuple[Key, Any]:
+        if "crit" in header or "b64" in header:
+            # We understand no extension, and what is critical has to be understood (J9).
+            raise Untrusted("header: an extension that is not understood")
+        key_id = header.get("kid", "")
+        found = self._ring.find(key_id) if isinstance(key_id, str) else None
+        if found is None:
+            raise Untrusted("kid: no key of ours")
+        # As the key says, not as the token does: a public key is no secret (J2, J10).
+        if header.get("alg") != found[0].algorithm.value:
+            raise Untrusted("alg: not that of the key")
+        return found
+
+
+def sign(payload: Mapping[str, Any], key: Key) -> str:
+    """Return a token that says this, signed with a key that can sign."""
+    headers = {"kid": key.id} if key.id else None
+    signed: str = load_jwt(key.algorithm).encode(
+        dict(payload), key.material, algorithm=key.algorithm.value, headers=headers
+    )
+    return signed
+
+
+def _bytes_of(segment: str) -> bytes:
+    """Return what a segment holds; no padding, no blanks, no second way to write the same bytes (J13, J17)."""
+    if not _SEGMENT.fullmatch(segment):
+        raise Untrusted("it is not in base64url")
+    try:
+        content = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    except binascii.Error:
+        raise Untrusted("it is not in base64url") from None
+    if base64.urlsafe_b64encode(content).rstrip(b"=") != segment.encode("ascii"):
+        raise Untrusted("it is not in base64url as it should be")
+    return content
+
+
+def _object_of(content: bytes, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(content.decode("utf-8"), object_pairs_hook=_once_each, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise Untrusted(f"{where}: {error}") from None
+    if not isinstance(value, dict) or _depth(value) > DEEPEST:
+        raise Untrusted(f"{where}: no object")
+    return value
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(_depth, value), default=0)
+    return 0
