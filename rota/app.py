@@ -262,7 +262,7 @@ class Rota:
         """Return the services of this process, not started; who schedules also watches, where nothing is said."""
         if schedules:
             self.schedules.sync()
-        premises = self._premises()
+        premises = self.premises()
         plan = plan_of(
             self.settings,
             premises.jobs,
@@ -283,7 +283,8 @@ class Rota:
             inline=inline,
         )
 
-    def _premises(self) -> Premises:
+    def premises(self) -> Premises:
+        """Return what the services of this process share."""
         return Premises(
             store=self.store,
             clock=self.clock,

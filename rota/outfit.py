@@ -21,7 +21,7 @@ from rota.executors.inline import InlineExecutor
 from rota.executors.invocation import Invocation, TellProgress
 from rota.executors.thread import ThreadExecutor
 from rota.keepers import make_books, make_gatekeeper, make_guard, schedule_keepers
-from rota.lookouts import lookouts
+from rota.lookouts import lookouts, make_rulebook
 from rota.numbers import Numbers
 from rota.place import place_of, told
 from rota.premises import Premises
@@ -93,6 +93,7 @@ def make_crew(
     dependencies.check({name: registered.job for name, registered in premises.jobs.items()})
     gatekeeper = make_gatekeeper(premises)
     books = make_books(premises)
+    rulebook = make_rulebook(premises)
     voice = Voice(premises.store, clock=premises.clock, plan=plan)
     call = partial(invocation, numbers=books)
     bench = _bench(premises, gatekeeper, voice, invocation=call, slot_before=slot_before)
@@ -119,7 +120,8 @@ def make_crew(
         plan=plan,
         books=books,
         schedule_keepers=lambda worker: schedule_keepers(premises, worker=worker, confirm=confirm),
-        lookouts=lambda worker: lookouts(premises, worker=worker),
+        lookouts=lambda worker: lookouts(premises, worker=worker, rulebook=rulebook),
+        rulebook=rulebook,
     )
 
 

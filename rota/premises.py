@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from rota.clock import Clock
+from rota.core.expecting import Watch
 from rota.core.limits import Limit
 from rota.core.model import Tenant
 from rota.engine.bus import Bus
@@ -25,5 +26,7 @@ class Premises(Struct, frozen=True, kw_only=True):
     settings: Settings
     limits: tuple[Limit, ...]
     """What the code and the settings declare."""
+    watches: tuple[Watch, ...] = ()
+    """Scripts outside of Rota that are to say that they succeeded."""
     probe: Callable[[Tenant], object]
     """Connects to a tenant's database, or raises TenantUnavailable."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from rota.core.delivery import DeliveryState
+from rota.core.freshness import Freshness
 from rota.core.incident import IncidentState
 from rota.core.limits import Limit
 from rota.core.model import Origin, RoundState, Run, RunKind, ScheduleState, State, Trigger
@@ -240,3 +241,30 @@ class OldSnapshot(Struct, frozen=True, kw_only=True):
     age: timedelta | None
     """Since when; None where the server counts transactions only, and `holder` says how many."""
     way_out: str
+
+
+class PairQuery(Struct, frozen=True, kw_only=True):
+    """Which watched pairs; every field that is set narrows the answer."""
+
+    schedules: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
+    states: tuple[Freshness, ...] = ()
+    after: tuple[str, str] | None = None
+    """The key of the page before: only pairs after it, by schedule and tenant."""
+    limit: int | None = None
+
+
+class FlipQuery(Struct, frozen=True, kw_only=True):
+    """Which changes of state; every field that is set narrows the answer."""
+
+    schedule: str | None = None
+    tenant: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """Flips in [since, until)."""
+    before_id: str | None = None
+    """The key of the page before: only flips with a smaller id."""
+    limit: int = 100
+
+
+EVERY_PAIR = PairQuery()

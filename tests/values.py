@@ -8,6 +8,7 @@ from typing import Any
 from rota.core.alert import Alert, IncidentKind, Stage
 from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.delivery import Delivery
+from rota.core.freshness import Freshness
 from rota.core.incident import Incident, Member
 from rota.core.lifecycle import Ending, settle
 from rota.core.model import (
@@ -37,6 +38,7 @@ from rota.core.rollup import (
     Subject,
     bucket_of,
 )
+from rota.core.watched import Flip, Ping, PingKind, Turn, Watched
 from rota.ports import Store
 from rota.queries import ClaimRequest, Settled
 
@@ -148,6 +150,50 @@ def a_worker(**fields: Any) -> WorkerRecord:
 def a_progress(**fields: Any) -> Progress:
     """Return the progress of a schedule that has not come anywhere yet."""
     return Progress(**{"schedule": "nightly", "tenant": "acme"} | fields)
+
+
+def a_pair(**fields: Any) -> Watched:
+    """Return a pair whose noon succeeded, that is late in an hour and stale in two."""
+    return Watched(
+        **{
+            "schedule": "nightly",
+            "tenant": "acme",
+            "state": Freshness.FRESH,
+            "last_success": NOON,
+            "late_at": NOON + HOUR,
+            "stale_at": NOON + 2 * HOUR,
+            "look_at": NOON + HOUR,
+            "flipped_at": NOON - DAY,
+            "watched_from": NOON - 2 * DAY,
+            "rule": "0123456789abcdef",
+        }
+        | fields
+    )
+
+
+def a_flip(**fields: Any) -> Flip:
+    """Return what makes that pair late."""
+    return Flip(
+        **{
+            "id": new_id(),
+            "schedule": "nightly",
+            "tenant": "acme",
+            "at": NOON,
+            "before": Freshness.FRESH,
+            "after": Freshness.LATE,
+        }
+        | fields
+    )
+
+
+def a_ping(**fields: Any) -> Ping:
+    """Return the word of a script that it succeeded at noon."""
+    return Ping(**{"id": new_id(), "name": "dump", "at": NOON, "kind": PingKind.SUCCESS} | fields)
+
+
+def watch(store: Store, *pairs: Watched) -> None:
+    """Have a store watch these pairs."""
+    assert len(store.freshness.turn([Turn(before=None, after=pair) for pair in pairs])) == len(pairs)
 
 
 def a_control(**fields: Any) -> Control:

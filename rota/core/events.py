@@ -1,9 +1,10 @@
 """What happens, as values. Services publish them; logging, metrics, alerts and applications subscribe with `on`."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from rota.core.freshness import Freshness
 from rota.core.model import ErrorReport, Round, Run, Settlement
 
 
@@ -97,6 +98,45 @@ class ScheduleFailed(Event, frozen=True, kw_only=True):
 
     schedule: str
     reason: str
+
+
+class FreshnessChanged(Event, frozen=True, kw_only=True):
+    """A schedule and tenant changed their state for the watchdog (R51): to `paused`, or from there, it is this event;
+    else one of those below."""
+
+    job: str
+    """That of the schedule; of a script outside of Rota its name."""
+    schedule: str
+    tenant: str
+    before: Freshness
+    after: Freshness
+    at: datetime
+    last_success: datetime | None
+    """The newest slot that succeeded."""
+    stale_at: datetime | None
+    reason: str | None = None
+    is_from_memory: bool = False
+    """Whether the store could not be asked, so that this is judged by what was known last."""
+
+
+class ScheduleLate(FreshnessChanged, frozen=True, kw_only=True):
+    """The next slot has passed, and the time that its run may take, without a success."""
+
+
+class ScheduleStale(FreshnessChanged, frozen=True, kw_only=True):
+    """The last success is older than it may be."""
+
+
+class ScheduleFresh(FreshnessChanged, frozen=True, kw_only=True):
+    """What was late or stale, or had not run yet, has succeeded."""
+
+
+class PingFailed(Event, frozen=True, kw_only=True):
+    """A script outside of Rota said that it failed."""
+
+    name: str
+    at: datetime
+    text: str | None
 
 
 class TenantParked(Event, frozen=True, kw_only=True):

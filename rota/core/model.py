@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from rota.core.freshness import Expectation
 from rota.core.part import Part
 from rota.core.policy import CatchUp, Overlap, Retry
 
@@ -361,6 +362,8 @@ class Settlement(Struct, frozen=True, kw_only=True, gc=False):
     """For a rescue: applied only while the lease still ends then, so that a heartbeat in between makes it void."""
     expanded: int | None = None
     """For an expansion that succeeded: how many tenants it listed; marks the round expanded."""
+    expected: Expectation | None = None
+    """For a slot that succeeded: by when its schedule has to succeed again for its tenant (R51)."""
 
 
 class Tenant(Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from rota.engine.plan import Plan
 from rota.engine.pool import Pool
 from rota.engine.private import cancel_left
 from rota.engine.roster import Coroutines, pools, services
+from rota.engine.rulebook import Rulebook
 from rota.engine.scheduler import Scheduler
 from rota.engine.standing import Standing
 from rota.engine.voice import Voice
@@ -64,11 +65,12 @@ class Crew:
         books: Bookkeeper,
         schedule_keepers: Callable[[str], Mapping[str, Service]] | None = None,
         lookouts: Callable[[str], Mapping[str, Service]] | None = None,
+        rulebook: Rulebook | None = None,
     ) -> None:
         """`executor` runs what is no coroutine, and without `coroutines` those as well.
 
         `schedule_keepers` makes what else looks after the schedules, `lookouts` what looks out for trouble; both for
-        the id of this process.
+        the id of this process. `rulebook` knows by when what succeeded has to succeed again.
         """
         self._store = store
         self._clock = clock
@@ -83,6 +85,7 @@ class Crew:
         self.gatekeeper: Gatekeeper = gatekeeper
         self._guard = guard
         self._books = books
+        self._rulebook = rulebook
         self.flows: Flows = Flows(store)
         self.stamps: dict[str, datetime] = {}
         """When each loop last came round."""
@@ -125,6 +128,7 @@ class Crew:
             circuits=self._guard.circuits,
             hosts=self._guard.hosts,
             tell_settled=self._books.settled,
+            expect=None if self._rulebook is None else self._rulebook.on_success,
         )
 
     def _usual(self, bus: Bus) -> dict[str, Service]:
@@ -147,6 +151,8 @@ class Crew:
             "prober": self._guard.prober,
             "flows": self.flows,
         }
+        if self._rulebook is not None:
+            found["rulebook"] = self._rulebook
         if self._plan.schedules:
             found |= self.schedule_keepers
         elif "campaigns" in self.schedule_keepers:

@@ -44,6 +44,7 @@ class Standing:
         self._known = Known()
         self.paused_jobs: frozenset[str] = frozenset()
         self.paused_queues: frozenset[str] = frozenset()
+        self.paused_tenants: frozenset[str] = frozenset()
         self.held_tenants: frozenset[str] = frozenset()
         """Paused and parked ones: nothing of theirs begins."""
         self.limits: tuple[Limit, ...] = merged(self._declared, ())
@@ -69,7 +70,8 @@ class Standing:
         self._known = known
         self.paused_jobs = known.paused(Paused.JOB)
         self.paused_queues = known.paused(Paused.QUEUE)
-        self.held_tenants = known.paused(Paused.TENANT) | known.parked
+        self.paused_tenants = known.paused(Paused.TENANT)
+        self.held_tenants = self.paused_tenants | known.parked
 
     def pause(self, kind: Paused, name: str) -> Pause | None:
         """Return how one of them is paused; None when it is not."""

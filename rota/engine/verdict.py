@@ -1,14 +1,15 @@
 """What becomes of a run whose attempt has ended, or is given up: the circumstances that `lifecycle` decides on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from random import Random
 
 from msgspec.structs import replace
 
 from rota.core import lifecycle, retry
+from rota.core.freshness import Expectation
 from rota.core.lifecycle import Ending
-from rota.core.model import ErrorReport, Outcome, Run, RunKind, Settlement
+from rota.core.model import ErrorReport, Outcome, Run, RunKind, Settlement, State
 from rota.core.policy import Retry
 from rota.engine.attempt import LiveAttempt
 from rota.signature import Registered
@@ -25,9 +26,17 @@ ASKED = frozenset({Outcome.TIMED_OUT, Outcome.CANCELLED})
 class Verdict:
     """Makes settlements of endings, with the pause that the job's retry policy says."""
 
-    def __init__(self, jobs: Mapping[str, Registered], *, random: Random) -> None:
+    def __init__(
+        self,
+        jobs: Mapping[str, Registered],
+        *,
+        random: Random,
+        expect: Callable[[Run], Expectation | None] | None = None,
+    ) -> None:
+        """`expect` tells by when the schedule of a run that succeeded has to succeed again (R51)."""
         self._jobs = jobs
         self._random = random
+        self._expect = expect
 
     def on(self, attempt: LiveAttempt, ending: Ending, now: datetime) -> Settlement:
         """Return what becomes of a run whose attempt has ended."""
@@ -43,7 +52,10 @@ class Verdict:
         wait = NOTHING if ending.outcome is Outcome.SUCCEEDED else self._pause(run)
         # The list of tenants is no work of the job's: what its policy says of exceptions does not concern that.
         policy = self._policy(run) if run.kind is RunKind.JOB else None
-        return lifecycle.settle(run, ending, now=now, wait=wait, retry=policy)
+        settlement = lifecycle.settle(run, ending, now=now, wait=wait, retry=policy)
+        if run.schedule is not None and settlement.state is State.SUCCEEDED and self._expect is not None:
+            return replace(settlement, expected=self._expect(run))
+        return settlement
 
     def at_parting(self, attempt: LiveAttempt, now: datetime) -> Settlement:
         """Return what becomes of a run whose code may go on until this process is gone."""

@@ -19,6 +19,7 @@ from rota.core.events import (
     ServiceFailed,
     UnknownJob,
 )
+from rota.core.freshness import Expectation
 from rota.core.lifecycle import Ending
 from rota.core.model import ErrorReport, Outcome, Run, Settlement, State
 from rota.engine.attempt import Bench, LiveAttempt
@@ -72,8 +73,9 @@ class Worker:
         circuits: Circuits | None = None,
         hosts: Hosts | None = None,
         tell_settled: Callable[[Sequence[Settlement], Collection[str]], object] | None = None,
+        expect: Callable[[Run], Expectation | None] | None = None,
     ) -> None:
-        """`hosts`: None where any number of runs may use the databases of one."""
+        """`hosts`: None where any number of runs may use the databases of one. `expect`: see `Verdict`."""
         self.id = worker_id
         self._pid = os.getpid()
         self._store = store
@@ -87,7 +89,7 @@ class Worker:
         self._holdings = Holdings(pools, queues=queues)
         self._circuits = circuits
         self._hosts = hosts
-        self._verdict = Verdict(jobs, random=random)
+        self._verdict = Verdict(jobs, random=random, expect=expect)
         self._lease = lease
         self._allowed = (lease - margin).total_seconds()
         self._tell_ended = on_ended

@@ -1,5 +1,6 @@
 """What can be configured, and where it is read from."""
 
+from rota.settings.freshness import FreshnessSettings
 from rota.settings.loading import load
 from rota.settings.values import (
     LogFormat,
@@ -17,6 +18,7 @@ from rota.settings.values import (
 )
 
 __all__ = [
+    "FreshnessSettings",
     "load",
     "LogFormat",
     "LogLevel",

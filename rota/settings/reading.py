@@ -29,7 +29,7 @@ KINDS: Mapping[str, Any] = MappingProxyType(
         for name, kind in get_type_hints(struct).items()
     }
 )
-SECRETS = frozenset({"store.url"})
+SECRETS = frozenset({"store.url", "freshness.dead_man_url"})
 
 
 def known_file_key(key: str) -> str | None:

@@ -12,11 +12,13 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from rota.core.duration import duration_text
+from rota.core.freshness import Allowance
 from rota.core.limits import Limit, LimitScope, parse_limit
 from rota.core.policy import Retry
 from rota.core.safe import masked
 from rota.core.size import Size, size_text
 from rota.errors import ConfigurationError
+from rota.settings.freshness import FreshnessSettings
 from rota.settings.metrics import MetricsSettings
 
 DEFAULT = "default"
@@ -265,6 +267,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     tenants: TenantSettings = TenantSettings()
     limits: LimitSettings = LimitSettings()
     retry: RetrySettings = RetrySettings()
+    freshness: FreshnessSettings = FreshnessSettings()
     retention: RetentionSettings = RetentionSettings()
     logging: LoggingSettings = LoggingSettings()
     metrics: MetricsSettings = MetricsSettings()
@@ -319,11 +322,24 @@ class Settings(Struct, frozen=True, kw_only=True):
             ("worker.lease", self.worker.lease),
             ("worker.heartbeat", self.worker.heartbeat),
             ("worker.kill_grace", self.worker.kill_grace),
+            ("freshness.check_every", self.freshness.check_every),
+            ("freshness.keep_flips", self.freshness.keep_flips),
+            ("freshness.keep_pings", self.freshness.keep_pings),
         ):
             if duration <= timedelta(0):
                 raise ConfigurationError(f"{key} is {duration_text(duration)}: it must be longer than nothing")
         self.limits.read()
+        self._check_freshness()
         self._check_lease()
+
+    def _check_freshness(self) -> None:
+        try:
+            Allowance.parse(self.freshness.default)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"freshness.default: {error}") from error
+        url = self.freshness.dead_man_url
+        if url and not url.startswith(("https://", "http://")):
+            raise ConfigurationError("freshness.dead_man_url begins neither with https:// nor with http://")
 
     def _check_lease(self) -> None:
         worker = self.worker

@@ -5,16 +5,47 @@ from datetime import datetime, timedelta
 
 from rota.core.controls import AuditEntry
 from rota.core.delivery import Delivery
+from rota.core.freshness import Expectation
 from rota.core.incident import Incident, Member
 from rota.core.rollup import Grain, Measure, Rollup, Sheet
 from rota.core.signal import Signal
-from rota.queries import DeliveryQuery, IncidentQuery, MeasureQuery, RollupQuery
+from rota.core.watched import Flip, Key, Ping, Turn, Watched
+from rota.queries import (
+    EVERY_PAIR,
+    DeliveryQuery,
+    FlipQuery,
+    IncidentQuery,
+    MeasureQuery,
+    PairQuery,
+    RollupQuery,
+)
 
 # They read none of their arguments; the names are the contract.
 
 
 class NoFreshness:
     """Expects nothing of anybody."""
+
+    def looks(self, *, now: datetime, limit: int = 1000) -> list[Watched]:
+        return []
+
+    def turn(self, turns: Sequence[Turn]) -> list[Key]:
+        return []
+
+    def pairs(self, query: PairQuery = EVERY_PAIR) -> list[Watched]:
+        return []
+
+    def flips(self, query: FlipQuery) -> list[Flip]:
+        return []
+
+    def ping(self, ping: Ping, *, slot: datetime | None = None, expected: Expectation | None = None) -> bool:
+        return True
+
+    def pings(self, name: str, *, before_id: str | None = None, limit: int = 100) -> list[Ping]:
+        return []
+
+    def prune(self, *, flips_before: datetime, pings_before: datetime, limit: int = 1000) -> int:
+        return 0
 
 
 class NoAlerts:

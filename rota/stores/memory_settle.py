@@ -50,7 +50,7 @@ class Ledger:
         )
         if ended.state.is_final:
             self._runs.write(ended)
-            self._progress.move(ended)
+            self._progress.move(ended, settlement.expected)
             self._line.free([ended], now=now)
         else:
             self._runs.append(attempt_of(ended))

@@ -105,14 +105,14 @@ def _tenants(known: Sequence[Pair], parked: Sequence[str]) -> Line:
     stale = [pair for pair in known if pair.state is Freshness.STALE]
     if stale:
         text = f"{len(stale)} stale: {_named([_pair(pair) for pair in stale])}"
-        return Line(subject="Freshness", level=Level.FAILED, text=text, more="rota jobs")
+        return Line(subject="Freshness", level=Level.FAILED, text=text, more="rota stale")
     if failing:
         text = f"{len(failing)} failed last: {_named([_pair(pair) for pair in failing])}"
         return Line(subject="Freshness", level=Level.FAILED, text=text, more="rota runs --state failed")
     late = [pair for pair in known if pair.state is Freshness.LATE]
     if late:
         text = f"{len(late)} late: {_named([_pair(pair) for pair in late])}"
-        return Line(subject="Freshness", level=Level.WARN, text=text, more="rota jobs")
+        return Line(subject="Freshness", level=Level.WARN, text=text, more="rota stale")
     return Line(subject="Freshness", level=Level.OK, text=f"{len(known)} schedules and tenants, all fresh")
 
 

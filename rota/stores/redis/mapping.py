@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from rota.clock import EPOCH
+from rota.core.freshness import Expectation
 from rota.core.model import (
     Attempt,
     ErrorReport,
@@ -32,6 +33,7 @@ from rota.core.tally import LONGEST_MESSAGE, tallies
 from rota.stores.redis.records import (
     AttemptRecord,
     EndRecord,
+    ExpectationRecord,
     ProgressRecord,
     RoundRecord,
     RunRecord,
@@ -247,6 +249,16 @@ def settlement_record(settlement: Settlement) -> SettlementRecord:
         expanded=settlement.expanded,
         met=_met(settlement),
         signal=_signal(settlement),
+        expected=expectation_record(settlement.expected),
+    )
+
+
+def expectation_record(expected: Expectation | None) -> ExpectationRecord | None:
+    """Return what is expected as scripts take it, if anything is known of it."""
+    if expected is None:
+        return None
+    return ExpectationRecord(
+        late_at=micros_if(expected.late_at), stale_at=micros_if(expected.stale_at), rule=expected.rule
     )
 
 

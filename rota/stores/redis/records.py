@@ -102,6 +102,14 @@ class EndRecord(Struct, kw_only=True, omit_defaults=True):
     reason: str | None = None
 
 
+class ExpectationRecord(Struct, kw_only=True, omit_defaults=True):
+    """By when a pair must succeed again: fields of `PairRecord`."""
+
+    late_at: Whole | None = None
+    stale_at: Whole | None = None
+    rule: str = ""
+
+
 class SettlementRecord(Struct, kw_only=True, omit_defaults=True):
     """A settlement, as the script takes it."""
 
@@ -116,6 +124,7 @@ class SettlementRecord(Struct, kw_only=True, omit_defaults=True):
     """The error that its attempt is counted under."""
     signal: tuple[str, str] | None = None
     """What it leaves where it ends its run as failed: an id, and JSON."""
+    expected: ExpectationRecord | None = None
 
 
 class MetRecord(Struct, kw_only=True, omit_defaults=True):
@@ -172,6 +181,21 @@ class ProgressRecord(Struct, kw_only=True, omit_defaults=True):
     last_state: str | None = None
     last_ended_at: Whole | None = None
     failures: int = 0
+
+
+class PairRecord(Struct, kw_only=True, omit_defaults=True):
+    """A pair that is watched."""
+
+    schedule: str
+    tenant: str = ""
+    state: str
+    last_success: Whole | None = None
+    late_at: Whole | None = None
+    stale_at: Whole | None = None
+    look_at: Whole | None = None
+    flipped_at: Whole
+    watched_from: Whole
+    rule: str = ""
 
 
 class ScheduleRecord(Struct, kw_only=True, omit_defaults=True):

@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
+from rota.core.freshness import Expectation
 from rota.core.model import Progress, RunKind, Settlement, State
+from rota.stores.sql import pairs
 from rota.stores.sql.database import Link, json_of
 from rota.stores.sql.rows import PROGRESS, at, columns, progress_of, progress_row
 
@@ -47,14 +51,49 @@ def move(link: Link, ended: Sequence[Settlement]) -> None:
     stored = {(row[0], row[1]): progress_of(row) for row in rows}
     new: list[tuple[Any, ...]] = []
     changed: list[tuple[Any, ...]] = []
+    proofs: list[pairs.Proof] = []
     for key in sorted(by_key):
         progress = stored.get(key) or Progress(schedule=key[0], tenant=key[1])
+        before = progress.last_success
         for one in by_key[key]:
             progress = _moved(progress, one)
+        if progress.last_success is not None and progress.last_success != before:
+            proofs.append(_proof(key, progress.last_success, by_key[key]))
         (changed if key in stored else new).append(progress_row(progress))
     _write(link, changed)
     # A key that another transaction inserts meanwhile fails this one, which is then repeated and finds it.
     link.insert("progress", PROGRESS, new)
+    pairs.prove(link, proofs)
+
+
+def _proof(key: Key, slot: datetime, settlements: Sequence[Settlement]) -> pairs.Proof:
+    [by, *_] = [one for one in settlements if one.run.slot == slot and one.state is State.SUCCEEDED]
+    return (*key, slot, by.ended_at, by.expected)
+
+
+def hear(
+    link: Link,
+    schedule: str,
+    *,
+    has_succeeded: bool,
+    slot: datetime | None,
+    at: datetime,
+    expected: Expectation | None,
+) -> None:
+    """Take note of how a script outside of Rota ended, which stands for this schedule."""
+    found = [progress_of(row) for row in link.rows(HELD, [(schedule, "")])]
+    old = found[0] if found else Progress(schedule=schedule)
+    state = State.SUCCEEDED if has_succeeded else State.FAILED
+    new = replace(old, last_state=state, last_ended_at=at, failures=0 if has_succeeded else old.failures + 1)
+    is_newer = slot is not None and (old.last_success is None or slot > old.last_success)
+    if is_newer:
+        new = replace(new, last_success=slot, last_success_at=at)
+    if found:
+        _write(link, [progress_row(new)])
+    else:
+        link.insert("progress", PROGRESS, [progress_row(new)])
+    if is_newer and slot is not None:
+        pairs.prove(link, [(schedule, "", slot, at, expected)])
 
 
 def _moved(old: Progress, one: Settlement) -> Progress:
@@ -104,13 +143,16 @@ def mark(link: Link, progress: Progress, expected: Progress | None) -> bool:
         _write(link, [progress_row(progress)])
     else:
         link.insert("progress", PROGRESS, [progress_row(progress)])
+    pairs.mark(link, " WHERE schedule = ? AND tenant = ?", key[0], progress.last_success)
     return True
 
 
 def reset(link: Link, schedule: str, tenants: Sequence[str] | None) -> int:
     """Forget progress; return how many entries."""
     where, parameters = _meant(schedule, tenants)
-    return link.run(f"DELETE FROM {{progress}}{where}", *parameters)
+    forgotten = link.run(f"DELETE FROM {{progress}}{where}", *parameters)
+    pairs.mark(link, where, parameters, None)
+    return forgotten
 
 
 def _meant(schedule: str | None, tenants: Sequence[str] | None) -> tuple[str, list[str]]:

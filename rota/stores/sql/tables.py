@@ -15,8 +15,8 @@ from rota.stores.sql.watch_tables import add_alerts, add_freshness, add_rollups
 
 TABLES = (
     "runs", "attempts", "logs", "rounds", "schedules", "cron_jobs", "progress", "workers", "controls", "audit", "meta",
-    "uniques", "expirations", "errors", "error_tenants", "rates", "flips", "pings", "signals", "incidents",
-    "incident_tenants", "deliveries", "rollups", "measures", "rollup_sources",
+    "uniques", "expirations", "errors", "error_tenants", "rates", "pairs", "flips", "pings", "signals",
+    "incidents", "incident_tenants", "deliveries", "rollups", "measures", "rollup_sources",
 )  # fmt: skip
 
 NOTHING = text("('')")
@@ -238,7 +238,7 @@ def _schedules(metadata: MetaData, prefix: str) -> None:
     index(schedules, "job", ["job", "name"])
     index(schedules, "paused", ["paused_until", "name"], where="paused_until IS NOT NULL")
     index(schedules, "row", ["row_id"], where="row_id IS NOT NULL")
-    progress = Table(
+    Table(
         f"{prefix}progress",
         metadata,
         Column("schedule", name(), primary_key=True),
@@ -249,15 +249,8 @@ def _schedules(metadata: MetaData, prefix: str) -> None:
         Column("last_state", word()),
         Column("last_ended_at", BigInteger),
         Column("failures", Integer, nullable=False),
-        Column("state", word()),
-        Column("late_at", BigInteger),
-        Column("stale_at", BigInteger),
-        # When the watchdog has to look again: one index read when there is none.
-        Column("look_at", BigInteger),
-        Column("flipped_at", BigInteger),
         **metadata.info,
     )
-    index(progress, "look", ["look_at", "schedule", "tenant"], where="look_at IS NOT NULL")
 
 
 def _cron_jobs(metadata: MetaData, prefix: str) -> None:

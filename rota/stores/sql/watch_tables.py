@@ -7,7 +7,25 @@ from rota.stores.sql.making import KEY, ident, index, long_text, name, word
 
 
 def add_freshness(metadata: MetaData, prefix: str) -> None:
-    """Add when the states of schedules and tenants changed, and what scripts outside Rota told."""
+    """Add by when schedules must have succeeded for their tenants, when that changed, and what scripts outside of Rota
+    told."""
+    pairs = Table(
+        f"{prefix}pairs",
+        metadata,
+        Column("schedule", name(), primary_key=True),
+        Column("tenant", name(), primary_key=True),
+        Column("state", word(), nullable=False),
+        Column("last_success", BigInteger),
+        Column("late_at", BigInteger),
+        Column("stale_at", BigInteger),
+        # When the watchdog has to look again: one index read when there is none.
+        Column("look_at", BigInteger),
+        Column("flipped_at", BigInteger, nullable=False),
+        Column("watched_from", BigInteger, nullable=False),
+        Column("rule", word(), nullable=False),
+        **metadata.info,
+    )
+    index(pairs, "look", ["look_at", "schedule", "tenant"], where="look_at IS NOT NULL")
     flips = Table(
         f"{prefix}flips",
         metadata,
@@ -15,12 +33,12 @@ def add_freshness(metadata: MetaData, prefix: str) -> None:
         Column("schedule", name(), nullable=False),
         Column("tenant", name(), nullable=False),
         Column("at", BigInteger, nullable=False),
-        Column("before", word(), nullable=False),
-        Column("after", word(), nullable=False),
+        Column("old_state", word(), nullable=False),
+        Column("new_state", word(), nullable=False),
         Column("reason", long_text()),
         **metadata.info,
     )
-    index(flips, "pair", ["schedule", "tenant", "at"])
+    index(flips, "pair", ["schedule", "tenant", "id"])
     index(flips, "old", ["at"])
     pings = Table(
         f"{prefix}pings",
@@ -30,6 +48,7 @@ def add_freshness(metadata: MetaData, prefix: str) -> None:
         Column("at", BigInteger, nullable=False),
         Column("kind", word(), nullable=False),
         Column("body", long_text()),
+        Column("duration", BigInteger),
         **metadata.info,
     )
     index(pings, "name", ["name", "id"])

@@ -1,3 +1,4 @@
+-- uses: progress
 local name, n = key('progress', request.schedule), 0
 if not request.tenants then
     n = call('HLEN', name)
@@ -9,6 +10,9 @@ else
 end
 if call('EXISTS', name) == 0 then
     call('SREM', key('progressing'), request.schedule)
+end
+for _, tenant in ipairs(request.tenants or call('HKEYS', key('pairs', request.schedule))) do
+    mark_pair(request.schedule, tenant, nil)
 end
 if n > 0 then
     tell(request.audit)

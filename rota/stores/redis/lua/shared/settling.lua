@@ -115,7 +115,7 @@ local function settle(one, text, end_text, now)
         end
         fields.result = settlement.result or NONE
         change(run, fields)
-        move_progress(run)
+        move_progress(run, one.expected)
         free({run}, now)
     else
         run.started_at, run.error = nil, nil

@@ -36,26 +36,31 @@ def _runs() -> None:
 
 
 def _freshness() -> None:
-    add(
-        "progress",
-        Column("state", word()),
+    table(
+        "pairs",
+        Column("schedule", name(), primary_key=True),
+        Column("tenant", name(), primary_key=True),
+        Column("state", word(), nullable=False),
+        Column("last_success", BigInteger),
         Column("late_at", BigInteger),
         Column("stale_at", BigInteger),
         Column("look_at", BigInteger),
-        Column("flipped_at", BigInteger),
+        Column("flipped_at", BigInteger, nullable=False),
+        Column("watched_from", BigInteger, nullable=False),
+        Column("rule", word(), nullable=False),
     )
-    index("progress", "look", ["look_at", "schedule", "tenant"], where="look_at IS NOT NULL")
+    index("pairs", "look", ["look_at", "schedule", "tenant"], where="look_at IS NOT NULL")
     table(
         "flips",
         Column("id", ident(), primary_key=True),
         Column("schedule", name(), nullable=False),
         Column("tenant", name(), nullable=False),
         Column("at", BigInteger, nullable=False),
-        Column("before", word(), nullable=False),
-        Column("after", word(), nullable=False),
+        Column("old_state", word(), nullable=False),
+        Column("new_state", word(), nullable=False),
         Column("reason", long_text()),
     )
-    index("flips", "pair", ["schedule", "tenant", "at"])
+    index("flips", "pair", ["schedule", "tenant", "id"])
     index("flips", "old", ["at"])
     table(
         "pings",
@@ -64,6 +69,7 @@ def _freshness() -> None:
         Column("at", BigInteger, nullable=False),
         Column("kind", word(), nullable=False),
         Column("body", long_text()),
+        Column("duration", BigInteger),
     )
     index("pings", "name", ["name", "id"])
     index("pings", "old", ["at"])

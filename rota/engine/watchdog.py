@@ -1,0 +1,342 @@
+"""Finds what has not succeeded in time, and tells: the one service that notices what did not happen (R51)."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from rota.clock import Clock
+from rota.core.events import ClockStepped, FreshnessChanged, ScheduleFresh, ScheduleLate, ScheduleStale
+from rota.core.expecting import Expecting, Situation
+from rota.core.freshness import GRACE, WORSE, Freshness
+from rota.core.watched import Key, Turn, Watched, as_known, is_worse, survey, turned
+from rota.engine.bus import Bus
+from rota.engine.last_known import Known, LastKnown
+from rota.engine.rulebook import Rulebook
+from rota.errors import StoreUnavailable
+from rota.ports import Store
+from rota.queries import PairQuery
+
+log: logging.Logger = logging.getLogger(__name__)
+
+STEP = timedelta(seconds=30)
+"""A clock that is off by more against the monotonic one was moved."""
+HOLD = GRACE
+"""How long after that nothing is called late: schedules fire by the new time first."""
+AFRESH = timedelta(hours=1)
+"""How often everything is compared with what is expected, also where nothing seems to have changed."""
+BATCH = 1000
+"""Pairs that are written in one transaction."""
+HELD_BATCH = 100_000
+"""Pairs that are looked at in one pass while only good news is written."""
+SHARE = 50
+"""What is known is written down again after so many times as long as that took: at most 2 % of the time."""
+
+
+class Judged(Struct, frozen=True, kw_only=True):
+    """What one pass found."""
+
+    at: datetime
+    known_at: datetime
+    """When the store last answered: earlier than `at` where it could not be asked."""
+    store: str = "ok"
+    """Or why it could not be asked."""
+    clock: str = ""
+    """How the clock was moved, while that keeps the watchdog from calling anything late."""
+    pairs: tuple[Watched, ...]
+    """All pairs, each in its state at `at`, by schedule and tenant."""
+    jobs: Mapping[str, str]
+    """The job of each schedule."""
+    flips: tuple[FreshnessChanged, ...] = ()
+    """What changed in this pass."""
+
+    @property
+    def worst(self) -> Freshness:
+        """The worst state of any pair."""
+        return max((pair.state for pair in self.pairs), key=WORSE.__getitem__, default=Freshness.FRESH)
+
+
+Tell = Callable[[Judged], None]
+
+
+class Watchdog:
+    """Judges pairs when their time comes, and tells when their state changes: once, whoever else watches.
+
+    Any number may run: a flip that another one has made is refused by the store. It remembers nothing that matters;
+    with a `LastKnown` it goes on from there while the store is away.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        bus: Bus,
+        rulebook: Rulebook,
+        every: timedelta,
+        keep_flips: timedelta,
+        keep_pings: timedelta,
+        last_known: LastKnown | None = None,
+        tell: Sequence[Tell] = (),
+    ) -> None:
+        """`tell` is given what each pass found, for pages and files; it reads all pairs, so none costs least."""
+        self._store = store
+        self._clock = clock
+        self._bus = bus
+        self._rulebook = rulebook
+        self._every = every
+        self._keep_flips = keep_flips
+        self._keep_pings = keep_pings
+        self._last_known = last_known
+        self._tell = tuple(tell)
+        self._seen: _Seen | None = None
+        self._expecting: Expecting | None = None
+        self._afresh_at: datetime | None = None
+        self._beat: tuple[datetime, float] | None = None
+        self._hold: tuple[str, float] | None = None
+        self._write_after = 0.0
+        self._remembered: Known | None = None if last_known is None else last_known.read()
+        self._is_away = False
+
+    def tick(self, now: datetime) -> timedelta:
+        self.look(now)
+        return self._every
+
+    def look(self, now: datetime, *, is_whole: bool = False) -> Judged | None:
+        """Do one pass, and return what it found where anybody asks: with `is_whole`, or to `tell`.
+
+        Raises:
+            StoreUnavailable: and nothing is known from before.
+        """
+        self._notice_steps(now)
+        try:
+            flips = self._judge(now)
+            judged = self._whole(now, flips) if is_whole or self._is_told(now) else None
+        except StoreUnavailable as error:
+            judged = self._from_memory(now, error)
+        else:
+            self._is_away = False
+        if judged is not None:
+            self._remember(judged)
+            for tell in self._tell:
+                tell(judged)
+        return judged
+
+    # --- judging ---
+
+    def _judge(self, now: datetime) -> list[FreshnessChanged]:
+        situation = self._rulebook.situation(now)
+        expecting = Expecting(situation)
+        seen = _Seen(situation)
+        is_due = self._afresh_at is None or now >= self._afresh_at or now < self._afresh_at - AFRESH
+        changed = None if is_due or self._seen is None else seen.changed_since(self._seen)
+        flips = self._survey(expecting, changed, now)
+        # Only now: what was not written is found again.
+        self._seen, self._expecting = seen, expecting
+        if is_due:
+            self._afresh_at = now + AFRESH
+            self._prune(now)
+        return [*flips, *self._looks(expecting, now)]
+
+    def _survey(self, expecting: Expecting, names: frozenset[str] | None, now: datetime) -> list[FreshnessChanged]:
+        """Compare what is watched with what should be: of these schedules, or of all."""
+        if names is not None and not names:
+            return []
+        query = PairQuery() if names is None else PairQuery(schedules=tuple(sorted(names)))
+        stored: dict[str, dict[Key, Watched]] = {}
+        for pair in self._store.freshness.pairs(query):
+            stored.setdefault(pair.schedule, {})[pair.key] = pair
+        turns: list[Turn] = []
+        for name in sorted({*expecting.names, *stored} if names is None else names):
+            known = stored.get(name, {})
+            wanted = list(expecting.of(name, known=[tenant for _, tenant in known]))
+            successes = self._successes(name) if any(one.key not in known for one in wanted) else {}
+            turns += survey(wanted, known, successes=successes.get, now=now, new_id=self._clock.new_id)
+        return self._write(turns, expecting)
+
+    def _successes(self, name: str) -> dict[Key, datetime | None]:
+        return {(one.schedule, one.tenant): one.last_success for one in self._store.progress(schedule=name)}
+
+    def _looks(self, expecting: Expecting, now: datetime) -> list[FreshnessChanged]:
+        """Judge the pairs whose time has come."""
+        flips: list[FreshnessChanged] = []
+        limit = BATCH if self._hold is None else HELD_BATCH
+        while due := self._store.freshness.looks(now=now, limit=limit):
+            turns = [turn for pair in due if (turn := self._turn(pair, expecting, now)) is not None]
+            flips += self._write(turns, expecting)
+            if len(due) < limit or self._hold is not None:
+                # Held back, bad news stays due: it would be found for ever.
+                break
+        return flips
+
+    def _turn(self, pair: Watched, expecting: Expecting, now: datetime) -> Turn | None:
+        wanted = expecting.pair(*pair.key)
+        if wanted is None:
+            return Turn(before=pair, after=None)
+        return turned(pair, wanted, now=now, new_id=self._clock.new_id)
+
+    def _write(self, turns: Iterable[Turn], expecting: Expecting) -> list[FreshnessChanged]:
+        """Write what becomes of pairs, and tell what others did not."""
+        wanted = [turn for turn in turns if self._hold is None or not is_worse(turn)]
+        flips: list[FreshnessChanged] = []
+        for first in range(0, len(wanted), BATCH):
+            some = wanted[first : first + BATCH]
+            applied = set(self._store.freshness.turn(some))
+            flips += [
+                _event(turn.after, turn.flip.before, expecting.job_of(turn.flip.schedule), reason=turn.flip.reason)
+                for turn in some
+                if turn.flip is not None and turn.after is not None and turn.after.key in applied
+            ]
+        for flip in flips:
+            self._bus.publish(flip)
+        return flips
+
+    def _prune(self, now: datetime) -> None:
+        self._store.freshness.prune(flips_before=now - self._keep_flips, pings_before=now - self._keep_pings)
+
+    # --- the clock ---
+
+    def _notice_steps(self, now: datetime) -> None:
+        """Call nothing late for a while after the clock was moved: by the new time everything may look so (H8)."""
+        monotonic = self._clock.monotonic()
+        before, by = self._beat, timedelta(0)
+        self._beat = now, monotonic
+        if before is not None:
+            by = (now - before[0]) - timedelta(seconds=monotonic - before[1])
+        elif self._remembered is not None and self._remembered.checked_at > now + STEP:
+            # It was moved back while no watchdog ran; forward cannot be told from time that passed.
+            by = now - self._remembered.checked_at
+        if abs(by) > STEP:
+            said = f"the clock moved by {'+' if by > timedelta(0) else '-'}{abs(by)}"
+            self._hold = said, monotonic + HOLD.total_seconds()
+            self._afresh_at = None
+            log.warning("%s: nothing is called late or stale for %s", said, HOLD)
+            self._bus.publish(ClockStepped(by=by))
+        elif self._hold is not None and monotonic >= self._hold[1]:
+            self._hold = None
+            self._afresh_at = None
+
+    # --- what is known ---
+
+    def _is_told(self, now: datetime) -> bool:
+        if self._tell:
+            return True
+        return self._last_known is not None and (self._remembered is None or self._is_time(now))
+
+    def _is_time(self, now: datetime) -> bool:
+        known_at = self._remembered.known_at if self._remembered is not None else now
+        return self._clock.monotonic() >= self._write_after or now < known_at
+
+    def _whole(self, now: datetime, flips: Sequence[FreshnessChanged]) -> Judged:
+        assert self._expecting is not None
+        began = self._clock.monotonic()
+        pairs = tuple(self._store.freshness.pairs())
+        judged = Judged(
+            at=now,
+            known_at=now,
+            clock=self._hold[0] if self._hold is not None else "",
+            pairs=pairs,
+            jobs={pair.schedule: self._expecting.job_of(pair.schedule) for pair in pairs},
+            flips=tuple(flips),
+        )
+        self._write_after = self._clock.monotonic() + SHARE * (self._clock.monotonic() - began)
+        return judged
+
+    def _from_memory(self, now: datetime, error: StoreUnavailable) -> Judged:
+        """Judge by what was known last, tell, and remember having told (H5).
+
+        Raises:
+            StoreUnavailable: nothing is known.
+        """
+        known = self._remembered
+        if known is None:
+            raise error
+        if not self._is_away:
+            log.error("judging by what was known at %s: %s", known.known_at.isoformat(timespec="seconds"), error)
+        self._is_away = True
+        pairs, flips = [], []
+        for pair in known.pairs:
+            state = pair.state if self._hold is not None else as_known(pair, now=now)
+            after = pair if state is pair.state else replace(pair, state=state, flipped_at=now)
+            pairs.append(after)
+            if after is not pair:
+                job = known.jobs.get(pair.schedule, pair.schedule)
+                flips.append(_event(after, pair.state, job, reason="the store is down", is_from_memory=True))
+        for flip in flips:
+            self._bus.publish(flip)
+        return Judged(
+            at=now,
+            known_at=known.known_at,
+            store=str(error),
+            clock=self._hold[0] if self._hold is not None else "",
+            pairs=tuple(pairs),
+            jobs=known.jobs,
+            flips=tuple(flips),
+        )
+
+    def _remember(self, judged: Judged) -> None:
+        if self._last_known is None:
+            return
+        self._remembered = Known(
+            checked_at=judged.at,
+            known_at=judged.known_at,
+            store=judged.store,
+            clock=judged.clock,
+            jobs=judged.jobs,
+            pairs=judged.pairs,
+        )
+        try:
+            self._last_known.write(self._remembered)
+        except OSError as error:
+            # A full disk is no reason to watch nothing; the old file is there, and shows its age.
+            log.error("cannot write %s: %s", self._last_known.path, error)
+
+
+class _Seen:
+    """A situation as far as it changes what is watched, for each schedule."""
+
+    def __init__(self, situation: Situation) -> None:
+        self._situation = situation
+        self._versions = {one.name: (one.version, one.state) for one in situation.schedules}
+
+    def changed_since(self, before: "_Seen") -> frozenset[str] | None:
+        """Return the schedules for which something else may be expected now; None: all."""
+        now, then = self._situation, before._situation
+        if (now.paused_jobs, now.paused_queues, now.paused_tenants) != (
+            then.paused_jobs, then.paused_queues, then.paused_tenants,
+        ):  # fmt: skip
+            return None
+        if now.tenants is not then.tenants and now.tenants != then.tenants:
+            return None
+        names = {*self._versions, *before._versions}
+        return frozenset(name for name in names if self._versions.get(name) != before._versions.get(name))
+
+
+KINDS: Mapping[Freshness, type[FreshnessChanged]] = {
+    Freshness.LATE: ScheduleLate,
+    Freshness.STALE: ScheduleStale,
+    Freshness.FRESH: ScheduleFresh,
+}
+
+
+def _event(
+    after: Watched, before: Freshness, job: str, *, reason: str | None = None, is_from_memory: bool = False
+) -> FreshnessChanged:
+    kind = KINDS.get(after.state, FreshnessChanged)
+    if before is Freshness.PAUSED and after.state is Freshness.FRESH:
+        # It goes on; nothing has succeeded.
+        kind = FreshnessChanged
+    return kind(
+        job=job,
+        schedule=after.schedule,
+        tenant=after.tenant,
+        before=before,
+        after=after.state,
+        at=after.flipped_at,
+        last_success=after.last_success,
+        stale_at=after.stale_at,
+        reason=reason,
+        is_from_memory=is_from_memory,
+    )
