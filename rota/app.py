@@ -341,7 +341,7 @@ class Rota:
         Two at once run nothing twice. After `limit` what is not done is given back. Without `works` it only fires.
         """
         self.schedules.sync()
-        crew = self.crew(works=works, schedules=False)
+        crew = self.crew(works=works, schedules=False, watches=True)
         return one_pass(self.store, crew, works=works, clock=self.clock, limit=limit)
 
     @contextmanager

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from rota.alerting import alert_services
 from rota.core.freshness import Allowance
 from rota.engine.last_known import LastKnown
 from rota.engine.loop import Service
@@ -13,7 +14,7 @@ from rota.premises import Premises
 
 def lookouts(premises: Premises, *, worker: str, rulebook: Rulebook) -> dict[str, Service]:  # noqa: ARG001
     """Return the services that whoever watches has, by name; `worker` is the id of this process."""
-    return {"watchdog": make_watchdog(premises, rulebook=rulebook)}
+    return {"watchdog": make_watchdog(premises, rulebook=rulebook)} | alert_services(premises)
 
 
 def make_rulebook(premises: Premises) -> Rulebook:

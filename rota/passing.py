@@ -56,6 +56,10 @@ def one_pass(store: Store, crew: Crew, *, works: bool, clock: Clock, limit: time
         while clock.monotonic() < ends and campaigns.move(clock.now()):
             pass
     crew.schedule_keepers["onces"].tick(clock.now())
+    # What failed is known and told by the next pass at the latest, where no process stays.
+    for name, service in crew.services.items():
+        if name == "alerter" or name.startswith("deliver "):
+            service.tick(clock.now())
     return report(store, fired)
 
 

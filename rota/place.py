@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rota.errors import AppNotFound, ConfigurationError
 from rota.settings import Settings
-from rota.settings.reading import KINDS, SECRETS, build, laid_over, read, value_of, written
+from rota.settings.reading import KINDS, SECRETS, TABLES, build, laid_over, read, value_of, written
 
 SCRIPT = "__rota_main__"
 """The name of a script's module in a child: not `__main__`, so that what it does when it is started is not done."""
@@ -50,9 +50,10 @@ def find_app(place: str, *, preload: Sequence[str] = ()) -> object:
 
 
 def told(settings: Settings) -> dict[str, str]:
-    """Return settings as text by key, for `heard`: without secrets, and without the tenant source, which nobody asks
-    in a child process."""
-    values = {key: value_of(settings, key) for key in KINDS if key not in SECRETS and key != "tenants.source"}
+    """Return settings as text by key, for `heard`: without secrets, and without the tenant source and who is told of
+    incidents, which nobody asks in a child process."""
+    left_out = SECRETS | TABLES | {"tenants.source"}
+    values = {key: value_of(settings, key) for key in KINDS if key not in left_out}
     return {key: written(value) for key, value in values.items() if value is not None or key in _MAY_BE_NONE}
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from rota.core.freshness import Freshness
+from rota.core.incident import Incident
 from rota.core.model import ErrorReport, Round, Run, Settlement
 
 
@@ -159,6 +160,21 @@ class CampaignEnded(Event, frozen=True, kw_only=True):
     campaign: str
     state: str
     reason: str | None
+
+
+class IncidentOpened(Event, frozen=True, kw_only=True):
+    """Something is wrong, and whoever has to know is about to be told; what failed with it has been waited for (R50).
+
+    Heard in the one process that decided on it. For what must not be missed: channels, which are told again.
+    """
+
+    incident: Incident
+
+
+class IncidentClosed(Event, frozen=True, kw_only=True):
+    """An incident is over: whatever it met has succeeded, or is as it should be (R50)."""
+
+    incident: Incident
 
 
 class ServiceFailed(Event, frozen=True, kw_only=True):

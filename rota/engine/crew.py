@@ -100,7 +100,7 @@ class Crew:
             self.schedule_keepers = schedule_keepers(self.worker.id)
         self.services: dict[str, Service] = self._usual(bus)
         """What is driven besides the worker and its leases, by name."""
-        self.services |= self._further(lookouts(self.worker.id) if lookouts is not None else {})
+        self.services |= self._further(lookouts(self.worker.id) if lookouts is not None and plan.watches else {})
         self.heartbeat: Heartbeat = Heartbeat(self.worker, store, clock=clock, plan=plan, stamps=self.stamps)
         self.timekeeper: Timekeeper = Timekeeper(self.worker, clock=clock, plan=plan, on_stuck=self._on_stuck)
         self._leases = self._lease_loops(bus, coroutines)
@@ -158,7 +158,7 @@ class Crew:
         elif "campaigns" in self.schedule_keepers:
             # What somebody asked for goes on wherever anybody works.
             found["campaigns"] = self.schedule_keepers["campaigns"]
-        return found | dict(lookouts) if self._plan.watches else found
+        return found | dict(lookouts)
 
     def _work_loops(self, bus: Bus) -> list[Loop]:
         return [

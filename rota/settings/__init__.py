@@ -1,5 +1,6 @@
 """What can be configured, and where it is read from."""
 
+from rota.settings.alerts import AlertSettings, ChannelSettings, RuleSettings
 from rota.settings.freshness import FreshnessSettings
 from rota.settings.loading import load
 from rota.settings.values import (
@@ -19,6 +20,9 @@ from rota.settings.values import (
 
 __all__ = [
     "FreshnessSettings",
+    "AlertSettings",
+    "ChannelSettings",
+    "RuleSettings",
     "load",
     "LogFormat",
     "LogLevel",

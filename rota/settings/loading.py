@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rota.errors import ConfigurationError, UnknownSetting, close_names
-from rota.settings.reading import KINDS, SECRETS, SECTIONS, build, known_file_key, read
+from rota.settings.alerts import from_directory
+from rota.settings.reading import KINDS, SECRETS, SECTIONS, TABLES, build, known_file_key, read
 from rota.settings.values import Settings
 
 ALIASES = {"ROTA_APP": "app", "ROTA_STORE": "store.url", "ROTA_LOG": "logging.level"}
@@ -127,6 +128,8 @@ def _flat(tables: Mapping[str, object], *, file: Path, where: str) -> Iterator[t
 
 def _item(key: str, value: object, *, file: Path, where: str) -> tuple[str, Given]:
     secret = known_file_key(key)
+    if key in TABLES:
+        return key, Given(from_directory(value, file.parent), where)
     if secret is None:
         return _known(key, where=where), Given(value, where)
     if not isinstance(value, str):

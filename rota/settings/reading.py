@@ -12,6 +12,7 @@ from rota.core.duration import duration_text
 from rota.core.size import Size, size_text
 from rota.core.typed import typed
 from rota.errors import ConfigurationError
+from rota.settings.alerts import tables
 from rota.settings.values import Settings
 
 SECTIONS: Mapping[str, type[Struct]] = MappingProxyType(
@@ -30,6 +31,8 @@ KINDS: Mapping[str, Any] = MappingProxyType(
     }
 )
 SECRETS = frozenset({"store.url", "freshness.dead_man_url"})
+TABLES = frozenset({"alerts.channel", "alerts.rule"})
+"""Lists of tables."""
 
 
 def known_file_key(key: str) -> str | None:
@@ -76,7 +79,7 @@ def read(key: str, value: object, *, origin: str, env: Mapping[str, str]) -> obj
         ConfigurationError: names key, origin and reason; shows the value unless it is a secret.
     """
     try:
-        converted = typed(KINDS[key], value)
+        converted = tables(key, value, env=env) if key in TABLES else typed(KINDS[key], value)
         if key == "timezone":
             _check_zone(converted)
     except ValueError as error:
@@ -109,7 +112,7 @@ def written(value: object) -> str:
         case Size():
             return size_text(value)
         case tuple():
-            return ",".join(value)
+            return ",".join(map(str, value))
         case Mapping():
             return ",".join(f"{name}:{count}" for name, count in value.items())
         case _:

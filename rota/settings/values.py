@@ -18,6 +18,7 @@ from rota.core.policy import Retry
 from rota.core.safe import masked
 from rota.core.size import Size, size_text
 from rota.errors import ConfigurationError
+from rota.settings.alerts import AlertSettings
 from rota.settings.freshness import FreshnessSettings
 from rota.settings.metrics import MetricsSettings
 
@@ -270,6 +271,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     freshness: FreshnessSettings = FreshnessSettings()
     retention: RetentionSettings = RetentionSettings()
     logging: LoggingSettings = LoggingSettings()
+    alerts: AlertSettings = AlertSettings()
     metrics: MetricsSettings = MetricsSettings()
     origins: Mapping[str, str] = MappingProxyType({})
     """Where each key was set that does not have its default: `{"store.url": "environment ROTA_STORE"}`."""
@@ -330,6 +332,7 @@ class Settings(Struct, frozen=True, kw_only=True):
                 raise ConfigurationError(f"{key} is {duration_text(duration)}: it must be longer than nothing")
         self.limits.read()
         self._check_freshness()
+        self.alerts.check()
         self._check_lease()
 
     def _check_freshness(self) -> None:

@@ -1,44 +1,19 @@
 """The worker processes: which live, since when, what they run, and whether each of their loops comes round."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec import Struct
 
+from rota.alerting import usual_times
 from rota.app import Rota
+from rota.core.liveness import is_late
 from rota.core.model import Run, State, WorkerRecord
 from rota.engine.host import is_dead_neighbour
 from rota.queries import RunQuery
 
 MOST_HELD = 1000
 """How many runs of one worker are read."""
-
-LATE = 3
-"""A loop that took so many times its usual time is late."""
-
-USUAL = {
-    "worker": timedelta(seconds=1),
-    "waiter": timedelta(seconds=1),
-    "timekeeper": timedelta(seconds=1),
-    "lag": timedelta(seconds=1),
-    "surroundings": timedelta(seconds=1),
-    "neighbours": timedelta(seconds=5),
-    "rescuer": timedelta(seconds=5),
-    "promoter": timedelta(seconds=1),
-    "closer": timedelta(seconds=1),
-    "standing": timedelta(seconds=1),
-    "gatekeeper": timedelta(seconds=1),
-    "circuits": timedelta(seconds=1),
-    "flows": timedelta(seconds=2),
-    "limiter": timedelta(seconds=1),
-    "prober": timedelta(seconds=1),
-    "campaigns": timedelta(seconds=1),
-    "onces": timedelta(seconds=5),
-    "resumer": timedelta(seconds=15),
-    "confirmer": timedelta(minutes=1),
-    "pruner": timedelta(minutes=10),
-}
-"""How long each loop is away at most when all is well; the others are a matter of settings."""
 
 
 class Held(Struct, frozen=True, kw_only=True):
@@ -119,19 +94,9 @@ def _state(app: Rota, worker: WorkerRecord, *, now: datetime) -> str:
 
 
 def _loops(app: Rota, worker: WorkerRecord, *, now: datetime) -> list[LoopAge]:
-    heartbeat = app.settings.worker.heartbeat
-    rows = app.settings.scheduler.rows
-    usual = USUAL | {"heartbeat": heartbeat, "scheduler": app.settings.scheduler.tick, "rows": rows, "cron_jobs": rows}
-    usual["bookkeeper"] = app.settings.metrics.flush
-
-    def is_late(name: str, at: datetime) -> bool:
-        # Against the last heartbeat, which brought the stamp: how long that is ago says nothing of the loop. And by
-        # heartbeats at least, since a loop is not seen more often.
-        away = worker.last_seen - at
-        return name in usual and away > LATE * max(usual[name], heartbeat)
-
+    heartbeat, usual = app.settings.worker.heartbeat, usual_times(app.settings)
     return [
-        LoopAge(name=name, age_s=_seconds(at, until=now), is_late=is_late(name, at))
+        LoopAge(name=name, age_s=_seconds(at, until=now), is_late=is_late(worker, name, usual, heartbeat=heartbeat))
         for name, at in sorted(worker.stamps.items())
     ]
 

@@ -1,0 +1,115 @@
+"""What is wrong now, found by looking: nothing of it has an end that somebody could tell."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from rota.core.alert import IncidentKind
+from rota.core.controls import Circuit, ControlKind
+from rota.core.freshness import Freshness
+from rota.core.incident import Condition
+from rota.core.liveness import late_loops
+from rota.core.model import ScheduleState
+from rota.core.watched import WATCH, Watched
+from rota.ports import Store
+from rota.queries import FlipQuery, PairQuery, ScheduleQuery
+
+NO_JOB = ""
+
+LOOKED_AT = frozenset({IncidentKind.STALE, IncidentKind.PARKED, IncidentKind.BROKEN, IncidentKind.STOPPED})
+"""Kinds of incidents that are over once they are not found any more."""
+
+
+def broken(store: Store) -> Iterable[Condition]:
+    """Yield the schedules that cannot be understood, by job (R5)."""
+    for schedule in store.schedules(ScheduleQuery(states=(ScheduleState.BROKEN,))):
+        yield Condition(
+            kind=IncidentKind.BROKEN,
+            job=schedule.job,
+            about="",
+            member=schedule.name,
+            since=schedule.created_at,
+            error=schedule.reason or "",
+        )
+
+
+def parked(store: Store) -> Iterable[Condition]:
+    """Yield the tenants whose database cannot be reached (R25)."""
+    for control in store.controls(ControlKind.CIRCUIT):
+        circuit = Circuit.of(control)
+        if circuit.parked_at is not None:
+            yield Condition(
+                kind=IncidentKind.PARKED,
+                job=NO_JOB,
+                about="",
+                member=control.name,
+                since=circuit.parked_at,
+                error=circuit.reason,
+            )
+
+
+def stopped(
+    store: Store, usual: Mapping[str, timedelta], *, heartbeat: timedelta, lease: timedelta, now: datetime
+) -> Iterable[Condition]:
+    """Yield the loops that do not come round though their process lives (R52). `usual` is how long each is away."""
+    for worker in store.workers():
+        if now - worker.last_seen > lease:
+            continue
+        for name in late_loops(worker, usual, heartbeat=heartbeat):
+            yield Condition(
+                kind=IncidentKind.STOPPED,
+                job=NO_JOB,
+                about="",
+                member=f"{name} of pid {worker.pid} on {worker.host}",
+                since=worker.stamps[name],
+                error="it has not come round for long, though its process lives",
+            )
+
+
+MOST_STALE = 10_000
+"""Pairs that incidents name; more are counted by those that there are."""
+
+NEVER_LOOKED = ""
+
+
+class Stale:
+    """Finds what has not succeeded in time (R51), as the watchdog left it.
+
+    All pairs are read where one has changed its state since; else only those of schedules that were stale, which a
+    success may have moved. With 100,000 pairs that are fresh it is one small read.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._seen: str | None = NEVER_LOOKED
+        self._schedules: tuple[str, ...] = ()
+
+    def look(self) -> list[Condition]:
+        """Return the pairs that are stale now, by schedule."""
+        newest = next((flip.id for flip in self._store.freshness.flips(FlipQuery(limit=1))), None)
+        pairs: list[Watched] = []
+        if newest != self._seen:
+            pairs = self._store.freshness.pairs(PairQuery(states=(Freshness.STALE,), limit=MOST_STALE))
+        elif self._schedules:
+            query = PairQuery(schedules=self._schedules, states=(Freshness.STALE,), limit=MOST_STALE)
+            pairs = self._store.freshness.pairs(query)
+        self._seen, self._schedules = newest, tuple(sorted({pair.schedule for pair in pairs}))
+        jobs = {schedule: self._job(schedule) for schedule in self._schedules}
+        return [_stale(pair, jobs[pair.schedule]) for pair in pairs]
+
+    def _job(self, name: str) -> str:
+        schedule = None if name.startswith(WATCH) else self._store.schedule(name)
+        return NO_JOB if schedule is None else schedule.job
+
+
+def _stale(pair: Watched, job: str) -> Condition:
+    last = "it has never succeeded"
+    if pair.last_success is not None:
+        last = f"the last slot that succeeded is {pair.last_success:%Y-%m-%d %H:%M} UTC"
+    return Condition(
+        kind=IncidentKind.STALE,
+        job=job,
+        about=pair.schedule.removeprefix(WATCH),
+        member=pair.tenant,
+        since=pair.flipped_at,
+        error=last,
+    )
