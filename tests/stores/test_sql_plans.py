@@ -45,7 +45,7 @@ def plan(store: SqlStore, template: str, *parameters: Any) -> str:
 
 def claim_statement(store: SqlStore) -> tuple[str, tuple[Any, ...]]:
     if store._database.dialect.name == "postgres":
-        return queue.CLAIM_POSTGRES % "", ("default", 20, "w", 1, 2, 3)
+        return queue.CLAIM_POSTGRES % "", ("w", 1, 2, 3, "default", 20)
     choose = queue.CHOOSE_SQLITE if store._database.dialect.name == "sqlite" else queue.CHOOSE_MYSQL
     return choose % "", ("default", 20)
 
@@ -181,7 +181,7 @@ def test_failed_runs_are_looked_for_among_themselves_newest_first(filled: SqlSto
     found = plan(filled, template, *parameters)
 
     if filled._database.dialect.name == "mysql":
-        assert "rota_runs_keyed" in found, found
+        assert "rota_runs_claim_all" in found, found
     else:
         assert "rota_runs_failed" in found, found
         assert not any(word in found for word in SORTS), found
@@ -194,6 +194,62 @@ def test_what_a_run_enqueued_is_read_newest_first(filled: SqlStore) -> None:
 
     assert "rota_runs_parent" in found, found
     assert not any(word in found for word in SORTS), found
+
+
+def test_the_runs_of_a_job_are_read_from_their_index_newest_first(postgres_database: str) -> None:
+    # What runs does not stand in it, and is read from its own.
+    from tests.stores.conftest import opened
+
+    with closing(opened(postgres_database)) as store:
+        store.setup()
+        store.enqueue([a_run(job=f"job{number % 300}") for number in range(3000)], now=NOON)
+        running = claim(store, limit=20)
+        store._database.write(lambda link: link.run("ANALYZE"))
+        template, parameters = history.by_halves(RunQuery(jobs=("job3",), limit=20))
+
+        found = plan(store, template, *parameters)
+        listed = store.runs(RunQuery(jobs=("job3",), limit=1000))
+
+        assert "rota_runs_job" in found and "rota_runs_leased" in found, found
+        assert "Seq Scan" not in found, found
+        assert len(listed) == 10
+        assert {run.id for run in running if run.job == "job3"} < {run.id for run in listed}
+        assert [run.id for run in listed] == sorted((run.id for run in listed), reverse=True)
+
+
+def test_a_claim_finds_the_runs_that_it_chose_by_their_place(postgres_database: str) -> None:
+    # A join of what was chosen with the table had more than one plan, of which statistics chose.
+    from tests.stores.conftest import opened
+
+    with closing(opened(postgres_database)) as store:
+        store.setup()
+        store.enqueue([a_run() for _ in range(2000)], now=NOON)
+
+        template, parameters = claim_statement(store)
+        found = plan(store, template, *parameters)
+
+        assert "Tid Scan" in found, found
+
+
+def test_only_those_runs_move_in_an_index_whom_it_is_for(mariadb_database: str) -> None:
+    # On MariaDB, whose indexes hold all runs, a column with a state of its own stands in five of six.
+    from tests.stores.conftest import opened
+
+    with closing(opened(mariadb_database)) as store:
+        store.setup()
+        store.enqueue([a_run(), a_run(tenant="acme", concurrency_key="k")], now=NOON)
+        marks = "due_state, tenant_state, key_state, round_state, batch_state"
+
+        indexes = store._database.read(
+            lambda link: link.all(
+                "SELECT index_name FROM information_schema.statistics WHERE table_schema = DATABASE() "
+                "AND table_name = 'rota_runs' AND column_name = 'state'"
+            )
+        )
+        found = store._database.read(lambda link: link.all(f"SELECT {marks} FROM {{runs}} ORDER BY id"))
+
+    assert indexes == [("rota_runs_claim_all",)]
+    assert found == [(None,) * 5, (None, "queued", "queued", None, None)]
 
 
 def test_the_turn_of_a_queue_costs_a_probe_per_priority(filled: SqlStore) -> None:

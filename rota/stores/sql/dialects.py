@@ -6,6 +6,7 @@ Statements are written once, in this shape:
     FROM {rows(id:id, turn:float)} AS s     rows from one JSON parameter, an array of arrays
     SELECT ... {lock} / {skip_locked}       lock the rows of the table called `r` that were read
     {greatest}(a, b), {least}(a, b)         the larger and the smaller of two numbers
+    r.{key_state} = 'queued'                the state as the index of that name has it, see `marks`
 """
 
 import re

@@ -21,7 +21,7 @@ WHERE r.state = 'queued' AND r.queue = ? AND %s ORDER BY r.priority, r.turn, r.i
 """
 # The index `claim` is of those with a turn, which all have. Of a job: in its order, through what is queued. Of a tenant
 # that is not said, so that it cannot serve: for one without queued runs it would be read to its end.
-OF_JOB, OF_TENANT = "r.turn >= 0 AND r.job = ?", "r.tenant = ?"
+OF_JOB, OF_TENANT = "r.turn >= 0 AND r.job = ?", "r.{tenant_state} = 'queued' AND r.tenant = ?"
 
 # From each gate to the next, not through all that a gate holds. Served by the index `held`, as are the next three.
 GATES = """
@@ -56,17 +56,19 @@ ALONE = "SELECT r.value FROM {meta} AS r WHERE r.name = 'schema'{lock}"
 
 # Served by the index `batch`: what is out is read, and not what is still to come.
 AT_WORK = """
-SELECT (SELECT count(*) FROM {runs} AS r WHERE r.batch = ? AND r.state = 'queued')
-    + (SELECT count(*) FROM {runs} AS r WHERE r.batch = ? AND r.state = 'limited')
-    + (SELECT count(*) FROM {runs} AS r WHERE r.batch = ? AND r.state = 'running')
-    + (SELECT count(*) FROM {runs} AS r WHERE r.batch = ? AND r.state = 'scheduled' AND r.held_by IS NULL)
+SELECT (SELECT count(*) FROM {runs} AS r WHERE r.batch = ? AND r.{batch_state} = 'queued')
+    + (SELECT count(*) FROM {runs} AS r WHERE r.batch = ? AND r.{batch_state} = 'limited')
+    + (SELECT count(*) FROM {runs} AS r WHERE r.batch = ? AND r.{batch_state} = 'running')
+    + (SELECT count(*) FROM {runs} AS r WHERE r.batch = ? AND r.{batch_state} = 'scheduled' AND r.held_by IS NULL)
 """
 ELSEWHERE = """
-SELECT r.held_by, count(*) FROM {runs} AS r WHERE r.batch = ? AND r.state = 'held' AND r.held_by < ? GROUP BY r.held_by
+SELECT r.held_by, count(*) FROM {runs} AS r
+WHERE r.batch = ? AND r.{batch_state} = 'held' AND r.held_by < ? GROUP BY r.held_by
 UNION ALL
-SELECT r.held_by, count(*) FROM {runs} AS r WHERE r.batch = ? AND r.state = 'held' AND r.held_by > ? GROUP BY r.held_by
+SELECT r.held_by, count(*) FROM {runs} AS r
+WHERE r.batch = ? AND r.{batch_state} = 'held' AND r.held_by > ? GROUP BY r.held_by
 """
-COUNTS = "SELECT r.state, count(*) FROM {runs} AS r WHERE r.batch = ? GROUP BY r.state"
+COUNTS = "SELECT r.{batch_state}, count(*) FROM {runs} AS r WHERE r.batch = ? GROUP BY r.{batch_state}"
 
 
 def queued(link: Link, *, job: str | None, tenant: str | None, limit: int) -> list[Any]:

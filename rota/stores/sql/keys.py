@@ -6,7 +6,7 @@ from typing import Any
 from rota.stores.sql.database import Link
 from rota.stores.sql.rows import OPEN
 
-HOLDS = "state IN ('scheduled', 'held', 'limited', 'queued', 'running')"
+HOLDS = "{key_state} IN ('scheduled', 'held', 'limited', 'queued', 'running')"
 
 PLACE = "r.id, r.queue, r.tenant, r.due_at, r.weight, r.held_by"
 """What has to be known of a run to place it: schedule, hold or queue it."""
@@ -19,7 +19,7 @@ def _one_of(*states: str) -> str:
     makes a join of EXISTS.
     """
     probes = (
-        f"(SELECT 1 FROM {{runs}} AS o WHERE o.state = '{state}' AND o.concurrency_key = s.name LIMIT 1)"
+        f"(SELECT 1 FROM {{runs}} AS o WHERE o.{{key_state}} = '{state}' AND o.concurrency_key = s.name LIMIT 1)"
         for state in states
     )
     return f"coalesce({', '.join(probes)})"
@@ -35,32 +35,32 @@ OPEN_KEYS = (
 OPEN_COUNTS = (
     "SELECT s.name, "
     + " + ".join(
-        f"(SELECT count(*) FROM {{runs}} AS o WHERE o.state = '{state}' AND o.concurrency_key = s.name)"
+        f"(SELECT count(*) FROM {{runs}} AS o WHERE o.{{key_state}} = '{state}' AND o.concurrency_key = s.name)"
         for state in ("running", "queued", "scheduled", "waiting", "held", "limited")
     )
     + " FROM {rows(name:text)} AS s"
 )
-SHARING = f"SELECT r.id FROM {{runs}} AS r WHERE r.concurrency_key = ? AND r.state IN {OPEN} ORDER BY r.id"
+SHARING = f"SELECT r.id FROM {{runs}} AS r WHERE r.concurrency_key = ? AND r.{{key_state}} IN {OPEN} ORDER BY r.id"
 
 # From each key to the next, not through all who wait for it: ten thousand slots may wait for one tenant.
 WAITED_FOR = """
 WITH RECURSIVE waited (name) AS (
-    SELECT min(r.concurrency_key) FROM {runs} AS r WHERE r.state = 'waiting' AND r.concurrency_key IS NOT NULL
+    SELECT min(r.concurrency_key) FROM {runs} AS r WHERE r.{key_state} = 'waiting' AND r.concurrency_key IS NOT NULL
     UNION ALL
     SELECT (SELECT min(r.concurrency_key) FROM {runs} AS r
-            WHERE r.state = 'waiting' AND r.concurrency_key > waited.name)
+            WHERE r.{key_state} = 'waiting' AND r.concurrency_key > waited.name)
     FROM waited WHERE waited.name IS NOT NULL
 )
 SELECT waited.name FROM waited WHERE waited.name IS NOT NULL
 """
 WAITED_FOR_BY_GROUPS = """
-SELECT DISTINCT r.concurrency_key FROM {runs} AS r WHERE r.state = 'waiting' AND r.concurrency_key IS NOT NULL
+SELECT DISTINCT r.concurrency_key FROM {runs} AS r WHERE r.{key_state} = 'waiting' AND r.concurrency_key IS NOT NULL
 """
 
 # `r.state` is said again for the row that gets locked: whoever had it locked before may have let it go on.
 FIRST_WAITING = f"""
 SELECT {PLACE} FROM {{rows(name:text)}} AS s JOIN {{runs}} AS r ON r.id = (
-    SELECT w.id FROM {{runs}} AS w WHERE w.state = 'waiting' AND w.concurrency_key = s.name
+    SELECT w.id FROM {{runs}} AS w WHERE w.{{key_state}} = 'waiting' AND w.concurrency_key = s.name
     ORDER BY w.due_at, w.id LIMIT 1
 )
 WHERE r.state = 'waiting' AND {_one_of("running", "queued", "scheduled", "held", "limited")} IS NULL

@@ -56,13 +56,22 @@ def index(
     state: str = "",
     where: str = "",
     everywhere: bool = True,
+    mark: str = "state",
+    where_postgres: str = "",
+    fill: int | None = None,
 ) -> None:
-    """Add an index of the rows in one state: partial where the engine can, else with the state in front."""
+    """Add an index of the rows in one state: partial where the engine can, else with the state in front, or the `mark`
+    of `marks`. `where_postgres` is a condition for PostgreSQL alone, which moves a run in all its indexes when its
+    state changes; `fill` the percentage to which it fills a page of the index before that."""
     terms = [f"state = '{state}'"] if state else []
     partial = " AND ".join([*terms, where] if where else terms)
     options: dict[str, Any] = {}
     if partial:
         options = {"postgresql_where": text(partial), "sqlite_where": text(partial)}
+    if where_postgres:
+        options["postgresql_where"] = text(where_postgres)
+    if fill is not None:
+        options["postgresql_with"] = {"fillfactor": fill}
     label = f"{table.name}_{suffix}"
     if not state:
         Index(label, *(table.c[column] for column in columns), unique=unique, **options)
@@ -70,7 +79,8 @@ def index(
     partial_index = Index(label, *(table.c[column] for column in columns), **options)
     partial_index.ddl_if(callable_=_has_partial)
     if everywhere:
-        full = Index(f"{label}_all", table.c.state, *(table.c[column] for column in columns))
+        known = table.c[mark if mark in table.c else "state"]
+        full = Index(f"{label}_all", known, *(table.c[column] for column in columns))
         full.ddl_if(callable_=_has_no_partial)
 
 

@@ -14,6 +14,7 @@ from rota.errors import ConfigurationError
 from rota.queries import OldSnapshot
 from rota.stores.sql.dialects import Asked, Fault
 from rota.stores.sql.making import KEY
+from rota.stores.sql.marks import MARKS
 
 ANSWER_SECONDS = 30
 LOCK_SECONDS = 3
@@ -69,6 +70,7 @@ class MySQL:
     returns_updated = False
     false = "0"
     fixed: Mapping[str, str] = {
+        **{mark: mark for mark in MARKS},
         "lock": " FOR UPDATE",
         "skip_locked": " FOR UPDATE SKIP LOCKED",
         "greatest": "GREATEST",

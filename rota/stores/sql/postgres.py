@@ -15,6 +15,7 @@ from sqlalchemy.pool import QueuePool
 from rota.clock import SystemClock
 from rota.queries import OldSnapshot
 from rota.stores.sql.dialects import Asked, Fault
+from rota.stores.sql.marks import NO_MARKS
 
 STATEMENT_SECONDS = 30
 LOCK_SECONDS = 4
@@ -83,6 +84,7 @@ class Postgres:
     returns_updated = True
     false = "false"
     fixed: Mapping[str, str] = {
+        **NO_MARKS,
         "lock": " FOR UPDATE OF r",
         "skip_locked": " FOR UPDATE OF r SKIP LOCKED",
         "greatest": "greatest",

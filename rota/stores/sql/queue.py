@@ -30,11 +30,11 @@ KNOWN_KEYS = "SELECT r.dedupe_key FROM {rows(named:text)} AS s JOIN {runs} AS r 
 # Served by the index `due`, in its order.
 DUE = f"""
 SELECT {keys.PLACE} FROM {{runs}} AS r
-WHERE r.state = 'scheduled' AND r.due_at >= 0 AND r.due_at <= ?
+WHERE r.{{due_state}} = 'scheduled' AND r.due_at >= 0 AND r.due_at <= ?
 ORDER BY r.due_at, r.id LIMIT ?{{skip_locked}}
 """
 
-IS_ANY_DUE = "SELECT 1 FROM {runs} WHERE state = 'scheduled' AND due_at >= 0 AND due_at <= ? LIMIT 1"
+IS_ANY_DUE = "SELECT 1 FROM {runs} WHERE {due_state} = 'scheduled' AND due_at >= 0 AND due_at <= ? LIMIT 1"
 
 PICKED = """
 FROM {runs} AS r WHERE r.state = 'queued' AND r.queue = ? AND r.turn >= 0%s
@@ -44,15 +44,10 @@ TAKEN = """
 state = 'running', owner = ?, lease_until = ?, claimed_at = ?, token = {greatest}(token + 1, ?), attempt = attempt + 1,
 running_key = concurrency_key
 """
-# One statement: choose in the order of the index `claim`, lock, mark. Materialized, or the planner may run the
-# choice again for each row and lock more than the limit.
+# One statement: choose in the order of the index `claim`, lock, mark. What was chosen is an array, made once, and a run
+# is found by its place in the table (ctid), which nobody can change while it is locked. No join, so no choice of plans.
 CLAIM_POSTGRES = (
-    "WITH picked AS MATERIALIZED (SELECT r.id "
-    + PICKED
-    + ") UPDATE {runs} AS r SET "
-    + TAKEN
-    + "FROM picked WHERE r.id = picked.id RETURNING "
-    + RUN_COLUMNS
+    f"UPDATE {{runs}} AS r SET {TAKEN} WHERE r.ctid = ANY(ARRAY(SELECT r.ctid {PICKED})) RETURNING {RUN_COLUMNS}"
 )
 # Elsewhere in two: reading first is as fast as RETURNING on SQLite, which MySQL does not have for UPDATE.
 # A number leads to its row at once, an id by way of an index.
@@ -227,7 +222,7 @@ def _claim(link: Link, request: ClaimRequest, queue: str, limit: int, now: datet
 
         def look(limit: int, condition: str = "", values: Sequence[Any] = ()) -> list[Any]:
             template = CLAIM_POSTGRES % (condition + exception)
-            return sorted(link.all(template, queue, *values, *unknown, limit, *taken), key=_in_queue)
+            return sorted(link.all(template, *taken, queue, *values, *unknown, limit), key=_in_queue)
 
         return _claim_from_front(link, look, limit, (queue, request.except_jobs, request.except_tenants))
     if link.dialect.name == "sqlite":

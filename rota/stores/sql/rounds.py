@@ -21,20 +21,21 @@ JOIN {rounds} AS r ON r.schedule = s.schedule AND r.slot = s.slot
 END = """
 UPDATE {rounds} SET state = ?, reason = ?, counts = ?, ended_at = ? WHERE id = ? AND ended_at IS NULL AND NOT EXISTS (
     SELECT 1 FROM {runs} AS o
-    WHERE o.round_id = ? AND o.state IN ('scheduled', 'waiting', 'held', 'limited', 'queued', 'running')
+    WHERE o.round_id = ? AND o.{round_state} IN ('scheduled', 'waiting', 'held', 'limited', 'queued', 'running')
 )
 """
 # Served by the index `round`.
 COUNTS = """
-SELECT r.round_id, r.state, count(*) FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.round_id = s.id
-WHERE r.kind = ? GROUP BY r.round_id, r.state
+SELECT r.round_id, r.{round_state}, count(*) FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.round_id = s.id
+WHERE r.kind = ? GROUP BY r.round_id, r.{round_state}
 """
 # Served by the index `open` of the rounds and, for each, a probe of the index `round` of the runs. Subqueries of one
 # row, not EXISTS: MariaDB would first collect the open runs of all rounds.
 FINISHED = f"""
 SELECT {COLUMNS} FROM {{rounds}} AS r WHERE r.ended_at IS NULL AND (
     SELECT 1 FROM {{runs}} AS o
-    WHERE o.round_id = r.id AND o.state IN ('scheduled', 'waiting', 'held', 'limited', 'queued', 'running') LIMIT 1
+    WHERE o.round_id = r.id
+    AND o.{{round_state}} IN ('scheduled', 'waiting', 'held', 'limited', 'queued', 'running') LIMIT 1
 ) IS NULL AND (
     r.expanded = 1 OR (SELECT 1 FROM {{runs}} AS o WHERE o.round_id = r.id LIMIT 1) IS NOT NULL
 ) ORDER BY r.id LIMIT ?

@@ -21,10 +21,10 @@ PLAIN = f"INSERT INTO {{runs}} ({COLUMNS}) VALUES ({BEFORE}, ?, {AFTER})"
 
 # The probes of `turns.LAST_TURNS`.
 LAST = """(SELECT max(l.turn) FROM (
-    SELECT (SELECT r.turn FROM {runs} AS r WHERE r.state = 'queued' AND r.queue = ? AND r.tenant = ?
+    SELECT (SELECT r.turn FROM {runs} AS r WHERE r.{tenant_state} = 'queued' AND r.queue = ? AND r.tenant = ?
             ORDER BY r.turn DESC LIMIT 1) AS turn
     UNION ALL
-    SELECT (SELECT r.turn FROM {runs} AS r WHERE r.state = 'limited' AND r.queue = ? AND r.tenant = ?
+    SELECT (SELECT r.turn FROM {runs} AS r WHERE r.{tenant_state} = 'limited' AND r.queue = ? AND r.tenant = ?
             ORDER BY r.turn DESC LIMIT 1)
 ) AS l)"""
 

@@ -18,6 +18,7 @@ from rota.clock import SystemClock
 from rota.errors import ConfigurationError, UnsafeStore
 from rota.queries import OldSnapshot
 from rota.stores.sql.dialects import Asked, Fault
+from rota.stores.sql.marks import NO_MARKS
 
 BUSY_SECONDS = 5.0
 LOOK_EVERY_MS = 2
@@ -45,6 +46,7 @@ class SQLite:
     returns_updated = True
     false = "0"
     fixed: Mapping[str, str] = {
+        **NO_MARKS,
         "lock": "",
         "skip_locked": "",
         "greatest": "max",

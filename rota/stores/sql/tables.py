@@ -8,9 +8,24 @@ that every index can tell them apart too. The columns of schedules have defaults
 plain SQL.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Integer, MetaData, SmallInteger, Table, text, true
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    event,
+    text,
+    true,
+)
 
 from rota.stores.sql.making import KEY, LIMIT, ident, index, label, long_text, name, word
+from rota.stores.sql.marks import MARKS, mark_columns
 from rota.stores.sql.watch_tables import add_alerts, add_freshness, add_rollups
 
 TABLES = (
@@ -20,6 +35,9 @@ TABLES = (
 )  # fmt: skip
 
 NOTHING = text("('')")
+FILL = 45
+"""Percentage to which PostgreSQL fills the pages of those indexes that get another entry for each run when it changes
+its state: so they need not be split for it. See decision 17."""
 NO_ARGS = text("""('{"args":[],"kwargs":{}}')""")
 
 
@@ -28,7 +46,7 @@ def build(prefix: str = "rota_", *, schema: str | None = None, collation: str | 
     options = {"engine": "InnoDB", "charset": "utf8mb4", "collate": collation}
     mysql_options = {f"{engine}_{key}": value for engine in ("mysql", "mariadb") for key, value in options.items()}
     metadata = MetaData(schema=schema, info=mysql_options)
-    _runs(metadata, prefix)
+    _runs(metadata, prefix, marked=collation is not None)
     _history(metadata, prefix)
     _schedules(metadata, prefix)
     _cron_jobs(metadata, prefix)
@@ -63,7 +81,7 @@ def build(prefix: str = "rota_", *, schema: str | None = None, collation: str | 
     return metadata
 
 
-def _runs(metadata: MetaData, prefix: str) -> None:
+def _runs(metadata: MetaData, prefix: str, *, marked: bool) -> None:
     table = Table(
         f"{prefix}runs",
         metadata,
@@ -116,11 +134,16 @@ def _runs(metadata: MetaData, prefix: str) -> None:
         Column("limited_by", label(LIMIT)),
         Column("part", long_text()),
         Column("parent", ident()),
+        *(mark_columns() if marked else ()),
         # Heartbeats and progress change no indexed column; with room on the page they touch no index at all (HOT).
         postgresql_with={"fillfactor": 50},
         **metadata.info,
     )
     _index_runs(table)
+    primary = f"{table.schema}.{table.name}_pkey" if table.schema else f"{table.name}_pkey"
+    # SQLAlchemy gives it no types.
+    more_room = DDL(f"ALTER INDEX {primary} SET (fillfactor = {FILL})")  # type: ignore[no-untyped-call]
+    event.listen(table, "after_create", more_room.execute_if(dialect="postgresql"))
 
 
 def _index_runs(table: Table) -> None:
@@ -130,21 +153,23 @@ def _index_runs(table: Table) -> None:
     # PostgreSQL, when its statistics are of a time at which nothing was queued, takes one of them for empty and reads
     # all of it for each concurrency key that it looks up: a fan-out over 10,000 tenants took 2.8 s, not 0.6 s.
     index(table, "claim", ["queue", "priority", "turn", "id"], state="queued", where="turn >= 0")
-    index(table, "tenant", ["queue", "tenant", "turn"], state="queued", where="tenant IS NOT NULL")
+    index(table, "tenant", ["queue", "tenant", "turn"], state="queued", where="tenant IS NOT NULL", mark="tenant_state")
     index(table, "aside", ["queue", "tenant", "turn"], state="limited", where="tenant IS NOT NULL", everywhere=False)
-    index(table, "due", ["due_at", "id"], state="scheduled", where="due_at >= 0")
+    index(table, "due", ["due_at", "id"], state="scheduled", where="due_at >= 0", mark="due_state")
     index(table, "leased", ["id"], state="running", everywhere=False)
-    # What failed is asked for first, and is little. Engines without conditions have `keyed`, by state.
+    # What failed is asked for first, and is little. Engines without conditions have `claim`, by state.
     index(table, "failed", ["id"], state="failed", everywhere=False)
     # Serves three questions: who holds a key, who waits first for it, which keys are waited for.
-    index(table, "keyed", ["state", "concurrency_key", "due_at", "id"], where="concurrency_key IS NOT NULL")
-    index(table, "round", ["round_id", "state"], where="round_id IS NOT NULL")
+    marks = {name: name if name in table.c else "state" for name in MARKS}
+    index(table, "keyed", [marks["key_state"], "concurrency_key", "due_at", "id"], where="concurrency_key IS NOT NULL")
+    index(table, "round", ["round_id", marks["round_state"]], where="round_id IS NOT NULL")
     index(table, "slot", ["schedule", "slot", "tenant"], where="schedule IS NOT NULL")
-    index(table, "job", ["job", "id"])
+    # PostgreSQL enters a run into it twice, and not at each of three writes: what runs is little, and read whole.
+    index(table, "job", ["job", "id"], where_postgres="state <> 'running'", fill=FILL)
     # On engines without conditions: all runs, but one without a gate never moves in it.
     index(table, "held", ["held_by", "due_at", "id"], where="state = 'held'")
     index(table, "limited", ["limited_by", "queue", "priority", "turn", "id"], where="state = 'limited'")
-    index(table, "batch", ["batch", "state", "held_by"], where="batch IS NOT NULL")
+    index(table, "batch", ["batch", marks["batch_state"], "held_by"], where="batch IS NOT NULL")
     index(table, "parent", ["parent", "id"], where="parent IS NOT NULL")
 
 

@@ -31,9 +31,9 @@ ORDER BY r.priority, r.turn LIMIT 1
 # overtake them.
 LAST_TURNS = """
 SELECT s.tenant,
-    (SELECT r.turn FROM {runs} AS r WHERE r.state = 'queued' AND r.queue = ? AND r.tenant = s.tenant
+    (SELECT r.turn FROM {runs} AS r WHERE r.{tenant_state} = 'queued' AND r.queue = ? AND r.tenant = s.tenant
      ORDER BY r.turn DESC LIMIT 1),
-    (SELECT r.turn FROM {runs} AS r WHERE r.state = 'limited' AND r.queue = ? AND r.tenant = s.tenant
+    (SELECT r.turn FROM {runs} AS r WHERE r.{tenant_state} = 'limited' AND r.queue = ? AND r.tenant = s.tenant
      ORDER BY r.turn DESC LIMIT 1)
 FROM {rows(tenant:text)} AS s
 """

@@ -44,6 +44,14 @@ def has_partial() -> bool:
     return op.get_context().dialect.name not in ("mysql", "mariadb")
 
 
+def has_column(short: str, column: str) -> bool:
+    """Whether an earlier try that was cut off made it."""
+    if op.get_context().as_sql:
+        return False
+    found = sa.inspect(op.get_bind()).get_columns(named(short), schema=option("schema"))
+    return any(known["name"] == column for known in found)
+
+
 def table(short: str, *columns: Column[Any]) -> None:
     """Create a table where it is not there."""
     options: dict[str, Any] = {}
@@ -56,7 +64,7 @@ def table(short: str, *columns: Column[Any]) -> None:
 def add(short: str, *columns: Column[Any]) -> None:
     """Add columns that are not there."""
     for column in columns:
-        if not _has_column(short, column.name):
+        if not has_column(short, column.name):
             op.add_column(named(short), column, schema=option("schema"))
 
 
@@ -90,13 +98,6 @@ def named(short: str) -> str:
 def _ascii(length: int) -> TypeEngine[str]:
     narrow = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
     return name(length).with_variant(narrow, "mysql", "mariadb")
-
-
-def _has_column(short: str, column: str) -> bool:
-    if op.get_context().as_sql:
-        return False
-    found = sa.inspect(op.get_bind()).get_columns(named(short), schema=option("schema"))
-    return any(known["name"] == column for known in found)
 
 
 def _has_index(short: str, suffix: str) -> bool:

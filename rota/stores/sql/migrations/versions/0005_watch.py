@@ -1,18 +1,25 @@
 """What tells people before they ask: by when schedules must have succeeded, what went wrong, whom to tell, sums; and
-which run a run was enqueued by.
+which run a run was enqueued by. Fewer indexes move with a run (decision 17).
 
-Code for schema 4 goes on beside it: every new column may be empty, and nothing that it names is gone.
+Code for schema 4 goes on beside it: every new column may be empty, and nothing that it names is gone. What it asks
+of an index that has changed is answered by another one, more slowly.
 """
 
+import sqlalchemy as sa
+from alembic import op
 from sqlalchemy import BigInteger, Column, Double, Integer
 
 from rota.stores.sql.migrations.making import (
     KEY,
     add,
+    has_column,
+    has_partial,
     ident,
     index,
     long_text,
     name,
+    named,
+    option,
     set_schema,
     table,
     word,
@@ -20,6 +27,24 @@ from rota.stores.sql.migrations.making import (
 
 revision = "0005"
 down_revision = "0004"
+
+FILL = 45
+MARKS = {
+    "due_state": "state = 'scheduled'",
+    "tenant_state": "tenant IS NOT NULL AND state IN ('queued','limited')",
+    "key_state": (
+        "concurrency_key IS NOT NULL AND state IN ('scheduled','waiting','held','limited','queued','running')"
+    ),
+    "round_state": "round_id IS NOT NULL",
+    "batch_state": "batch IS NOT NULL",
+}
+MARKED_INDEXES = {
+    "due_all": ("due_state", "due_at", "id"),
+    "tenant_all": ("tenant_state", "queue", "tenant", "turn"),
+    "keyed": ("key_state", "concurrency_key", "due_at", "id"),
+    "round": ("round_id", "round_state"),
+    "batch": ("batch", "batch_state", "held_by"),
+}
 
 
 def upgrade() -> None:
@@ -33,6 +58,44 @@ def upgrade() -> None:
 def _runs() -> None:
     add("runs", Column("parent", ident()))
     index("runs", "parent", ["parent", "id"], where="parent IS NOT NULL")
+    if not has_partial():
+        _mark_runs()
+    elif op.get_context().dialect.name == "postgresql":
+        _lighten_runs()
+
+
+def _mark_runs() -> None:
+    """Let only those runs move in an index that it is for: see `marks`. All in one statement, which is there whole or
+    not at all, and writes the table anew once."""
+    if has_column("runs", "due_state"):
+        return
+    table = named("runs")
+    columns = ", ".join(
+        f"ADD COLUMN {name} VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin "
+        f"GENERATED ALWAYS AS (CASE WHEN {condition} THEN state END) STORED"
+        for name, condition in MARKS.items()
+    )
+    anew = ", ".join(
+        f"DROP INDEX {table}_{name}, ADD INDEX {table}_{name} ({', '.join(columns)})"
+        for name, columns in MARKED_INDEXES.items()
+    )
+    op.execute(f"ALTER TABLE {table} {columns}, {anew}")
+
+
+def _lighten_runs() -> None:
+    """Leave what runs out of the index of jobs, and room for the entries that a run gets when its state changes."""
+    preparer = op.get_context().dialect.identifier_preparer
+    key = ".".join(preparer.quote(part) for part in (option("schema"), f"{named('runs')}_pkey") if part)
+    op.execute(f"ALTER INDEX {key} SET (fillfactor = {FILL})")
+    op.drop_index(f"{named('runs')}_job", named("runs"), schema=option("schema"))
+    op.create_index(
+        f"{named('runs')}_job",
+        named("runs"),
+        ["job", "id"],
+        schema=option("schema"),
+        postgresql_where=sa.text("state <> 'running'"),
+        postgresql_with={"fillfactor": FILL},
+    )
 
 
 def _freshness() -> None:
