@@ -37,6 +37,7 @@ from rota.pausing import Pauses
 from rota.place import named_object
 from rota.ports import Store
 from rota.premises import Premises
+from rota.redaction import name_secrets
 from rota.rehearsal import Rehearsal
 from rota.schedules import Schedules, timing_of
 from rota.settings import Settings
@@ -298,6 +299,7 @@ class Rota:
 
     def invocation(self, tell_progress: TellProgress, *, numbers: Numbers) -> Invocation:
         """Return what calls the functions of jobs in this process, with the application's `around`s."""
+        name_secrets(self.settings.logging.mask)
         return Invocation(
             clock=self.clock,
             borrow=self._tenancy.borrow,

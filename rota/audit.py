@@ -6,7 +6,7 @@ import msgspec
 
 from rota.clock import Clock
 from rota.core.controls import AuditEntry
-from rota.core.safe import masked, remark
+from rota.redaction import redacted, remark
 
 MOST = 2_000
 """Characters of a detail: an entry says what was changed, it does not keep all of it."""
@@ -38,7 +38,7 @@ def many(names: list[str]) -> str:
 
 def _said(detail: dict[str, object]) -> str:
     said = {name: _plain(value) for name, value in detail.items() if value is not None}
-    text = masked(msgspec.json.encode(said).decode())
+    text = redacted(msgspec.json.encode(said).decode())
     return text if len(text) <= MOST else msgspec.json.encode({"left_out": f"{len(text)} characters"}).decode()
 
 

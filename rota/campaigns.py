@@ -13,7 +13,6 @@ from rota.core.campaign import MOST_PARALLEL, MOST_PER_MINUTE, Campaign, Campaig
 from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.gates import campaign_batch
 from rota.core.model import Schedule, State, Tenant
-from rota.core.safe import remark
 from rota.core.slot_plan import slots_and_runs
 from rota.engine.campaigns import chosen
 from rota.engine.planning import Planner
@@ -29,6 +28,7 @@ from rota.errors import (
 from rota.footing import Footing
 from rota.job import JobFunction
 from rota.preview import Preview, preview_of, slots_looked_at
+from rota.redaction import remark
 from rota.schedules import Schedules
 
 MOST = 1_000_000

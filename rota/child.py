@@ -46,6 +46,7 @@ from rota.executors.spawner import Spawner
 from rota.executors.wear import condition, worn
 from rota.numbers import open_numbers
 from rota.place import find_app, heard
+from rota.redaction import redacted
 from rota.relay import RelayStore
 
 LONGEST_RECORD = 16 * 1024
@@ -147,6 +148,7 @@ class Workplace:
         self._say(Taken())
         before = condition()
         registered = function.registered
+        registered.signature.hide(run.args)
         ending = self._call(lambda: self._invocation.call(registered, start.brief, stop), start, stop)
         if os.getpid() != self._pid:
             # A fork of the job's own that came back here: the run is its parent's.
@@ -277,7 +279,8 @@ class Teller(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            text = plain(self.format(record)[:LONGEST_RECORD])
+            # Before it is cut, and as a whole: what is secret may go over lines.
+            text = plain(redacted(self.format(record))[:LONGEST_RECORD])
             self._say_frame(Logged(level=record.levelname, source=record.name, text=text))
         except Stopped:
             raise

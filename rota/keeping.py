@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from rota.clock import Clock
 from rota.inline import inline_worker
 from rota.ports import Store
+from rota.redaction import keep_secrets_of
 from rota.settings import Migrate, Settings
 from rota.stores import open_store
 
@@ -54,6 +55,7 @@ class Keeping:
         if self._given is not None:
             return self._given
         said = self._settings().store
+        keep_secrets_of(self.url)
         url = "memory://" if self.is_inline and not self.url.startswith("blackhole:") else self.url
         return open_store(url, table_prefix=said.table_prefix, schema=said.schema or None, pool_size=said.pool_size)
 

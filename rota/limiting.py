@@ -8,9 +8,9 @@ from msgspec import Struct
 from rota.audit import entry
 from rota.core.controls import Control, ControlKind, LimitSetting
 from rota.core.limits import EACH, Limit, LimitScope, LimitUse, checked, known_as, merged, parse_rate
-from rota.core.safe import remark
 from rota.errors import ConfigurationError, JobNotFound, QueueNotFound, Refused, TenantNotFound
 from rota.footing import Footing
+from rota.redaction import remark
 
 
 class LimitInUse(Struct, frozen=True, kw_only=True):

@@ -13,11 +13,11 @@ from rota.core.gates import canary_run_gate, round_batch
 from rota.core.model import Progress, Round, Schedule, Trigger
 from rota.core.policy import Overlap
 from rota.core.rounds import Expansion, expansion_run, tenant_run
-from rota.core.safe import remark
 from rota.engine.expansion import choose
 from rota.errors import BadArguments, JobNotFound, ScheduleNotFound, TenantNotFound
 from rota.footing import Footing
 from rota.job import JobFunction
+from rota.redaction import remark
 from rota.reopening import named_runs, reopen, reopening
 from rota.schedules import Schedules
 

@@ -6,9 +6,9 @@ from msgspec import UNSET, UnsetType
 
 from rota.audit import entry
 from rota.core.controls import Control, ControlKind, Pause, Paused
-from rota.core.safe import remark
 from rota.errors import ConfigurationError, JobNotFound, Refused, TenantNotFound
 from rota.footing import Footing
+from rota.redaction import remark
 
 
 class Pauses:

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -10,8 +11,11 @@ from rota.core.redaction import LEAST, Redactor
 
 WITHHELD: Final = "(not shown: what looks for secrets in it failed)"
 
-MOST: Final = 4096
+MOST: Final = 8192
 """Secrets of runs and tenants that are known at a time; of more, the older half is forgotten."""
+
+MOST_REMARK: Final = 1000
+"""Characters kept of a reason that somebody gives."""
 
 _SIMPLE: Final = re.compile(r"[a-z]*|[0-9.:T -]{0,25}Z?|true|false", re.IGNORECASE)
 
@@ -27,8 +31,10 @@ class Secrets:
         self._lock = threading.Lock()
         """Guards the next two."""
         self._kept: dict[str, None] = {}
-        self._passing: dict[str, None] = {}
+        self._passing: dict[str, object] = {}
         self._redactor = Redactor()
+        self.mask: Mask = Mask()
+        """The names whose values are secret, the application's own with them."""
 
     @property
     def redactor(self) -> Redactor:
@@ -50,20 +56,59 @@ class Secrets:
     def pass_by(self, *secrets: str | None) -> None:
         """Know these for a while: those of a run, of a tenant. There may be any number of them."""
         for secret in secrets:
-            if secret and secret not in self._passing and len(secret) >= LEAST:
+            if secret and len(secret) >= LEAST:
                 with self._lock:
+                    # Behind all others: those that nobody has named for longest are forgotten.
+                    if self._passing.pop(secret, _UNKNOWN) is _UNKNOWN:
+                        self._redactor.add(secret)
                     self._passing[secret] = None
-                    self._redactor.add(secret)
                     if len(self._passing) > self._most:
                         self._forget()
+
+    def name(self, names: Iterable[str]) -> None:
+        """Take these for names of secrets as well: `logging.mask`."""
+        self.mask = Mask(names)
+
+    def clear(self) -> None:
+        """Know nothing any more, as in a new process: between tests."""
+        with self._lock:
+            self._kept, self._passing = {}, {}
+            self._redactor, self.mask = Redactor(), Mask()
 
     def _forget(self) -> None:
         self._passing = dict.fromkeys(list(self._passing)[-self._most // 2 :])
         self._redactor = Redactor([*self._kept, *self._passing])
 
 
+_UNKNOWN: Final = object()
+
 SECRETS: Final = Secrets()
 """Those of this process."""
+
+
+def keep_secret(*secrets: str | None) -> None:
+    """Have these hidden from now on: passwords and keys of settings."""
+    SECRETS.keep(*secrets)
+
+
+def keep_secrets_of(url: str) -> None:
+    """Have the passwords in a URL hidden from now on."""
+    SECRETS.keep_url(url)
+
+
+def pass_secret(*secrets: str | None) -> None:
+    """Have these hidden for a while, until MOST others came after them: those of a run, of a tenant."""
+    SECRETS.pass_by(*secrets)
+
+
+def name_secrets(names: Iterable[str]) -> None:
+    """Take these for names of secret arguments, beside the usual ones."""
+    SECRETS.name(names)
+
+
+def named_secrets(arguments: Mapping[str, object]) -> list[str]:
+    """Return the texts in arguments that their names say are secret, without those that anybody might guess."""
+    return [one for one in SECRETS.mask.found_in(arguments) if not is_guessable(one)]
 
 
 def redacted(text: str) -> str:
@@ -78,6 +123,24 @@ def redacted(text: str) -> str:
     # A bug here must neither leak nor end the worker whose log this is.
     except Exception:  # noqa: BLE001
         return WITHHELD
+
+
+def seam(head: str, tail: str) -> tuple[str, str]:
+    """Return the two ends of a text whose middle was left out, without a part of a secret at the cut."""
+    try:
+        return SECRETS.redactor.seam(head, tail)
+    # As above.
+    except Exception:  # noqa: BLE001
+        return WITHHELD, ""
+
+
+def remark(text: str) -> str:
+    """Return what somebody gives as a reason as it is kept: without secrets, and no longer than people read.
+
+    Every process reads each second why something is paused.
+    """
+    kept = redacted(text)
+    return kept if len(kept) <= MOST_REMARK else f"{kept[: MOST_REMARK - 1]}…"
 
 
 def secrets_of_url(url: str) -> list[str]:

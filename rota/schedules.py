@@ -19,7 +19,6 @@ from rota.core.kind import Timing
 from rota.core.model import Origin, Round, Schedule, ScheduleState, Trigger
 from rota.core.policy import CatchUp, Overlap
 from rota.core.rounds import Expansion, expansion_run, overlap_of, tenant_run
-from rota.core.safe import remark
 from rota.core.words import parse
 from rota.declared import Declared
 from rota.drafts import Draft, Drafts, check_name, parsed_jitter
@@ -33,6 +32,7 @@ from rota.errors import (
 )
 from rota.footing import Footing
 from rota.queries import RoundQuery, ScheduleQuery
+from rota.redaction import remark
 
 
 class Schedules:

@@ -11,10 +11,11 @@ from msgspec import Struct
 
 from rota.context import BoundTenant, RunContext, StopSignal
 from rota.core.codec import ARGUMENTS_LIMIT, Arguments, decode_arguments, encode_arguments
-from rota.core.masking import is_secret
+from rota.core.masking import is_secret, texts_in
 from rota.core.model import Tenant
 from rota.core.policy import Job
 from rota.errors import BadArguments, UnsupportedJob
+from rota.redaction import named_secrets, pass_secret
 
 NO_ARGUMENTS = '{"args":[],"kwargs":{}}'
 
@@ -102,6 +103,17 @@ class Signature:
         except BadArguments as error:
             raise BadArguments(f"{self}: {error}") from None
 
+    def hide(self, text: str) -> None:
+        """Have what is secret in the arguments of a stored text hidden wherever it turns up from now on (R65)."""
+        if text == NO_ARGUMENTS:
+            return
+        stored = msgspec.json.decode(text, type=_Named)
+        for name, value in [*zip(self._own.parameters, stored.args, strict=False), *stored.kwargs.items()]:
+            if name in self.secrets:
+                pass_secret(*texts_in(value))
+            else:
+                pass_secret(*named_secrets({name: value}))
+
     @property
     def takes_first(self) -> Any:
         """The annotation of its first own parameter."""
@@ -155,6 +167,11 @@ _LATER = object()
 class _Stored(Struct):
     args: list[msgspec.Raw]
     kwargs: dict[str, msgspec.Raw]
+
+
+class _Named(Struct):
+    args: list[Any]
+    kwargs: dict[str, Any]
 
 
 class Registered(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
+from rota import redaction
 from tests import servers
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_secret_yet() -> None:
+    """Keep the secrets of one test out of the next: `secret` as somebody's password would blank its messages."""
+    redaction.SECRETS.clear()
+
 
 DIRECTORY = pytest.StashKey[Path]()
 OPEN = pytest.StashKey[ExitStack]()

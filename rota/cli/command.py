@@ -12,7 +12,8 @@ import click
 from rota.cli.exits import MEANINGS, Exit, code_of, exit_of, hint_of
 from rota.cli.output import Form
 from rota.cli.session import session_of
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
+from rota.redaction import redacted
 from rota.version import __version__
 
 Returned = TypeVar("Returned")
@@ -77,7 +78,7 @@ class UsageFailed(CommandFailed):
     """The line itself is wrong."""
 
     def __init__(self, error: click.ClickException, *, as_json: bool) -> None:
-        click.ClickException.__init__(self, safe_text(masked(error.format_message())))
+        click.ClickException.__init__(self, safe_text(redacted(error.format_message())))
         self.exit_code: int = int(Exit.USAGE)  # type: ignore[misc]  # click means it to be set
         self.code = "usage"
         self.as_json = as_json
@@ -150,9 +151,9 @@ def _told(error: BaseException) -> tuple[str, str | None]:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", None
     if exit_of(error) is Exit.BUG:
-        message = f"a bug in Rota {__version__}: {type(error).__name__}: {safe_text(masked(str(error)))}"
+        message = f"a bug in Rota {__version__}: {type(error).__name__}: {safe_text(redacted(str(error)))}"
         return message, "run it again with -v and report what it prints"
-    return safe_text(masked(str(error))), hint_of(error)
+    return safe_text(redacted(str(error))), hint_of(error)
 
 
 def _wants_json(args: Sequence[str]) -> bool:

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import ModuleType
 
 from rota.app import Rota
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
 from rota.errors import AppNotFound, AppNotImportable, RotaError
+from rota.redaction import redacted
 
 PLACES = ("app", "jobs", "main")
 
@@ -51,7 +52,7 @@ def _import(name: str) -> ModuleType:
 
 def _told(error: BaseException) -> str:
     first = next(iter(str(error).strip().splitlines()), "")
-    return safe_text(masked(f"{type(error).__name__}: {first}" if first else type(error).__name__))
+    return safe_text(redacted(f"{type(error).__name__}: {first}" if first else type(error).__name__))
 
 
 def _where(error: BaseException) -> str:

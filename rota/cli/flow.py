@@ -6,7 +6,8 @@ from rota.cli.round import facts
 from rota.core.counting import counted
 from rota.core.model import State
 from rota.core.part import Role
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
+from rota.redaction import redacted
 from rota.views.flows import FlowDetail, PartRow
 from rota.views.runs import RunRow
 
@@ -32,7 +33,7 @@ def run_line(what: str, run: RunRow) -> str:
     tenant = f" {run.tenant}" if run.tenant else ""
     why = run.error or run.reason
     line = f"  {what:<12}{run.state:<11}{run.job}{tenant}  {run.id}" + (f"  {why}" if why else "")
-    return safe_text(masked(line))
+    return safe_text(redacted(line))
 
 
 def _what(part: PartRow) -> str:

@@ -13,7 +13,8 @@ from rota.cli.session import Session
 from rota.clock import sleep
 from rota.core.cause import Cause
 from rota.core.duration import rough_duration
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
+from rota.redaction import redacted
 from rota.views.follow import Summary, standing, summary
 from rota.views.status import alive_workers
 
@@ -66,5 +67,5 @@ def cause_lines(causes: Sequence[Cause]) -> list[str]:
     for cause in causes:
         more = f" and {len(cause.tenants) - NAMED} more" if len(cause.tenants) > NAMED else ""
         named = ", ".join(cause.tenants[:NAMED]) + more
-        lines.append(safe_text(masked(f"  {named}: {cause.error}" if named else f"  {cause.error}")))
+        lines.append(safe_text(redacted(f"  {named}: {cause.error}" if named else f"  {cause.error}")))
     return lines

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 from rota.clock import Clock, SystemClock
 from rota.context import current_run
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
 from rota.engine.echo import ECHOES, Allowances, say_left_out
+from rota.redaction import redacted
 from rota.settings import LogFormat, Settings
 
 FACTS = ("run", "job", "tenant", "round", "schedule", "worker")
@@ -65,7 +66,7 @@ class ConsoleLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         facts = "".join(f" {name}={value}" for name, value in _facts(record).items())
         head = f"{_time(record):%Y-%m-%d %H:%M:%S} {record.levelname.lower():<7} {record.name}: "
-        line = head + safe_text(masked(record.getMessage() + facts))
+        line = head + safe_text(redacted(record.getMessage() + facts))
         trace = _trace(self, record)
         return f"{line}\n{safe_text(trace, lines=True)}" if trace else line
 
@@ -78,7 +79,7 @@ class JsonLine(logging.Formatter):
             "time": _time(record).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": masked(record.getMessage()),
+            "message": redacted(record.getMessage()),
             **_facts(record),
         }
         trace = _trace(self, record)
@@ -94,4 +95,4 @@ def _facts(record: logging.LogRecord) -> dict[str, str]:
 
 
 def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    return masked(formatter.formatException(record.exc_info)) if record.exc_info else ""
+    return redacted(formatter.formatException(record.exc_info)) if record.exc_info else ""

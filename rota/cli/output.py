@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TextIO
 
 import msgspec
 
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
+from rota.redaction import redacted
 
 
 class Form(StrEnum):
@@ -111,7 +112,7 @@ class Output:
 
     def event(self, event: object) -> None:
         """Write one line of JSON."""
-        self._write(json.dumps(event, separators=(",", ":")))
+        self._write(json.dumps(_redacted(event), separators=(",", ":")))
 
     def say(self, text: str) -> None:
         """Tell a person something on standard error, unless `-q`. In JSON forms only errors stand there."""
@@ -123,7 +124,7 @@ class Output:
         if self.form is Form.JSON:
             self._warnings.append(text)
         else:
-            print(f"warning: {safe_text(masked(text))}", file=sys.stderr, flush=True)
+            print(f"warning: {safe_text(redacted(text))}", file=sys.stderr, flush=True)
 
     def is_colored(self, stream: TextIO) -> bool:
         """Return whether colours go to `stream`: the flag, then NO_COLOR, then FORCE_COLOR, then the terminal."""
@@ -138,7 +139,7 @@ class Output:
         if page is not None:
             document["page"] = page
         # ASCII only: no character of a tenant's reaches the terminal as it is.
-        self._write(json.dumps(document | {"warnings": self._warnings}, indent=2))
+        self._write(json.dumps(_redacted(document | {"warnings": self._warnings}), indent=2))
 
     def _csv(self, columns: Sequence[Column], rows: Iterable[Any]) -> None:
         buffer = io.StringIO()
@@ -190,7 +191,20 @@ class Output:
 
 def _cell(column: Column, row: Any) -> str:
     value = column.cell(row)
-    return "" if value is None else safe_text(masked(str(value)))
+    return "" if value is None else safe_text(redacted(str(value)))
+
+
+def _redacted(value: object) -> object:
+    """Return a document without secrets: its texts one by one, so that it stays the JSON that it is."""
+    match value:
+        case str():
+            return redacted(value)
+        case dict():
+            return {_redacted(name): _redacted(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_redacted(one) for one in value]
+        case _:
+            return value
 
 
 def _field(name: str) -> Callable[[Any], object]:

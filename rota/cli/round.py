@@ -6,7 +6,8 @@ from rota.cli.follow import cause_lines
 from rota.cli.output import Form
 from rota.cli.session import Session
 from rota.core.duration import rough_duration
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
+from rota.redaction import redacted
 from rota.views.rounds import RoundDetail, RoundRow, TenantAside, TenantRunning
 
 NAMED = 8
@@ -15,7 +16,7 @@ MOST_RUNNING = 10
 
 def facts(named: Mapping[str, object]) -> list[str]:
     """Return a line per fact that there is."""
-    return [f"{name:<10}{safe_text(masked(str(value)))}" for name, value in named.items() if value not in (None, "")]
+    return [f"{name:<10}{safe_text(redacted(str(value)))}" for name, value in named.items() if value not in (None, "")]
 
 
 def counts_text(row: RoundRow) -> str:

@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rota.core.alert import Alert
-from rota.core.safe import masked
+from rota.core.secret_shape import without_shapes
 
 LEASE = timedelta(minutes=2)
 """How long whoever claimed a delivery has for it; a channel gives up earlier by itself."""
@@ -72,6 +72,6 @@ def given_up(delivery: Delivery, *, now: datetime) -> Delivery:
 
 
 def _line(reason: str) -> str:
-    known = masked(reason).encode("utf-8", "replace").decode()
+    known = without_shapes(reason).encode("utf-8", "replace").decode()
     line = next(iter(known.strip().splitlines()), "no reason was given")
     return line if len(line) <= LONGEST_ERROR else f"{line[: LONGEST_ERROR - 1]}…"

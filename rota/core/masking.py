@@ -1,7 +1,7 @@
 """Arguments and results as they may be shown: without what their names say is secret (R65)."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, TypeVar
 
 HIDDEN = "***"
@@ -65,6 +65,16 @@ class Mask:
         masked = self._masked(value)
         return text if masked == value else json.dumps(masked, separators=(",", ":"), ensure_ascii=False)
 
+    def found_in(self, value: object) -> Iterator[str]:
+        """Yield the texts in a value, as JSON has it, that are kept from view."""
+        match value:
+            case dict():
+                for name, one in value.items():
+                    yield from texts_in(one) if self.hides(name) else self.found_in(one)
+            case list():
+                for one in value:
+                    yield from self.found_in(one)
+
     def _masked(self, value: object) -> object:
         match value:
             case dict():
@@ -83,6 +93,19 @@ class Mask:
             return True
         words = frozenset(_words(name))
         return any(word in words if word in WHOLE else word in plain for word in SECRET_WORDS)
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Yield every text in a value, as JSON has it."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for one in value.values():
+                yield from texts_in(one)
+        case list():
+            for one in value:
+                yield from texts_in(one)
 
 
 def _plain(name: str) -> str:

@@ -13,6 +13,12 @@ from rota.core.secret_shape import KEY_BEGINS, KEY_ENDS, cut_secret, without_sha
 
 LEAST = 6
 """Characters a secret has at least to be searched for: `rota` as a password would blank every line of Rota's own."""
+COMMON = frozenset(
+    {"postgres", "postgresql", "mariadb", "database", "password", "passwd", "secret", "default", "public", "private"}
+    | {"tenant", "tenants", "worker", "changeme", "example", "localhost", "testing", "development", "production"}
+)
+"""Passwords that everybody knows are none: to hide them wherever they stand would hide what a line is about. Where the
+shape says that they are one, as in a URL, they are hidden all the same."""
 BLOCK = 3
 """Characters that are looked up at a time."""
 FAR = LEAST - BLOCK + 1
@@ -42,7 +48,10 @@ class Redactor:
             self.add(secret)
 
     def add(self, secret: str) -> None:
-        """Know one more secret, in all the forms in which it may be met. Shorter than LEAST it is not searched for."""
+        """Know one more secret, in all the forms in which it may be met. What is shorter than LEAST, or COMMON, is not
+        searched for."""
+        if secret.lower() in COMMON:
+            return
         for needle in forms(secret):
             if needle in self._needles:
                 continue
@@ -58,6 +67,8 @@ class Redactor:
     def text(self, text: str) -> str:
         """Return `text` without the secrets that are known and without what looks like one. Takes time in proportion
         to its length."""
+        if len(text) < LEAST:
+            return text
         spans = self._spans(text)
         if spans:
             text = _hidden(text, spans)
@@ -111,24 +122,25 @@ class Redactor:
         return found
 
 
-class Lines:
-    """Redacts the lines of one stream, that come one by one: a private key takes many."""
+class PrivateKeys:
+    """Hides private keys in a stream whose lines come one by one: a key takes many."""
 
-    __slots__ = ("_left", "_redactor")
+    __slots__ = ("_left",)
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
+    def __init__(self) -> None:
         self._left = 0
 
-    def text(self, line: str) -> str:
-        """Return the next line of the stream as it may be shown."""
+    def hide(self, line: str) -> str:
+        """Return the next line of the stream, hidden if it is part of a key."""
         if self._left:
             self._left = 0 if KEY_ENDS.search(line) else self._left - 1
             return HIDDEN
-        begun = KEY_BEGINS.search(line)
-        if begun is not None and not KEY_ENDS.search(line, begun.end()):
-            self._left = MOST_KEY_LINES
-        return self._redactor.text(line)
+        if "PRIVATE KEY" in line:
+            begun = KEY_BEGINS.search(line)
+            if begun is not None and not KEY_ENDS.search(line, begun.end()):
+                self._left = MOST_KEY_LINES
+                return line[: begun.end()] + HIDDEN
+        return line
 
 
 MOST_KEY_LINES = 200

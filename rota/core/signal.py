@@ -12,7 +12,7 @@ from msgspec import Struct
 from rota.core.alert import IncidentKind
 from rota.core.fingerprint import fingerprint
 from rota.core.model import ErrorReport, Outcome, Settlement, State
-from rota.core.safe import masked
+from rota.core.secret_shape import without_shapes
 
 LONGEST = 300
 """Characters of an error that an alert says; its run has all of it."""
@@ -83,6 +83,6 @@ def _said(error: ErrorReport | None, reason: str | None) -> str:
 
 def _line(text: str) -> str:
     # What comes from a job may be no text at all: half of a surrogate pair.
-    known = masked(text).encode("utf-8", "replace").decode()
+    known = without_shapes(text).encode("utf-8", "replace").decode()
     line = next(iter(known.strip().splitlines()), "")
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

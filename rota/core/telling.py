@@ -7,7 +7,8 @@ from shlex import quote
 from rota.core.alert import Alert, IncidentKind, Stage
 from rota.core.counting import counted
 from rota.core.incident import Incident, Member
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
+from rota.core.secret_shape import without_shapes
 
 MOST_NAMES = 20
 """Tenants that an alert names; how many there are in all it says besides."""
@@ -78,7 +79,7 @@ def title_of(incident: Incident, names: list[str]) -> str:
             text = f"{_who(names, 'schedule')} of {job} cannot be understood"
         case IncidentKind.STOPPED:
             text = f"{_who(names, 'loop')} of Rota did not come round"
-    return safe_text(masked(text))
+    return safe_text(without_shapes(text))
 
 
 def advice_of(incident: Incident) -> str:

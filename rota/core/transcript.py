@@ -1,8 +1,10 @@
 """What one attempt says, bounded: its head and its tail are kept, the middle is counted (R44)."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from rota.core.model import LogChunk, LogLine, Note
 from rota.core.safe import safe_text
@@ -19,18 +21,27 @@ CHUNK = 64 << 10
 
 MOST_PROGRESS = 2**63 - 1
 
+Seam = Callable[[str, str], tuple[str, str]]
+"""Takes what is left of a secret out of the ends of a text whose middle is cut out."""
 
-def cut(text: str) -> str:
+
+def untouched(head: str, tail: str) -> tuple[str, str]:
+    """Return both ends as they are."""
+    return head, tail
+
+
+def cut(text: str, *, seam: Seam = untouched) -> str:
     """Return `text`, or its beginning and end with a mark between them that says how much is left out."""
     # What was cut before is a little longer for its mark, and is not cut again.
     if len(text) <= LONGEST + 2 * len(CUT):
         return text
-    return text[:HEAD] + CUT % (len(text) - LONGEST) + text[-TAIL:]
+    head, tail = seam(text[:HEAD], text[-TAIL:])
+    return head + CUT % (len(text) - LONGEST) + tail
 
 
-def harmless(text: str) -> str:
+def harmless(text: str, *, seam: Seam = untouched) -> str:
     """Return one line of a run as it is kept: of bounded length, its control characters written out, tabs kept."""
-    return safe_text(cut(text).replace("\n", "\\n"), lines=True)
+    return safe_text(cut(text, seam=seam).replace("\n", "\\n"), lines=True)
 
 
 def size_of(line: LogLine) -> int:
@@ -42,9 +53,12 @@ def size_of(line: LogLine) -> int:
 class PartLine:
     """The line of a stream that is still being written. However long it grows, it takes the memory of one line."""
 
-    __slots__ = ("_head", "_seen", "_tail")
+    __slots__ = ("_head", "_redact", "_seam", "_seen", "_tail")
 
-    def __init__(self) -> None:
+    def __init__(self, *, redact: Callable[[str], str] = str, seam: Seam = untouched) -> None:
+        """`redact` hides what a line is part of; `seam` takes halves of it out of the ends of a line that is cut."""
+        self._redact = redact
+        self._seam = seam
         self._head = ""
         self._tail = ""
         self._seen = 0
@@ -56,9 +70,12 @@ class PartLine:
             self._take(rest)
             return []
         self._take(whole[0])
-        lines = [self._end(), *whole[1:]]
+        lines = [self._end()]
+        for line in whole[1:]:
+            self._take(line)
+            lines.append(self._end())
         self._take(rest)
-        return [line.removesuffix("\r") for line in lines]
+        return lines
 
     def end(self) -> list[str]:
         """Return what is left when nothing more comes: one line, or none."""
@@ -75,9 +92,9 @@ class PartLine:
 
     def _end(self) -> str:
         left_out = self._seen - len(self._head) - len(self._tail)
-        line = self._head + (CUT % left_out if left_out else "") + self._tail
+        head, tail = self._seam(self._head, self._tail) if left_out else (self._head, self._tail)
         self._head, self._tail, self._seen = "", "", 0
-        return line
+        return self._redact((head + (CUT % left_out if left_out else "") + tail).removesuffix("\r"))
 
 
 class Transcript:
@@ -91,7 +108,10 @@ class Transcript:
     A note that was not acknowledged is offered again as it was, so that a store which has it already adds nothing.
     """
 
-    def __init__(self, run_id: str, token: int, *, most: int) -> None:
+    def __init__(self, run_id: str, token: int, *, most: int, redact: Callable[[str], str] = str) -> None:
+        """`redact` takes secrets out of the lines that are written: not of those that are left out, which may be
+        millions."""
+        self._redact = redact
         self._run_id = run_id
         self._token = token
         self._half = most // 2
@@ -173,7 +193,8 @@ class Transcript:
 
     def _chunk(self, lines: tuple[LogLine, ...], left_out: int) -> LogChunk:
         number, self._number = self._number, self._number + 1
-        return LogChunk(run_id=self._run_id, token=self._token, number=number, lines=lines, left_out=left_out)
+        shown = tuple(replace(line, text=self._redact(line.text)) for line in lines)
+        return LogChunk(run_id=self._run_id, token=self._token, number=number, lines=shown, left_out=left_out)
 
     def _overtaken(self) -> tuple[int, int] | None:
         """Return which chunks are to be deleted, the count of the time before included; None when all fit."""

@@ -219,6 +219,7 @@ class LiveAttempt:
         run = self.run if self.run.slot is None else self._with_window(self.run)
         if run.part is not None:
             run = replace(run, args=self._handed(run))
+        self.registered.signature.hide(run.args)
         if run.tenant is None:
             return Brief(run=run, deadline=self.deadline)
         tenant = self._tenant(run.tenant)

@@ -10,6 +10,7 @@ from rota.core.safe import safe_text
 from rota.core.transcript import Transcript, harmless, size_of
 from rota.errors import StoreUnavailable
 from rota.ports import Store
+from rota.redaction import redacted, seam
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class Captures:
             at=line.at,
             level=safe_text(line.level[:16]),
             source=safe_text(line.source[:100]),
-            text=harmless(line.text),
+            text=harmless(line.text, seam=seam),
         )
         with self._lock:
             transcript = self._transcript(run)
@@ -92,7 +93,7 @@ class Captures:
         key = (run.id, run.token)
         found = self._transcripts.get(key)
         if found is None and key not in self._over:
-            found = self._transcripts[key] = Transcript(run.id, run.token, most=self._max_bytes)
+            found = self._transcripts[key] = Transcript(run.id, run.token, most=self._max_bytes, redact=redacted)
         return None if found is None or found.is_ended else found
 
     def _write(self, now: datetime, *, everything: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from rota.clock import Clock
 from rota.core.model import LogLine, Run
+from rota.redaction import redacted
 
 STREAMS: Final = {"stdout": "rota.job.stdout", "stderr": "rota.job.stderr"}
 """The loggers of what is printed."""
@@ -37,6 +38,7 @@ class Echo:
         if left_out:
             say_left_out(run, left_out)
         told = line.text if line.source in STREAMS else f"{line.source}: {line.text}"
+        told = redacted(told)
         logger.log(logging.getLevelNamesMapping().get(line.level, logging.INFO), "%s", told, extra=facts)
 
     def ended(self, run: Run) -> None:

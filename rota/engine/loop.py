@@ -10,6 +10,7 @@ from rota.clock import Clock
 from rota.core.events import ServiceFailed
 from rota.core.model import ErrorReport
 from rota.engine.bus import Bus
+from rota.redaction import redacted
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class Loop:
             except Exception as error:
                 log.error("%s: %s: %s; again in %s", self.name, type(error).__name__, error, pause)
                 log.debug("the traceback of that", exc_info=True)
-                report = ErrorReport(type=type(error).__qualname__, message=str(error))
+                report = ErrorReport(type=type(error).__qualname__, message=redacted(str(error)))
                 self._bus.publish(ServiceFailed(service=self.name, error=report))
                 self._pause(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)

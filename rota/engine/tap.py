@@ -10,9 +10,11 @@ from types import TracebackType
 from rota.clock import Clock
 from rota.context import current_run
 from rota.core.model import LogLine, Run
+from rota.core.redaction import PrivateKeys
 from rota.core.transcript import PartLine
 from rota.engine.echo import ECHOES, STREAMS, Echo
 from rota.engine.router import Router, uncovered
+from rota.redaction import redacted, seam
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -92,7 +94,7 @@ class Tap:
         key = (run.id, run.token, stream)
         with self._lock:
             if key not in self._parts:
-                self._parts[key] = (run, PartLine())
+                self._parts[key] = (run, PartLine(redact=PrivateKeys().hide, seam=seam))
             lines = self._parts[key][1].feed(text)
             oldest = next(iter(self._parts)) if len(self._parts) > MOST_PARTS else None
             forgotten = self._parts.pop(oldest) if oldest else None
@@ -104,7 +106,8 @@ class Tap:
         """Tell a log record of a run: a line for each line of its text, so that none can pass for another record."""
         with self._safely():
             at = self._clock.now()
-            for text in _text_of(record).split("\n"):
+            # As a whole: what is secret may go over lines.
+            for text in redacted(_text_of(record)).split("\n"):
                 self._hear(run, LogLine(at=at, level=record.levelname, source=record.name, text=text))
 
     def _tell_lines(self, run: Run, stream: str, texts: list[str]) -> None:
@@ -126,7 +129,7 @@ class Tap:
         """Write a line where it would have gone: nobody has set up logging."""
         for router in self._streams:
             if router.stream == stream and router.real is not None:
-                router.real.write(f"{text}\n")
+                router.real.write(f"{redacted(text)}\n")
 
     @contextmanager
     def _safely(self) -> Iterator[None]:

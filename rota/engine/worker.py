@@ -35,6 +35,7 @@ from rota.engine.verdict import Verdict
 from rota.errors import StoreUnavailable
 from rota.ports import Store
 from rota.queries import ClaimRequest, RunQuery
+from rota.redaction import redacted
 from rota.signature import Registered
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -350,7 +351,7 @@ class Worker:
             self._tell_ended(run)
         # What is said at the end of a run goes through the log of the application, which may fail. The run must not.
         except Exception as error:  # noqa: BLE001
-            report = ErrorReport(type=type(error).__qualname__, message=str(error))
+            report = ErrorReport(type=type(error).__qualname__, message=redacted(str(error)))
             self._bus.publish(ServiceFailed(service="capture", error=report))
 
     def _report(self, settlements: Sequence[Settlement], applied: set[str]) -> None:

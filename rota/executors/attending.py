@@ -14,6 +14,7 @@ from msgspec import Struct
 from rota.clock import Clock
 from rota.context import StopSignal
 from rota.core.model import LogLine, Run
+from rota.core.redaction import PrivateKeys
 from rota.errors import BrokenFrame
 from rota.executors.call import report
 from rota.executors.child_handle import Child
@@ -108,6 +109,7 @@ class Attendance:
         self._unsent = bytearray(framed(start))
         self._frames: Frames[FromChild] = Frames(FromChild)
         self._lines = {child.out: Lines(), child.err: Lines()}
+        self._keys = {source: PrivateKeys() for source in ("stdout", "stderr")}
         self._selector = selectors.DefaultSelector()
         self._asked_at: float | None = None
         self._told: Stop | None = None
@@ -309,8 +311,9 @@ class Attendance:
         return True
 
     def _hear(self, source: str, text: str) -> None:
+        text = self._keys[source].hide(text)
         if source == "stderr":
-            self.last_lines.append(text[:500])
+            self.last_lines.append(text)
         level = "INFO" if source == "stdout" else "WARNING"
         self._hearing.line(self._run, LogLine(at=self._clock.now(), level=level, source=source, text=text))
 

@@ -16,6 +16,7 @@ from rota.core.returns import Cancel, Fail, Result, Snooze
 from rota.errors import BadArguments, ContextMismatch, ResultNotStorable, Stopped, TenantGone, TenantUnavailable
 from rota.executors.culprit import place_of
 from rota.numbers import count, current_numbers
+from rota.redaction import redacted
 
 UNSUCCESSFUL = "Unsuccessful"
 """How an error is called that was returned and is no exception; a policy may name it."""
@@ -210,8 +211,11 @@ def _without_our_frames(error: BaseException) -> TracebackType | None:
 
 
 def _cut(text: str, most: int) -> str:
+    # Whole: of a secret that is cut in two neither half would be found.
+    text = redacted(text)
     return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
 
 
 def _tail(text: str) -> str:
+    text = redacted(text)
     return text if len(text) <= MOST_TRACEBACK else f"(cut)...{text[-MOST_TRACEBACK:]}"

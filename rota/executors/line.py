@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from rota.redaction import seam
+
 LONGEST = 16 * 1024
 """Bytes kept of one line; a program may print 100 MB without a line break."""
 
@@ -34,6 +36,7 @@ class Lines:
     def _taken(self) -> str:
         text = self._begun.removesuffix(b"\r").decode("utf-8", "replace")
         if self._more:
+            text, _ = seam(text, "")
             text += f"... ({self._more:,} bytes more)"
         self._begun.clear()
         self._more = 0

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -21,6 +21,7 @@ from rota.executors.frames import Asked, Setup, Start
 from rota.executors.kernel import IS_SUPPORTED, resident
 from rota.executors.spawning import Spawning
 from rota.numbers import Numbers
+from rota.redaction import redacted
 
 FRESH = 2
 """How many fresh children are asked for before an attempt that none has begun is given up."""
@@ -163,7 +164,7 @@ class ProcessChildren:
             return Ending(outcome=Outcome.FAILED, started_at=started_at, error=child.refusal.error)
         if not attendance.taken:
             return None
-        return _died(child, job, started_at, lines="\n".join(attendance.last_lines))
+        return _died(child, job, started_at, lines=_said_last(attendance.last_lines))
 
     # --- children that are kept ---
 
@@ -202,6 +203,11 @@ class ProcessChildren:
 def _limits(job: Job) -> str:
     # A limit cannot be taken back: such a child does nothing but its job.
     return job.name if job.max_memory is not None or job.max_cpu is not None else ""
+
+
+def _said_last(lines: Iterable[str]) -> str:
+    # Cut last: of a secret that is cut in two neither half would be found.
+    return "\n".join(redacted(line)[:500] for line in lines)
 
 
 def _failure(message: str, started_at: datetime, *, retry: bool = True) -> Ending:

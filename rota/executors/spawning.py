@@ -11,9 +11,9 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 from urllib.parse import unquote, urlsplit
 
-from rota.core.safe import masked
 from rota.executors.child_handle import Child
 from rota.executors.frames import Fork, Setup, Sweep, encoded, pair
+from rota.redaction import secrets_of_url
 
 PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from rota.child import main; main(int(sys.argv[1]))"
 """The program stands above this floor. The search path comes along: a test or a notebook may have changed it."""
@@ -141,7 +141,7 @@ def allowed(environ: Mapping[str, str], patterns: Sequence[str], *, withheld: Co
 
 
 def _gives_away(value: str, url: str) -> bool:
-    if masked(url) == url:
+    if not secrets_of_url(url):
         # Without a password in it there is nothing to keep: a file's name, a server that trusts its network.
         return False
     password = urlsplit(url).password or ""

@@ -9,9 +9,9 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from rota.core.safe import masked
 from rota.errors import ConfigurationError
 from rota.ports import Store
+from rota.redaction import redacted
 from rota.stores import open_store
 
 PREFIX = "rota_bench_"
@@ -54,7 +54,7 @@ def ground(url: str | None) -> Iterator[Ground]:
     store = made.open()
     if not isinstance(store, Erasable):
         raise ConfigurationError(
-            f"{masked(url)} cannot be measured: worker processes do not see it. Without --store it is a SQLite file"
+            f"{redacted(url)} cannot be measured: worker processes do not see it. Without --store it is a SQLite file"
         )
     try:
         store.setup()

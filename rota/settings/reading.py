@@ -12,6 +12,7 @@ from rota.core.duration import duration_text
 from rota.core.size import Size, size_text
 from rota.core.typed import typed
 from rota.errors import ConfigurationError
+from rota.redaction import keep_secret, keep_secrets_of
 from rota.settings.alerts import tables
 from rota.settings.values import Settings
 
@@ -89,7 +90,10 @@ def read(key: str, value: object, *, origin: str, env: Mapping[str, str]) -> obj
         name = converted.removeprefix("env:")
         if not env.get(name):
             raise ConfigurationError(f"{key} ({origin}) is env:{name}, and {name} is not set in the environment")
-        return env[name]
+        converted = env[name]
+    if key in SECRETS and isinstance(converted, str):
+        # Before anything can go wrong with it: the message about that may quote it.
+        keep_secrets_of(converted) if "://" in converted else keep_secret(converted)
     return converted
 
 

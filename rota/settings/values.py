@@ -15,9 +15,9 @@ from rota.core.duration import duration_text
 from rota.core.freshness import Allowance
 from rota.core.limits import Limit, LimitScope, parse_limit
 from rota.core.policy import Retry
-from rota.core.safe import masked
 from rota.core.size import Size, size_text
 from rota.errors import ConfigurationError
+from rota.redaction import redacted
 from rota.settings.alerts import AlertSettings
 from rota.settings.freshness import FreshnessSettings
 from rota.settings.metrics import MetricsSettings
@@ -81,7 +81,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         # Settings end up in logs and tracebacks; the password of the store does not (R65).
-        return f"StoreSettings(url={masked(self.url)!r}, schema={self.schema!r}, table_prefix={self.table_prefix!r})"
+        return f"StoreSettings(url={redacted(self.url)!r}, schema={self.schema!r}, table_prefix={self.table_prefix!r})"
 
 
 class SchedulerSettings(Struct, frozen=True, kw_only=True):

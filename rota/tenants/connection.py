@@ -15,6 +15,7 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from rota.errors import ConfigurationError, MissingExtra
+from rota.redaction import pass_secret, secrets_of_url
 
 CONNECT_WITHIN = timedelta(seconds=5)
 """How long connecting may take, login included; on SQLite how long to wait for a lock."""
@@ -37,6 +38,7 @@ def parsed(address: str) -> URL:
     Raises:
         ConfigurationError: it is no URL. The message does not quote it: it may hold a password.
     """
+    pass_secret(*secrets_of_url(address))
     try:
         url = make_url(address)
     except (ArgumentError, ValueError):

@@ -17,8 +17,9 @@ from sqlalchemy.util import LRUCache
 
 from rota.context import current_contact
 from rota.core.model import Tenant
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
 from rota.errors import ConfigurationError, MissingExtra, NoTenant, Refused, TenantUnavailable
+from rota.redaction import redacted
 from rota.tenants.connection import CONNECT_WITHIN, READ_WITHIN, open_engine, parsed, sqlite_file
 from rota.tenants.reason import reason
 
@@ -250,7 +251,7 @@ def _check_file(tenant: Tenant, url: URL) -> None:
 
 
 def _unavailable(tenant: Tenant, url: URL, why: str) -> TenantUnavailable:
-    where = masked(safe_text(url.render_as_string()))
+    where = redacted(safe_text(url.render_as_string()))
     return TenantUnavailable(f"tenant {tenant.id!r}: cannot open {where}: {why}")
 
 

@@ -1,6 +1,7 @@
 """Why something failed, in one line that holds no password."""
 
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
+from rota.redaction import redacted
 
 LONGEST = 400
 
@@ -12,4 +13,4 @@ def reason(error: BaseException) -> str:
     """
     original = getattr(error, "orig", None) or error
     words = " ".join(str(original).split())
-    return masked(safe_text(f"{type(original).__name__}: {words}"))[:LONGEST]
+    return redacted(safe_text(f"{type(original).__name__}: {words}"))[:LONGEST]

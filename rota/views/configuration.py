@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from rota.core.safe import masked
+from rota.redaction import redacted
 from rota.settings import Settings
 from rota.settings.loading import environment_names
 from rota.settings.reading import KINDS, value_of, written
@@ -25,7 +25,7 @@ def configuration(settings: Settings) -> list[Setting]:
     return [
         Setting(
             key=key,
-            value=masked(written(value_of(settings, key))),
+            value=redacted(written(value_of(settings, key))),
             default=written(value_of(defaults, key)),
             origin=settings.origin(key),
             variable=variables[key],

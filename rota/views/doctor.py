@@ -14,9 +14,10 @@ from rota.core import dependencies
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.model import ScheduleState, State
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
 from rota.errors import RotaError
 from rota.queries import RunQuery
+from rota.redaction import redacted
 from rota.settings.values import Mode
 from rota.version import __version__
 from rota.views.schedule import planned
@@ -61,7 +62,7 @@ def examine(app: Rota) -> list[Check]:
         try:
             found.extend(look(app))
         except RotaError as error:
-            found.append(Check(subject=subject, level=Level.FAILED, fact=masked(str(error))))
+            found.append(Check(subject=subject, level=Level.FAILED, fact=redacted(str(error))))
     return found
 
 
@@ -86,7 +87,7 @@ def _store(app: Rota) -> Iterator[Check]:
     facts = store.facts()
     took = rough_duration(app.clock.monotonic() - started)
     told = ", ".join(f"{name} {value}" for name, value in facts.items())
-    yield Check(subject="Store", level=Level.OK, fact=masked(f"{told}; answered in {took}"))
+    yield Check(subject="Store", level=Level.OK, fact=redacted(f"{told}; answered in {took}"))
     store.check()
     yield from _snapshots(app)
 

@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from rota.app import Rota
 from rota.core.model import Attempt, LogChunk, Run, RunHistory, State
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
 from rota.errors import RunNotFound
+from rota.redaction import redacted
 
 PAGE = 200
 
@@ -99,7 +100,7 @@ class LogReader:
                 since_start_s=None if began_at is None else round((line.at - began_at).total_seconds(), 3),
                 level=safe_text(line.level),
                 source=safe_text(line.source),
-                text=safe_text(masked(line.text).replace("\n", "\\n"), lines=True),
+                text=safe_text(redacted(line.text).replace("\n", "\\n"), lines=True),
                 left_out=self._left_out,
             )
             # Told with the first line that follows.

@@ -10,9 +10,9 @@ from rota.app import Rota
 from rota.core.controls import Circuit, Pause, Paused, TenantSetting
 from rota.core.host import host_of
 from rota.core.model import Tenant
-from rota.core.safe import masked
 from rota.engine.circuits import every_circuit
 from rota.errors import RotaError, TenantNotFound
+from rota.redaction import redacted
 from rota.tenants.engines import TenantEngines
 
 
@@ -114,7 +114,7 @@ def _tried(tenant: Tenant, engines: TenantEngines, *, monotonic: Callable[[], fl
         try:
             engines.probe(tenant)
         except RotaError as unavailable:
-            state, error = "failed", masked(str(unavailable).partition("\n")[0])
+            state, error = "failed", redacted(str(unavailable).partition("\n")[0])
     took_s = round(monotonic() - started, 4)
     return TenantTried(id=tenant.id, state=state, took_s=took_s, error=error, host=host_of(tenant.url))
 
@@ -136,13 +136,13 @@ def _row(tenant: Tenant, look: Look) -> TenantRow:
         id=tenant.id,
         state=state,
         reason="; ".join(
-            [*([masked(circuit.reason)] if circuit is not None else []), *([pause.said] if pause is not None else [])]
+            [*([redacted(circuit.reason)] if circuit is not None else []), *([pause.said] if pause is not None else [])]
         )
         or None,
         since=circuit.parked_at if circuit is not None and is_parked else pause.since if pause is not None else None,
         next_probe_at=circuit.probe_at if circuit is not None and is_parked else None,
         failures=circuit.failures if circuit is not None else 0,
-        database=masked(tenant.url) if tenant.url else None,
+        database=redacted(tenant.url) if tenant.url else None,
         host=host_of(tenant.url),
         schema=tenant.schema,
         tz=setting.tz or tenant.tz,

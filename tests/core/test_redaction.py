@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rota.core.redaction import LEAST, Lines, Redactor
+from rota.core.redaction import LEAST, PrivateKeys, Redactor
 from rota.core.safe import safe_text
 from rota.core.transcript import HEAD, TAIL
 
@@ -123,7 +123,7 @@ def test_what_is_too_short_for_a_secret_is_no_needle():
 
 
 def test_the_lines_of_a_private_key_are_hidden_though_they_come_one_by_one():  # T52
-    lines = Lines(Redactor())
+    lines = PrivateKeys()
     said = [
         "a",
         "-----BEGIN RSA PRIVATE KEY-----",
@@ -133,16 +133,16 @@ def test_the_lines_of_a_private_key_are_hidden_though_they_come_one_by_one():  #
         "b",
     ]
 
-    shown = [lines.text(one) for one in said]
+    shown = [lines.hide(one) for one in said]
 
     assert shown == ["a", "-----BEGIN RSA PRIVATE KEY-----***", "***", "***", "***", "b"]
 
 
 def test_a_key_that_does_not_end_hides_not_all_that_follows():
-    lines = Lines(Redactor())
-    lines.text("-----BEGIN PRIVATE KEY-----")
+    lines = PrivateKeys()
+    lines.hide("-----BEGIN PRIVATE KEY-----")
 
-    shown = [lines.text("x") for _ in range(300)]
+    shown = [lines.hide("x") for _ in range(300)]
 
     assert shown[0] == "***"
     assert shown[-1] == "x"
@@ -155,6 +155,10 @@ def test_a_secret_is_not_left_at_the_ends_of_a_line_that_is_cut():
     cut = Redactor(["hunter2-and-more"]).seam(head, tail)
 
     assert cut == ("x" * (HEAD - 5) + "***", "***" + "y" * (TAIL - 11))
+
+
+def test_a_password_that_everybody_knows_is_no_needle():
+    assert Redactor(["postgres"]).text("cannot open postgresql://u:postgres@h") == "cannot open postgresql://u:***@h"
 
 
 LONG = 10_000_000

@@ -7,10 +7,11 @@ from rota.cli.command import RotaCommand
 from rota.cli.exits import Exit
 from rota.cli.session import Session, pass_session
 from rota.clock import SystemClock
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
 from rota.measuring.ground import Ground, ground
 from rota.measuring.machine import Machine, this_machine
 from rota.measuring.measures import Figure, Wanted, figures
+from rota.redaction import redacted
 
 
 class BenchReport(Struct, frozen=True, kw_only=True):
@@ -49,7 +50,7 @@ def bench(
     if machine.is_busy:
         session.out.warn(f"others use this machine (load {machine.load}): the figures are lower than it can do")
     with ground(url) as made:
-        session.out.say(f"measuring on {safe_text(masked(made.url))}, tables {made.prefix}*: half a minute or so")
+        session.out.say(f"measuring on {safe_text(redacted(made.url))}, tables {made.prefix}*: half a minute or so")
         report = _measured(session, made, wanted, machine)
     lines = [f"machine   {machine}", *(f"{name:<9} {value}" for name, value in report.store.items())]
     lines += [f"{figure.name:<28} {figure}" for figure in report.figures]
@@ -59,7 +60,7 @@ def bench(
 def _measured(session: Session, made: Ground, wanted: Wanted, machine: Machine) -> BenchReport:
     store = made.open()
     try:
-        facts = {name: masked(value) for name, value in store.facts().items() if name != "schema"}
+        facts = {name: redacted(value) for name, value in store.facts().items() if name != "schema"}
     finally:
         store.close()
     done = []

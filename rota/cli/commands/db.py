@@ -7,7 +7,8 @@ from rota.cli.exits import Exit
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import parse_duration
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
+from rota.redaction import redacted
 from rota.views.store import pruned, upgrade_sql
 
 SCHEMA = {Exit.REFUSED: "the schema does not fit this code, or the store cannot keep its promises"}
@@ -32,7 +33,7 @@ def upgrade(session: Session) -> None:
 @pass_session
 def status(session: Session) -> None:
     """Show engine, version, schema and how durable it is."""
-    facts = {name: masked(value) for name, value in session.app.open_store().facts().items()}
+    facts = {name: redacted(value) for name, value in session.app.open_store().facts().items()}
     session.out.one("rota.db.status/1", facts, [f"{name:<12}{safe_text(value)}" for name, value in facts.items()])
 
 

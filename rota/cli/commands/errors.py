@@ -9,8 +9,9 @@ from rota.cli.round import facts
 from rota.cli.selection import chosen
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
 from rota.queries import ErrorKey, ErrorQuery
+from rota.redaction import redacted
 from rota.views.errors import SHORT, ErrorDetail, ErrorRow, error_details, error_rows, page_key, read_page_key
 
 
@@ -110,7 +111,7 @@ def _lines(session: Session, detail: ErrorDetail) -> list[str]:
     )
     for run in detail.runs:
         lines.append(safe_text(f"ended     {run.id}  {run.tenant or ''}  {session.shown(run.ended_at)}".rstrip()))
-    return [*lines, *(f"    {line}" for line in safe_text(masked(detail.traceback), lines=True).splitlines())]
+    return [*lines, *(f"    {line}" for line in safe_text(redacted(detail.traceback), lines=True).splitlines())]
 
 
 def _tenants(row: ErrorRow) -> str:

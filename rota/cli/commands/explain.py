@@ -12,7 +12,7 @@ from rota.cli.session import Session, pass_session
 from rota.clock import SystemClock
 from rota.core import words
 from rota.core.model import Round, State
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
 from rota.errors import (
     AppNotFound,
     AppNotImportable,
@@ -23,6 +23,7 @@ from rota.errors import (
     close_names,
 )
 from rota.queries import RunQuery
+from rota.redaction import redacted
 from rota.views.explain import Explained, explain_timing
 from rota.views.flows import flow_runs
 from rota.views.runs import find
@@ -134,7 +135,7 @@ def _why_lines(session: Session, why: Why) -> list[str]:
         lines.append(f"  {reason.text}")
         if reason.fix is not None:
             lines.append(f"    -> {reason.fix}")
-    lines = [safe_text(masked(line)) for line in lines]
+    lines = [safe_text(redacted(line)) for line in lines]
     for schedule in why.schedules:
         lines.extend(_schedule_lines(session, schedule))
     return lines

@@ -12,11 +12,12 @@ from rota.cli.exits import Exit
 from rota.cli.importing import FORMATS, Action, Line, create, planned
 from rota.cli.output import Column, Form
 from rota.cli.session import Session, pass_session
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
 from rota.core.zone import is_zone
 from rota.errors import ImportRefused, JobNotFound, NothingToImport, SourceUnreadable, close_names
 from rota.importers.found import Finding
 from rota.importers.text import LARGEST, text_of
+from rota.redaction import redacted
 
 COLUMNS = (
     Column("LINE", lambda line: line.line, right=True),
@@ -179,7 +180,7 @@ def _show(session: Session, done: Imported) -> None:
     }
     for title, texts in told.items():
         for text in ["", title, *texts] if texts else []:
-            out.text(safe_text(masked(text)))
+            out.text(safe_text(redacted(text)))
 
 
 def _shared(lines: Sequence[Line]) -> tuple[list[str], list[str]]:

@@ -9,7 +9,8 @@ from rota.cli.round import facts, round_lines, say_retry
 from rota.cli.session import Session, pass_session
 from rota.core.duration import rough_duration
 from rota.core.model import ErrorReport, Round, State
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
+from rota.redaction import redacted
 from rota.views.errors import SHORT
 from rota.views.flows import flow_detail, runs_of_flow
 from rota.views.rounds import round_detail
@@ -87,7 +88,7 @@ def _attempt_lines(session: Session, attempt: AttemptRow, *, number: int) -> lis
     if attempt.error is None:
         return [line]
     shown = attempt.error.traceback or attempt.error.first_line
-    text = safe_text(masked(shown), lines=True).rstrip()
+    text = safe_text(redacted(shown), lines=True).rstrip()
     return [line, *_error_line(attempt.error), *(f"    {part}" for part in text.splitlines())]
 
 

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 from rota.clock import Clock
 from rota.core.delivery import LEASE, Delivery, failed, sent
-from rota.core.safe import masked, safe_text
+from rota.core.safe import safe_text
 from rota.errors import DeliveryFailed
 from rota.ports import Notifier, Store
+from rota.redaction import redacted
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -61,4 +62,6 @@ class Deliverer:
         level = logging.DEBUG if self._is_failing else logging.ERROR
         self._is_failing = True
         facts = {"alert": delivery.alert.id, "channel": self._channel}
-        log.log(level, "channel %s did not accept an alert: %s", self._channel, safe_text(masked(reason)), extra=facts)
+        log.log(
+            level, "channel %s did not accept an alert: %s", self._channel, safe_text(redacted(reason)), extra=facts
+        )

@@ -4,8 +4,8 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from rota.core.safe import masked
 from rota.errors import ConfigurationError
+from rota.redaction import redacted
 from rota.stores.redis.safety import LOOPBACK, Durability, Permits
 from rota.stores.redis.server import Server, plain_connection, secure_connection, socket_connection
 from rota.stores.redis.store import RedisStore
@@ -65,7 +65,7 @@ def _query(text: str) -> dict[str, str]:
 def _database(path: str) -> int:
     number = path.strip("/") or "0"
     if not number.isdigit():
-        raise ConfigurationError(f"the store's URL names database {masked(number)!r}: a number, as in {EXAMPLE}")
+        raise ConfigurationError(f"the store's URL names database {redacted(number)!r}: a number, as in {EXAMPLE}")
     return int(number)
 
 
