@@ -53,7 +53,7 @@ TRIGGERS = {str(trigger): trigger for trigger in Trigger}
 OVERLAPS = {str(overlap): overlap for overlap in Overlap}
 OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 
-_encode = msgspec.msgpack.Encoder().encode
+encoded = msgspec.msgpack.Encoder().encode
 _part = msgspec.json.Decoder(Part)
 _retry = msgspec.json.Decoder(Retry)
 _error = msgspec.json.Decoder(ErrorReport)
@@ -118,7 +118,7 @@ def error_json(error: ErrorReport | None) -> str | None:
 
 def new_run(run: Run) -> bytes:
     """Return a new run as the scripts take it."""
-    return _encode(run_record(run))
+    return encoded(run_record(run))
 
 
 def run_record(run: Run) -> RunRecord:
@@ -271,7 +271,7 @@ def _signal(settlement: Settlement) -> tuple[str, str] | None:
 
 def end_of(settlement: Settlement) -> bytes:
     """Return what a settlement makes of its run: an `EndRecord`."""
-    return _encode(
+    return encoded(
         EndRecord(
             state=settlement.state.value,
             outcome=settlement.outcome.value,

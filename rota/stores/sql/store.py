@@ -42,6 +42,7 @@ from rota.queries import (
     ScheduleQuery,
     Settled,
 )
+from rota.stores.plain import plain
 from rota.stores.sql import (
     alerts,
     borrowing,
@@ -186,10 +187,10 @@ class SqlStore:
             return applied, queue.claim(link, claim, now=now) if claim else list
 
         def settled() -> tuple[list[str], queue.Claimed]:
-            plain = succeeding.plain(settlements)
-            if plain is not None:
+            alike = plain(settlements)
+            if alike is not None:
                 with suppress(succeeding.NotHeld):
-                    return self._write(lambda link: then(link, succeeding.succeed(link, plain)))
+                    return self._write(lambda link: then(link, succeeding.succeed(link, alike)))
             return self._write(
                 lambda link: then(link, settling.settle(link, settlements, now=now) if settlements else [])
             )

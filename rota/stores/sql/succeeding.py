@@ -1,13 +1,9 @@
-"""Runs that succeeded and say nothing: most runs, so they are settled by the shortest way there is."""
+"""How plain settlements are written: see `rota.stores.plain`."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
-from rota.clock import to_micros
-from rota.core.model import Outcome, Settlement, State
+from rota.stores.plain import Plain
 from rota.stores.sql import progress
 from rota.stores.sql.database import Link
-from rota.stores.sql.rows import since_epoch, to_json
+from rota.stores.sql.rows import to_json
 
 # What is the same for all stands in the statement. The attempt stays on the row, with all its claim wrote there.
 SUCCEEDED = """
@@ -24,51 +20,8 @@ WHERE r.id = ANY(?) AND r.token = ? AND r.state = 'running'
 """
 
 
-SUCCESS, DONE = Outcome.SUCCEEDED, State.SUCCEEDED
-
-
 class NotHeld(Exception):
     """Some of the runs are not held any more: each has to be looked at. Nothing was written."""
-
-
-class Plain(NamedTuple):
-    """Plain settlements, and what is written of them."""
-
-    settlements: Sequence[Settlement]
-    ids: list[str]
-    rows: list[tuple[str, int, int | None]]
-    """Run, token, start."""
-    ended_at: int
-
-
-def plain(settlements: Sequence[Settlement]) -> Plain | None:
-    """Return settlements that can go the short way: each of another run, all at one time, and nothing follows but
-    progress. None where one of them cannot."""
-    if not settlements:
-        return None
-    ended_at = settlements[0].ended_at
-    rows: list[tuple[str, int, int | None]] = []
-    for one in settlements:
-        run = one.run
-        if (
-            one.outcome is not SUCCESS
-            or one.state is not DONE
-            or one.result is not None
-            or run.concurrency_key is not None
-            or one.ended_at != ended_at
-            or one.error is not None
-            or one.reason
-            or one.lease_until is not None
-            or one.expanded is not None
-            or one.attempt != run.attempt
-            or one.lost_count != run.lost_count
-        ):
-            return None
-        rows.append((run.id, run.token, since_epoch(one.started_at)))
-    ids = [row[0] for row in rows]
-    if len(set(ids)) < len(ids):
-        return None
-    return Plain(settlements, ids, rows, to_micros(ended_at))
 
 
 def succeed(link: Link, plain: Plain) -> list[str]:
@@ -81,8 +34,9 @@ def succeed(link: Link, plain: Plain) -> list[str]:
         count = _by_token(link, plain)
     else:
         sets = f"started_at = s.began, {SUCCEEDED}"
-        count = link.update("runs", FIELDS, plain.rows, sets=sets, where=FENCE, then=(plain.ended_at,))
-    if count != len(plain.rows):
+        rows = list(zip(plain.ids, plain.tokens, plain.began, strict=True))
+        count = link.update("runs", FIELDS, rows, sets=sets, where=FENCE, then=(plain.ended_at,))
+    if count != len(plain.ids):
         raise NotHeld
     progress.move(link, plain.settlements)
     return plain.ids
@@ -90,7 +44,7 @@ def succeed(link: Link, plain: Plain) -> list[str]:
 
 def _by_token(link: Link, plain: Plain) -> int:
     began_of: dict[int, dict[str, int | None]] = {}
-    for run_id, token, began in plain.rows:
+    for run_id, token, began in zip(plain.ids, plain.tokens, plain.began, strict=True):
         began_of.setdefault(token, {})[run_id] = began
     count = 0
     for token, runs in began_of.items():

@@ -39,6 +39,12 @@ local function in_parts(command, name, values, per)
     end
 end
 
+-- Return an instant as the score of a member. As text: to write a number as text costs the server more than all else
+-- that it does with it, and a batch has one.
+local function score_of(instant)
+    return type(instant) == 'string' and instant or string.format('%.17g', instant)
+end
+
 local function values_of(command, name, fields)
     local answer = {}
     for first = 1, #fields, CHUNK do

@@ -24,24 +24,39 @@ local function take_plain(catch, queue, id, text, last)
 end
 
 -- Count a plain run as taken from its queue.
-local function leave_queue(queue, id, text, job, tenant)
-    queue.n_plain = queue.n_plain + 1
-    queue.jobs[job] = (queue.jobs[job] or 0) + 1
-    if tenant then
-        queue.tenants[tenant] = (queue.tenants[tenant] or 0) + 1
-        queue.turns[#queue.turns + 1] = turns_of(tenant) .. string.sub(text, -8) .. id
+local function leave_queue(queue, id, text, whose)
+    whose.n_taken = whose.n_taken + 1
+    if whose.tenant then
+        queue.turns[#queue.turns + 1] = turns_of(whose.tenant) .. string.sub(text, -8) .. id
     end
 end
 
+-- Return of what job and tenant the run of a member is, and how many of them were taken: one table for all of them.
+local function whose_run(catch, queue, member, id)
+    local name = string.sub(member, #id + 22)
+    local whose = queue.whose[name]
+    if not whose then
+        local _, job, tenant = behind_id(member, id)
+        whose = {
+            job = job, tenant = tenant, n_taken = 0,
+            is_left_alone = catch.jobs[job] or (tenant and catch.tenants[tenant]),
+        }
+        queue.whose[name] = whose
+    end
+    return whose
+end
+
 local function count_taken(queue)
-    count(COUNTS, 'queued/' .. queue.name, -queue.n_plain)
-    count(COUNTS, 'running/' .. queue.name, queue.n_plain)
-    for job, n in pairs(queue.jobs) do
-        count(QUEUED_OF, 'job/' .. job, -n)
+    local n_taken = 0
+    for _, whose in pairs(queue.whose) do
+        n_taken = n_taken + whose.n_taken
+        count(QUEUED_OF, 'job/' .. whose.job, -whose.n_taken)
+        if whose.tenant then
+            count(QUEUED_OF, 'tenant/' .. whose.tenant, -whose.n_taken)
+        end
     end
-    for tenant, n in pairs(queue.tenants) do
-        count(QUEUED_OF, 'tenant/' .. tenant, -n)
-    end
+    count(COUNTS, 'queued/' .. queue.name, -n_taken)
+    count(COUNTS, 'running/' .. queue.name, n_taken)
 end
 
 -- Take up to `places` runs from the front of a queue that are not left alone. A member whose run stands elsewhere is
@@ -49,8 +64,8 @@ end
 local function take_from_queue(catch, name, places)
     local members_of = flush(key('queue', name))
     local queue = {
-        name = name, n_plain = 0, jobs = {}, tenants = {}, same = catch.same .. pack(name) .. TURN,
-        lease_until = catch.now + catch.wanted.lease,
+        name = name, whose = {}, same = catch.same .. pack(name) .. TURN,
+        lease_until = score_of(catch.now + catch.wanted.lease),
         set = list_of(OPEN, 'HSET'), leases = list_of(LEASES, 'ZADD'), turns = list_of(key('turns', name), 'ZREM'),
     }
     local start, step, gone = 0, places, list_of(members_of, 'ZREM')
@@ -62,16 +77,16 @@ local function take_from_queue(catch, name, places)
         end
         for i, text in ipairs(values_of('HMGET', OPEN, ids)) do
             local member, id = members[i], ids[i]
-            local _, job, tenant = behind_id(member, id)
+            local whose = whose_run(catch, queue, member, id)
             local last = text and struct.unpack('>I4', text, 7)
             if places < 1 then
                 break
-            elseif catch.jobs[job] or (tenant and catch.tenants[tenant]) then
+            elseif whose.is_left_alone then
                 -- Left alone.
             elseif text and #text == last + #QUEUED_PLAIN + 8 and runs[id] == nil
                 and string.sub(text, last + 1, -9) == QUEUED_PLAIN and string.sub(text, -8) == string.sub(member, 5, 12) then
                 take_plain(catch, queue, id, text, last)
-                leave_queue(queue, id, text, job, tenant)
+                leave_queue(queue, id, text, whose)
                 gone[#gone + 1], places = member, places - 1
             else
                 local run = get(id)

@@ -58,7 +58,7 @@ local function settle_plain(one, text, n, fields)
         .. string.sub(text, -TURN_SIZE)
     gone[#gone + 1], leases[#leases + 1] = id, id
     local over = BAD[one.state] and plain.bad or plain.good
-    over[#over + 1], over[#over + 2] = tonumber(one.ended_at), id
+    over[#over + 1], over[#over + 2] = one.score or score_of(one.ended_at), id
     plain.queues[said.queue] = (plain.queues[said.queue] or 0) + 1
     return true
 end
@@ -77,14 +77,14 @@ local function end_plain()
     end
 end
 
--- Apply one settlement, and say whether it is applied now.
-local function settle(one, text, end_text, now)
+-- Apply one settlement, of whose end these are the pairs, and say whether it is applied now.
+local function settle(one, text, n, pairs_, now)
     -- Twice in one call, or touched by another settlement: as it is now, not as it was read.
     local is_simple = text and runs[one.id] == nil and FINAL[one.state] and not one.met and not one.signal and not one.is_expanded
-    if is_simple and settle_plain(one, text, pairs_of(end_text)) then
+    if is_simple and settle_plain(one, text, n, pairs_) then
         return true
     end
-    local settlement = cmsgpack.unpack(end_text)
+    local settlement = cmsgpack.unpack(map_of(n, pairs_))
     for _, name in ipairs({'id', 'token', 'lease_until', 'met', 'signal', 'is_expanded', 'expanded'}) do
         settlement[name] = one[name]
     end
@@ -132,4 +132,49 @@ local function settle(one, text, end_text, now)
         call('HSET', key('signals'), settlement.signal[1], settlement.signal[2])
     end
     return true
+end
+
+-- Apply settlements whose ends come behind the request, and return the ids of those that are applied.
+local function settle_each(settlements, now)
+    local ids, applied, is_named = {}, {}, {}
+    for i, settlement in ipairs(settlements) do
+        ids[i] = settlement.id
+    end
+    local texts = values_of('HMGET', OPEN, ids)
+    begin_plain()
+    for i, settlement in ipairs(settlements) do
+        -- Named twice in a call: as the first one left it.
+        if is_named[settlement.id] then
+            flush(OPEN)
+            flush(ENDED)
+            end_plain()
+            begin_plain()
+        end
+        local n, pairs_ = pairs_of(ARGV[1 + i])
+        if settle(settlement, not is_named[settlement.id] and texts[i], n, pairs_, now) then
+            applied[#applied + 1] = settlement.id
+        end
+        is_named[settlement.id] = true
+    end
+    end_plain()
+    return applied
+end
+
+local STARTED_AT = '\170started_at'
+
+-- The same for runs that succeeded at their first attempt and say nothing: all of their ends but the start is `end_text`.
+local function settle_alike(alike, end_text, now)
+    local applied = {}
+    local n, same = pairs_of(end_text)
+    local one = {state = 'succeeded', ended_at = alike.ended_at, score = score_of(alike.ended_at)}
+    local texts = values_of('HMGET', OPEN, alike.ids)
+    begin_plain()
+    for i, id in ipairs(alike.ids) do
+        one.id, one.token = id, alike.tokens[i]
+        if settle(one, texts[i], n + 1, same .. STARTED_AT .. pack(alike.began[i]), now) then
+            applied[#applied + 1] = id
+        end
+    end
+    end_plain()
+    return applied
 end
