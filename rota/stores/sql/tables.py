@@ -140,10 +140,6 @@ def _runs(metadata: MetaData, prefix: str, *, marked: bool) -> None:
         **metadata.info,
     )
     _index_runs(table)
-    primary = f"{table.schema}.{table.name}_pkey" if table.schema else f"{table.name}_pkey"
-    # SQLAlchemy gives it no types.
-    more_room = DDL(f"ALTER INDEX {primary} SET (fillfactor = {FILL})")  # type: ignore[no-untyped-call]
-    event.listen(table, "after_create", more_room.execute_if(dialect="postgresql"))
 
 
 def _index_runs(table: Table) -> None:
@@ -171,6 +167,10 @@ def _index_runs(table: Table) -> None:
     index(table, "limited", ["limited_by", "queue", "priority", "turn", "id"], where="state = 'limited'")
     index(table, "batch", ["batch", marks["batch_state"], "held_by"], where="batch IS NOT NULL")
     index(table, "parent", ["parent", "id"], where="parent IS NOT NULL")
+    primary = f"{table.schema}.{table.name}_pkey" if table.schema else f"{table.name}_pkey"
+    # SQLAlchemy gives it no types.
+    more_room = DDL(f"ALTER INDEX {primary} SET (fillfactor = {FILL})")  # type: ignore[no-untyped-call]
+    event.listen(table, "after_create", more_room.execute_if(dialect="postgresql"))
 
 
 def _history(metadata: MetaData, prefix: str) -> None:
