@@ -34,6 +34,7 @@ from rota.outfit import make_crew, plan_of
 from rota.own_settings import OwnSettings, every_setting
 from rota.passing import TickReport, one_pass
 from rota.pausing import Pauses
+from rota.pings import Pings
 from rota.place import named_object
 from rota.ports import Store
 from rota.premises import Premises
@@ -115,6 +116,9 @@ class Rota:
         self.limits: Limits = Limits(footing)
         self.limit = self.limits.declare
         """Limit how many runs run at once, or begin in a while; see `Limits.declare`."""
+        self.pings: Pings = Pings(footing, bus=self.bus)
+        self.watch = self.pings.watch
+        """Expect a script outside of Rota to say that it succeeded; see `Pings.watch`."""
         self.tenant_settings: OwnSettings = OwnSettings(footing, schedules=self.schedules)
         self.campaigns: Campaigns = Campaigns(footing, schedules=self.schedules)
         self.backfill = self.campaigns.backfill
@@ -294,6 +298,7 @@ class Rota:
             jobs={name: function.registered for name, function in self.jobs.items()},
             settings=self.settings,
             limits=self.limits.declared(),
+            watches=self.pings.declared(),
             probe=self._tenancy.probe,
         )
 

@@ -5,16 +5,22 @@ from pathlib import Path
 
 from rota.alerting import alert_services
 from rota.core.freshness import Allowance
-from rota.engine.last_known import LastKnown
+from rota.engine.dead_man import DeadMan, terms_of
+from rota.engine.judged import Tell
+from rota.engine.last_known import Fallback, LastKnown
 from rota.engine.loop import Service
 from rota.engine.rulebook import Rulebook
-from rota.engine.watchdog import Tell, Watchdog
+from rota.engine.watchdog import Watchdog
 from rota.premises import Premises
 
 
 def lookouts(premises: Premises, *, worker: str, rulebook: Rulebook) -> dict[str, Service]:  # noqa: ARG001
     """Return the services that whoever watches has, by name; `worker` is the id of this process."""
-    return {"watchdog": make_watchdog(premises, rulebook=rulebook)} | alert_services(premises)
+    watchdog = make_watchdog(premises, rulebook=rulebook)
+    found: dict[str, Service] = {"watchdog": watchdog}
+    if (dead_man := make_dead_man(premises, watchdog)) is not None:
+        found["dead_man"] = dead_man
+    return found | alert_services(premises)
 
 
 def make_rulebook(premises: Premises) -> Rulebook:
@@ -30,15 +36,20 @@ def make_rulebook(premises: Premises) -> Rulebook:
 
 
 def make_watchdog(
-    premises: Premises, *, rulebook: Rulebook | None = None, state_file: Path | None = None, tell: Sequence[Tell] = ()
+    premises: Premises,
+    *,
+    rulebook: Rulebook | None = None,
+    fallback: Fallback | None = None,
+    tell: Sequence[Tell] = (),
 ) -> Watchdog:
     """Return what finds what has not succeeded in time.
 
-    `state_file` is where it writes down what it knows, if anywhere else than the settings say; `tell` is given what
-    each pass found.
+    `fallback` remembers what is known, if anything else than the settings say does; `tell` is given what each pass
+    found.
     """
     settings = premises.settings.freshness
-    path = state_file or (Path(settings.state_file) if settings.state_file else None)
+    if fallback is None and settings.state_file:
+        fallback = Fallback(LastKnown(Path(settings.state_file)), bus=premises.bus)
     return Watchdog(
         premises.store,
         clock=premises.clock,
@@ -47,6 +58,20 @@ def make_watchdog(
         every=settings.check_every,
         keep_flips=settings.keep_flips,
         keep_pings=settings.keep_pings,
-        last_known=None if path is None else LastKnown(path),
+        fallback=fallback,
         tell=tell,
+    )
+
+
+def make_dead_man(premises: Premises, watchdog: Watchdog) -> DeadMan | None:
+    """Return what calls the dead-man address after each good pass, where there is one."""
+    settings = premises.settings.freshness
+    if not settings.dead_man_url:
+        return None
+    return DeadMan(
+        settings.dead_man_url,
+        terms=terms_of(settings.dead_man_url, settings.dead_man_networks),
+        clock=premises.clock,
+        good_at=lambda: watchdog.good_at,
+        every=settings.check_every,
     )

@@ -28,6 +28,7 @@ from rota.errors import (
     TenantListFailed,
     TenantNotFound,
     WaitTimedOut,
+    WatchNotFound,
 )
 
 
@@ -71,6 +72,7 @@ _HINTS: dict[type[RotaError], str] = {
     CampaignNotFound: "rota backfills",
     ErrorNotFound: "rota errors",
     QueueNotFound: "rota queues",
+    WatchNotFound: "rota stale --all",
     RunNotFound: "rota runs, or rota rounds",
     NothingNamed: "rota jobs, rota schedules, rota runs or rota rounds",
 }

@@ -44,6 +44,10 @@ STATE_STYLES = {
     "skipped": "dim",
     "cancelled": "dim",
     "missing": "magenta",
+    "fresh": "green",
+    "late": "yellow",
+    "stale": "bold red",
+    "paused": "dim",
 }
 
 

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "Run the system": {
         "start": "Fire schedules and execute runs until stopped.",
         "tick": "Do one pass: fire what is due, work it off, exit.",
+        "watchdog": "Find what has not succeeded in time, in a process of its own.",
     },
     "Jobs and schedules": {
         "jobs": "List jobs, or show one.",
@@ -42,10 +43,12 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "errors": "List the errors that runs met, each once, with how often and whom it met.",
         "failures": "Count the runs that failed for good, by what they have in common.",
     },
-    "Slots": {
+    "Slots and freshness": {
         "slots": "Show which slots ran, failed or are missing.",
         "backfill": "Run the slots of a past time range.",
         "backfills": "List, show and change backfills.",
+        "stale": "List what has not succeeded lately enough, for each tenant, the worst first.",
+        "ping": "Say for a script outside of Rota that it has succeeded, or failed, or starts.",
     },
     "Operations": {
         "status": "Say in five lines whether all is well.",

@@ -1,5 +1,6 @@
 """What a watchdog knew last, in a file: from it, it goes on when the store is down, and others see that it is alive."""
 
+import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -8,8 +9,14 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from rota.core.watched import Watched
+from rota.core.watched import Watched, as_known
+from rota.engine.bus import Bus
+from rota.engine.judged import Judged, event_of
+from rota.errors import StoreUnavailable
+
+log: logging.Logger = logging.getLogger(__name__)
 
 SCHEMA = "rota.watchdog/1"
 MODE = 0o640
@@ -55,6 +62,67 @@ class LastKnown:
             OSError: the old one is still there.
         """
         write_atomically(self.path, msgspec.json.encode(known))
+
+
+class Fallback:
+    """What a watchdog does while its store is away: it judges by what was known last, and remembers what it told."""
+
+    def __init__(self, last_known: LastKnown, *, bus: Bus) -> None:
+        self._last_known = last_known
+        self._bus = bus
+        self._is_away = False
+        self.known: Known | None = last_known.read()
+
+    def judge(self, now: datetime, error: StoreUnavailable, *, clock: str = "") -> Judged:
+        """Judge all pairs as they must be by `now`, and tell of those that changed since (H5). `clock`: how it was
+        moved, while that keeps the watchdog from calling anything late.
+
+        Raises:
+            StoreUnavailable: nothing is known.
+        """
+        if self.known is None:
+            raise error
+        if not self._is_away:
+            said = self.known.known_at.isoformat(timespec="seconds")
+            log.error("judging by what was known at %s: %s", said, error)
+        self._is_away = True
+        pairs, flips = [], []
+        for pair in self.known.pairs:
+            state = pair.state if clock else as_known(pair, now=now)
+            after = pair if state is pair.state else replace(pair, state=state, flipped_at=now)
+            pairs.append(after)
+            if after is not pair:
+                job = self.known.jobs.get(pair.schedule, pair.schedule)
+                flips.append(event_of(after, pair.state, job, reason="the store is down", is_from_memory=True))
+        for flip in flips:
+            self._bus.publish(flip)
+        return Judged(
+            at=now,
+            known_at=self.known.known_at,
+            store=str(error),
+            clock=clock,
+            pairs=tuple(pairs),
+            jobs=self.known.jobs,
+            flips=tuple(flips),
+        )
+
+    def remember(self, judged: Judged) -> None:
+        """Write down what a pass found."""
+        if judged.known_at == judged.at:
+            self._is_away = False
+        self.known = Known(
+            checked_at=judged.at,
+            known_at=judged.known_at,
+            store=judged.store,
+            clock=judged.clock,
+            jobs=judged.jobs,
+            pairs=judged.pairs,
+        )
+        try:
+            self._last_known.write(self.known)
+        except OSError as error:
+            # A full disk is no reason to watch nothing; the old file is there, and shows its age.
+            log.error("cannot write %s: %s", self._last_known.path, error)
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = MODE) -> None:

@@ -1,19 +1,17 @@
 """Finds what has not succeeded in time, and tells: the one service that notices what did not happen (R51)."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from rota.clock import Clock
-from rota.core.events import ClockStepped, FreshnessChanged, ScheduleFresh, ScheduleLate, ScheduleStale
+from rota.core.events import ClockStepped, FreshnessChanged
 from rota.core.expecting import Expecting, Situation
-from rota.core.freshness import GRACE, WORSE, Freshness
-from rota.core.watched import Key, Turn, Watched, as_known, is_worse, survey, turned
+from rota.core.freshness import GRACE
+from rota.core.watched import Key, Turn, Watched, is_worse, survey, turned
 from rota.engine.bus import Bus
-from rota.engine.last_known import Known, LastKnown
+from rota.engine.judged import Judged, Tell, event_of
+from rota.engine.last_known import Fallback, Known
 from rota.engine.rulebook import Rulebook
 from rota.errors import StoreUnavailable
 from rota.ports import Store
@@ -35,37 +33,11 @@ SHARE = 50
 """What is known is written down again after so many times as long as that took: at most 2 % of the time."""
 
 
-class Judged(Struct, frozen=True, kw_only=True):
-    """What one pass found."""
-
-    at: datetime
-    known_at: datetime
-    """When the store last answered: earlier than `at` where it could not be asked."""
-    store: str = "ok"
-    """Or why it could not be asked."""
-    clock: str = ""
-    """How the clock was moved, while that keeps the watchdog from calling anything late."""
-    pairs: tuple[Watched, ...]
-    """All pairs, each in its state at `at`, by schedule and tenant."""
-    jobs: Mapping[str, str]
-    """The job of each schedule."""
-    flips: tuple[FreshnessChanged, ...] = ()
-    """What changed in this pass."""
-
-    @property
-    def worst(self) -> Freshness:
-        """The worst state of any pair."""
-        return max((pair.state for pair in self.pairs), key=WORSE.__getitem__, default=Freshness.FRESH)
-
-
-Tell = Callable[[Judged], None]
-
-
 class Watchdog:
     """Judges pairs when their time comes, and tells when their state changes: once, whoever else watches.
 
     Any number may run: a flip that another one has made is refused by the store. It remembers nothing that matters;
-    with a `LastKnown` it goes on from there while the store is away.
+    with a `Fallback` it goes on from what was known last while the store is away.
     """
 
     def __init__(
@@ -78,7 +50,7 @@ class Watchdog:
         every: timedelta,
         keep_flips: timedelta,
         keep_pings: timedelta,
-        last_known: LastKnown | None = None,
+        fallback: Fallback | None = None,
         tell: Sequence[Tell] = (),
     ) -> None:
         """`tell` is given what each pass found, for pages and files; it reads all pairs, so none costs least."""
@@ -89,7 +61,7 @@ class Watchdog:
         self._every = every
         self._keep_flips = keep_flips
         self._keep_pings = keep_pings
-        self._last_known = last_known
+        self._fallback = fallback
         self._tell = tuple(tell)
         self._seen: _Seen | None = None
         self._expecting: Expecting | None = None
@@ -97,8 +69,8 @@ class Watchdog:
         self._beat: tuple[datetime, float] | None = None
         self._hold: tuple[str, float] | None = None
         self._write_after = 0.0
-        self._remembered: Known | None = None if last_known is None else last_known.read()
-        self._is_away = False
+        self.good_at: datetime | None = None
+        """When the last pass was that had an answer of the store, and believed its clock."""
 
     def tick(self, now: datetime) -> timedelta:
         self.look(now)
@@ -115,11 +87,14 @@ class Watchdog:
             flips = self._judge(now)
             judged = self._whole(now, flips) if is_whole or self._is_told(now) else None
         except StoreUnavailable as error:
-            judged = self._from_memory(now, error)
+            if self._fallback is None:
+                raise
+            judged = self._fallback.judge(now, error, clock=self._moved)
         else:
-            self._is_away = False
+            self.good_at = now if self._hold is None else self.good_at
         if judged is not None:
-            self._remember(judged)
+            if self._fallback is not None:
+                self._fallback.remember(judged)
             for tell in self._tell:
                 tell(judged)
         return judged
@@ -185,7 +160,7 @@ class Watchdog:
             some = wanted[first : first + BATCH]
             applied = set(self._store.freshness.turn(some))
             flips += [
-                _event(turn.after, turn.flip.before, expecting.job_of(turn.flip.schedule), reason=turn.flip.reason)
+                event_of(turn.after, turn.flip.before, expecting.job_of(turn.flip.schedule), reason=turn.flip.reason)
                 for turn in some
                 if turn.flip is not None and turn.after is not None and turn.after.key in applied
             ]
@@ -205,9 +180,9 @@ class Watchdog:
         self._beat = now, monotonic
         if before is not None:
             by = (now - before[0]) - timedelta(seconds=monotonic - before[1])
-        elif self._remembered is not None and self._remembered.checked_at > now + STEP:
+        elif self._known is not None and self._known.checked_at > now + STEP:
             # It was moved back while no watchdog ran; forward cannot be told from time that passed.
-            by = now - self._remembered.checked_at
+            by = now - self._known.checked_at
         if abs(by) > STEP:
             said = f"the clock moved by {'+' if by > timedelta(0) else '-'}{abs(by)}"
             self._hold = said, monotonic + HOLD.total_seconds()
@@ -220,14 +195,21 @@ class Watchdog:
 
     # --- what is known ---
 
+    @property
+    def _known(self) -> Known | None:
+        return None if self._fallback is None else self._fallback.known
+
+    @property
+    def _moved(self) -> str:
+        return self._hold[0] if self._hold is not None else ""
+
     def _is_told(self, now: datetime) -> bool:
         if self._tell:
             return True
-        return self._last_known is not None and (self._remembered is None or self._is_time(now))
-
-    def _is_time(self, now: datetime) -> bool:
-        known_at = self._remembered.known_at if self._remembered is not None else now
-        return self._clock.monotonic() >= self._write_after or now < known_at
+        if self._fallback is None:
+            return False
+        known = self._known
+        return known is None or now < known.known_at or self._clock.monotonic() >= self._write_after
 
     def _whole(self, now: datetime, flips: Sequence[FreshnessChanged]) -> Judged:
         assert self._expecting is not None
@@ -236,62 +218,13 @@ class Watchdog:
         judged = Judged(
             at=now,
             known_at=now,
-            clock=self._hold[0] if self._hold is not None else "",
+            clock=self._moved,
             pairs=pairs,
             jobs={pair.schedule: self._expecting.job_of(pair.schedule) for pair in pairs},
             flips=tuple(flips),
         )
         self._write_after = self._clock.monotonic() + SHARE * (self._clock.monotonic() - began)
         return judged
-
-    def _from_memory(self, now: datetime, error: StoreUnavailable) -> Judged:
-        """Judge by what was known last, tell, and remember having told (H5).
-
-        Raises:
-            StoreUnavailable: nothing is known.
-        """
-        known = self._remembered
-        if known is None:
-            raise error
-        if not self._is_away:
-            log.error("judging by what was known at %s: %s", known.known_at.isoformat(timespec="seconds"), error)
-        self._is_away = True
-        pairs, flips = [], []
-        for pair in known.pairs:
-            state = pair.state if self._hold is not None else as_known(pair, now=now)
-            after = pair if state is pair.state else replace(pair, state=state, flipped_at=now)
-            pairs.append(after)
-            if after is not pair:
-                job = known.jobs.get(pair.schedule, pair.schedule)
-                flips.append(_event(after, pair.state, job, reason="the store is down", is_from_memory=True))
-        for flip in flips:
-            self._bus.publish(flip)
-        return Judged(
-            at=now,
-            known_at=known.known_at,
-            store=str(error),
-            clock=self._hold[0] if self._hold is not None else "",
-            pairs=tuple(pairs),
-            jobs=known.jobs,
-            flips=tuple(flips),
-        )
-
-    def _remember(self, judged: Judged) -> None:
-        if self._last_known is None:
-            return
-        self._remembered = Known(
-            checked_at=judged.at,
-            known_at=judged.known_at,
-            store=judged.store,
-            clock=judged.clock,
-            jobs=judged.jobs,
-            pairs=judged.pairs,
-        )
-        try:
-            self._last_known.write(self._remembered)
-        except OSError as error:
-            # A full disk is no reason to watch nothing; the old file is there, and shows its age.
-            log.error("cannot write %s: %s", self._last_known.path, error)
 
 
 class _Seen:
@@ -312,31 +245,3 @@ class _Seen:
             return None
         names = {*self._versions, *before._versions}
         return frozenset(name for name in names if self._versions.get(name) != before._versions.get(name))
-
-
-KINDS: Mapping[Freshness, type[FreshnessChanged]] = {
-    Freshness.LATE: ScheduleLate,
-    Freshness.STALE: ScheduleStale,
-    Freshness.FRESH: ScheduleFresh,
-}
-
-
-def _event(
-    after: Watched, before: Freshness, job: str, *, reason: str | None = None, is_from_memory: bool = False
-) -> FreshnessChanged:
-    kind = KINDS.get(after.state, FreshnessChanged)
-    if before is Freshness.PAUSED and after.state is Freshness.FRESH:
-        # It goes on; nothing has succeeded.
-        kind = FreshnessChanged
-    return kind(
-        job=job,
-        schedule=after.schedule,
-        tenant=after.tenant,
-        before=before,
-        after=after.state,
-        at=after.flipped_at,
-        last_success=after.last_success,
-        stale_at=after.stale_at,
-        reason=reason,
-        is_from_memory=is_from_memory,
-    )

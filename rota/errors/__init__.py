@@ -22,7 +22,7 @@ RotaError
 ├── ResultNotStorable (TypeError)       a job returned what has no JSON form, or too much of it
 ├── NotFound (LookupError)              exit 3
 │   ├── JobNotFound, QueueNotFound, RunNotFound, RoundNotFound, ScheduleNotFound, TenantNotFound, NothingToImport,
-│   ├── CampaignNotFound, FlowNotFound, RunOrRoundNotFound, NothingNamed, ErrorNotFound
+│   ├── CampaignNotFound, FlowNotFound, RunOrRoundNotFound, NothingNamed, ErrorNotFound, WatchNotFound
 ├── Refused                             exit 5
 │   ├── SchemaMismatch                  the schema is older than the code, or too new for it
 │   ├── SlotPassed                      a one-time schedule for a time that is over
@@ -71,6 +71,7 @@ from rota.errors.not_found import (
     RunOrRoundNotFound,
     ScheduleNotFound,
     TenantNotFound,
+    WatchNotFound,
 )
 from rota.errors.refused import (
     ImportRefused,
@@ -86,6 +87,7 @@ from rota.errors.refused import (
 from rota.errors.root import RotaError, close_names, probably
 
 __all__ = [
+    "WatchNotFound",
     "CampaignNotFound",
     "ErrorNotFound",
     "FlowNotFound",

@@ -27,6 +27,12 @@ class QueueNotFound(NotFound):
     noun = "queue"
 
 
+class WatchNotFound(NotFound):
+    """No script outside of Rota is watched under this name."""
+
+    noun = "watched script"
+
+
 class ScheduleNotFound(NotFound):
     """No schedule has this name."""
 

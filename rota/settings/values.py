@@ -12,7 +12,6 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from rota.core.duration import duration_text
-from rota.core.freshness import Allowance
 from rota.core.limits import Limit, LimitScope, parse_limit
 from rota.core.policy import Retry
 from rota.core.size import Size, size_text
@@ -331,18 +330,9 @@ class Settings(Struct, frozen=True, kw_only=True):
             if duration <= timedelta(0):
                 raise ConfigurationError(f"{key} is {duration_text(duration)}: it must be longer than nothing")
         self.limits.read()
-        self._check_freshness()
+        self.freshness.check()
         self.alerts.check()
         self._check_lease()
-
-    def _check_freshness(self) -> None:
-        try:
-            Allowance.parse(self.freshness.default)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"freshness.default: {error}") from error
-        url = self.freshness.dead_man_url
-        if url and not url.startswith(("https://", "http://")):
-            raise ConfigurationError("freshness.dead_man_url begins neither with https:// nor with http://")
 
     def _check_lease(self) -> None:
         worker = self.worker

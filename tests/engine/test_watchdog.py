@@ -6,7 +6,7 @@ import pytest
 from rota import Retry, every
 from rota.core.events import ClockStepped, FreshnessChanged, ScheduleFresh, ScheduleLate, ScheduleStale
 from rota.core.freshness import Freshness
-from rota.engine.last_known import LastKnown, write_atomically
+from rota.engine.last_known import Fallback, LastKnown, write_atomically
 from rota.errors import StoreUnavailable
 from rota.lookouts import make_watchdog
 from rota.queries import FlipQuery
@@ -37,7 +37,8 @@ class Kennel:
         self.dog = self.new_dog()
 
     def new_dog(self, **fields):
-        return make_watchdog(self.app.premises(), state_file=self.state_file, **fields)
+        known = Fallback(LastKnown(self.state_file), bus=self.app.bus) if self.state_file else None
+        return make_watchdog(self.app.premises(), fallback=known, **fields)
 
     def look(self, **fields):
         return self.dog.look(self.clock.now(), **fields)

@@ -18,7 +18,7 @@ from rota.errors import ConfigurationError
 if TYPE_CHECKING:
     from rota.app import Rota
 
-ROLES = ("scheduler", "worker")
+ROLES = ("scheduler", "worker", "watchdog")
 
 
 @click.command(
@@ -29,7 +29,7 @@ ROLES = ("scheduler", "worker")
         Exit.TERMINATED: "a second SIGTERM ended it at once",
     },
 )
-@click.option("--only", metavar="ROLES", help="Only these, comma separated: scheduler, worker.")
+@click.option("--only", metavar="ROLES", help="Only these, comma separated: scheduler, worker, watchdog.")
 @click.option(
     "--processes",
     type=click.IntRange(min=0),
@@ -97,8 +97,12 @@ def _work(session: Session, roles: Sequence[str], place: int, descriptor: int) -
     def make() -> Crew:
         if isinstance(app.store, MemoryStore):
             _refuse_what_another_process_feeds(app)
-        # Every process works; one fires schedules, since more of them would only find them fired.
-        return app.crew(works="worker" in roles, schedules="scheduler" in roles and place == 0)
+        # Every process works; one fires schedules and one watches, since more would only find it done.
+        return app.crew(
+            works="worker" in roles,
+            schedules="scheduler" in roles and place == 0,
+            watches=_is_watching(roles) and place == 0,
+        )
 
     def ready(crew: Crew) -> Ready:
         patience = settings.drain + settings.grace + settings.kill_grace
@@ -130,6 +134,11 @@ def _refuse_what_another_process_feeds(app: "Rota") -> None:
 def _cores() -> int:
     """Return how many cores this process may use: in a container often fewer than there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _is_watching(roles: Sequence[str]) -> bool:
+    """Return whether this process looks out: whoever schedules does, so that no deployment forgets it."""
+    return "watchdog" in roles or "scheduler" in roles
 
 
 def _roles(text: str | None) -> list[str]:
