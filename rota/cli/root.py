@@ -52,6 +52,8 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     },
     "Operations": {
         "status": "Say in five lines whether all is well.",
+        "stats": "Show how many runs there were, how many failed, and how long they took.",
+        "metrics": "Print all metrics as Prometheus reads them.",
         "queues": "List queues with what waits and runs in them, or show who fills one.",
         "workers": "List the worker processes, what they run, and when each of their loops last came round.",
         "doctor": "Check app, settings, store, clock and workers.",
@@ -60,6 +62,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "audit": "List what people changed, newest first.",
         "config": "Show and check the settings.",
         "db": "Look after the store.",
+        "generate": "Write files for the systems around Rota: dashboards and alert rules.",
         "bench": "Measure how fast Rota is on this machine and store.",
         "completion": "Print the completion script of a shell.",
     },

@@ -1,8 +1,13 @@
-"""What jobs count of their own parts (R53)."""
+"""What jobs count of their own parts, and what monitoring reads (R53)."""
+
+from typing import TYPE_CHECKING
 
 from rota import numbers
 
-__all__ = ["record_failure", "record_success"]
+if TYPE_CHECKING:
+    from rota.app import Rota
+
+__all__ = ["openmetrics", "prometheus", "record_failure", "record_success"]
 
 
 def record_success(job: str, tenant: str | None = None) -> None:
@@ -22,6 +27,25 @@ def record_failure(job: str, tenant: str | None = None, error: object = None) ->
     if error is not None:
         numbers.log.warning("%s failed for %s: %s", job, tenant or "nobody in particular", _kind(error))
     numbers.record(numbers.here(), job, tenant, is_success=False)
+
+
+def prometheus(app: "Rota") -> str:
+    """Return all metrics as Prometheus reads them, the same from any process.
+
+    Raises:
+        MissingExtra: prometheus-client is not installed.
+        StoreUnavailable: they could not be read.
+    """
+    from rota.metrics.exposition import exposition
+
+    return exposition(app)
+
+
+def openmetrics(app: "Rota") -> str:
+    """As `prometheus`, in the format of OpenMetrics 1.0."""
+    from rota.metrics.exposition import exposition
+
+    return exposition(app, is_open=True)
 
 
 def _kind(error: object) -> str:

@@ -3,6 +3,7 @@
 from rota.settings.alerts import AlertSettings, ChannelSettings, RuleSettings
 from rota.settings.freshness import FreshnessSettings
 from rota.settings.loading import load
+from rota.settings.metrics import CloudWatchMode, MetricsSettings
 from rota.settings.values import (
     LogFormat,
     LoggingSettings,
@@ -19,6 +20,8 @@ from rota.settings.values import (
 )
 
 __all__ = [
+    "CloudWatchMode",
+    "MetricsSettings",
     "FreshnessSettings",
     "AlertSettings",
     "ChannelSettings",

@@ -20,6 +20,7 @@ IMPORTS_INSIDE_FUNCTIONS = {
     "rota/app.py": "SQLAlchemy, for jobs that ask whether an effect is the first",
     "rota/tenancy.py": "SQLAlchemy, for applications whose tenants have databases",
     "rota/stores/__init__.py": "the one store that is opened, and nothing of the others",
+    "rota/metrics/__init__.py": "the client of Prometheus, for who asks for an exposition; jobs import this to count",
     "rota/notifiers/__init__.py": "the channels that are configured, and nothing of the others",
     "rota/tenants/databases.py": "SQLAlchemy, for sources that ask a database",
     "rota/tenants/table.py": "SQLAlchemy, for sources that ask a database",
