@@ -13,7 +13,7 @@ from rota.notifiers.options import read, secrets_of
 from rota.ports import Notifier
 from rota.redaction import SECRETS
 
-KINDS = ("log", "email", "webhook", "slack", "teams")
+KINDS = ("log", "email", "webhook", "slack", "teams", "sentry")
 
 LEAST_PATH = 16
 """Characters of a path that are taken for a secret."""
@@ -74,6 +74,10 @@ def parts_of(kind: str) -> tuple[type[Struct], Make]:
             from rota.notifiers.teams import TeamsChannel, TeamsOptions
 
             return TeamsOptions, TeamsChannel
+        case "sentry":
+            from rota.notifiers.sentry import SentryChannel, SentryOptions
+
+            return SentryOptions, SentryChannel
         case _:
             raise LookupError(kind)
 

@@ -43,7 +43,7 @@ def web_channel():
     """Make a channel to a receiver of the test's own on loopback, which has to be allowed like everything inside."""
 
     def web_channel(kind, receiver, **options):
-        address = {"webhook": {"url": receiver.url, "key": KEY}}.get(kind, {"webhook": receiver.url})
+        address = {"webhook": {"url": receiver.url, "key": KEY}, "sentry": {}}.get(kind, {"webhook": receiver.url})
         reach = {
             "networks": ["127.0.0.0/8"],
             "ports": [receiver.port],
