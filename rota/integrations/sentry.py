@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rota.app import Rota
 from rota.core.events import AttemptEnded, RoundEnded, RunLost, RunStarted
+from rota.core.freshness import Allowance
 from rota.core.model import Round, RoundState, Run, RunKind, Settlement, State, Trigger
 from rota.errors import ConfigurationError, MissingExtra
 from rota.integrations.sentry_event import check_in_of, event_of
@@ -120,8 +121,15 @@ class SentryReports:
         kept, function = self._rota.store.schedule(schedule), self._rota.jobs.get(job)
         if kept is None or function is None:
             return None
-        zone = self._rota.settings.timezone
-        return monitor_of(timing_of(kept), function.registered.job, default_zone=zone, now=now)
+        settings = self._rota.settings
+        return monitor_of(
+            timing_of(kept),
+            function.registered.job,
+            now=now,
+            zone=settings.timezone,
+            within=Allowance.parse(settings.freshness.default),
+            jitter=kept.jitter,
+        )
 
 
 def _sdk() -> Any:

@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 from rota.core import cron
-from rota.core.freshness import GRACE, fresh_within
+from rota.core.freshness import DEFAULT, Allowance, grace_of
 from rota.core.kind import Calendar, Interval, Timing, Unit
 from rota.core.policy import Job
-from rota.core.timing import cron_of
+from rota.core.timing import cron_of, interval
 from rota.core.zone import TENANT
 
 LONGEST_SLUG = 50
@@ -26,27 +26,36 @@ _UNITS = (
 )
 
 
-def monitor_of(timing: Timing, job: Job, *, default_zone: str, now: datetime) -> Mapping[str, Any] | None:
+def monitor_of(
+    timing: Timing,
+    job: Job,
+    *,
+    now: datetime,
+    zone: str,
+    within: Allowance = DEFAULT,
+    jitter: timedelta | None = None,
+) -> Mapping[str, Any] | None:
     """Return the monitor of a schedule; None for one that Sentry cannot express: in seconds, once, spread over
     tenants by `H`, or in the zone of each tenant.
 
     A slot is missed when nothing has begun by when Rota calls it late, and hangs when it has not ended by when Rota
-    calls it stale (R51).
+    calls it stale (R51). `zone` and `within` are what holds where the schedule and the job do not say.
     """
     schedule = _schedule(timing)
-    zone = getattr(timing, "tz", None)
-    if schedule is None or zone == TENANT:
+    own_zone = getattr(timing, "tz", None)
+    if schedule is None or own_zone == TENANT:
         return None
-    within = fresh_within(timing, at=now, said=job.fresh_within)
+    gap = interval(timing, at=now)
+    most = job.fresh_within or (within.of(gap) if gap is not None else None)
     monitor: dict[str, Any] = {
         "schedule": schedule,
-        "timezone": zone or default_zone,
-        "checkin_margin": _minutes(min(job.timeout or GRACE, GRACE)),
+        "timezone": own_zone or zone,
+        "checkin_margin": _minutes(grace_of(job.timeout, jitter)),
         "failure_issue_threshold": 1,
         "recovery_threshold": 1,
     }
-    if within is not None:
-        monitor["max_runtime"] = _minutes(within)
+    if most is not None:
+        monitor["max_runtime"] = _minutes(most)
     return MappingProxyType(monitor)
 
 

@@ -13,7 +13,7 @@ from rota.notifiers.options import read, secrets_of
 from rota.ports import Notifier
 from rota.redaction import SECRETS
 
-KINDS = ("log", "email", "webhook", "slack", "teams", "sentry")
+KINDS = ("log", "email", "webhook", "slack", "teams", "sentry", "apprise")
 
 LEAST_PATH = 16
 """Characters of a path that are taken for a secret."""
@@ -78,6 +78,10 @@ def parts_of(kind: str) -> tuple[type[Struct], Make]:
             from rota.notifiers.sentry import SentryChannel, SentryOptions
 
             return SentryOptions, SentryChannel
+        case "apprise":
+            from rota.notifiers.apprise import AppriseChannel, AppriseOptions
+
+            return AppriseOptions, AppriseChannel
         case _:
             raise LookupError(kind)
 

@@ -11,7 +11,7 @@ from tests.values import NOON
 
 
 def monitor(text, **fields):
-    return monitor_of(parse(text), Job(name="nightly", **fields), default_zone="Europe/Paris", now=NOON)
+    return monitor_of(parse(text), Job(name="nightly", **fields), zone="Europe/Paris", now=NOON)
 
 
 @pytest.mark.parametrize(
