@@ -29,6 +29,7 @@ NAMED = 20
     exits={Exit.FAILED: "something is stale", Exit.UNREACHABLE: "the store is away, and nothing is known from before"},
 )
 @click.option("--once", is_flag=True, help="Do one pass, and end with 1 when something is stale.")
+@click.option("--notify", is_flag=True, help="Send alerts too, to the channels of the settings.")
 @click.option("--write-json", type=click.Path(path_type=Path), metavar="FILE", help="Write what each pass found there.")
 @click.option(
     "--state-file",
@@ -38,7 +39,7 @@ NAMED = 20
     "rota-watchdog.json here.",
 )
 @pass_session
-def watchdog(session: Session, *, once: bool, write_json: Path | None, state_file: Path | None) -> None:
+def watchdog(session: Session, *, once: bool, notify: bool, write_json: Path | None, state_file: Path | None) -> None:
     """Find what has not succeeded in time, in a process of its own.
 
     It needs neither scheduler nor worker, and goes on without the store from what it knew last, and says so. Its file
@@ -50,9 +51,8 @@ def watchdog(session: Session, *, once: bool, write_json: Path | None, state_fil
     app = session.app
     start_logging(session.settings, verbosity=session.out.verbosity)
     tell = [_writer(session, write_json)] if write_json is not None else []
-    outpost = Outpost(
-        app, state_file=state_file or Path(session.settings.freshness.state_file or STATE_FILE), tell=tell
-    )
+    path = state_file or Path(session.settings.freshness.state_file or STATE_FILE)
+    outpost = Outpost(app, state_file=path, tell=tell, notify=notify)
     if once:
         outpost.anchor()
         judged = outpost.look(app.clock.now())
