@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -18,7 +19,7 @@ _settled = msgspec.msgpack.Decoder(tuple[list[str] | None, list[RunRecord]])
 
 def settle(server: Server, settlements: Sequence[Settlement], *, now: datetime, claim: ClaimRequest | None) -> Settled:
     """Apply settlements, each judged alone; then claim, if asked."""
-    request = {"now": micros(now), "claim": None if claim is None else wanted(claim)}
+    request: dict[str, Any] = {"now": micros(now), "claim": None if claim is None else wanted(claim)}
     alike = _alike(settlements)
     if alike is None:
         request["settlements"] = [settlement_record(settlement) for settlement in settlements]
