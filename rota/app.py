@@ -23,6 +23,7 @@ from rota.executors.invocation import Invocation, TellProgress
 from rota.flow import Flows
 from rota.footing import Footing
 from rota.handle import RunHandle
+from rota.incidents import Incidents
 from rota.inline import Inline, InlineMode
 from rota.job import JobFunction, Registry
 from rota.job_context import carry_job_context
@@ -119,6 +120,7 @@ class Rota:
         self.pings: Pings = Pings(footing, bus=self.bus)
         self.watch = self.pings.watch
         """Expect a script outside of Rota to say that it succeeded; see `Pings.watch`."""
+        self.incidents: Incidents = Incidents(footing)
         self.tenant_settings: OwnSettings = OwnSettings(footing, schedules=self.schedules)
         self.campaigns: Campaigns = Campaigns(footing, schedules=self.schedules)
         self.backfill = self.campaigns.backfill

@@ -51,9 +51,10 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "ping": "Say for a script outside of Rota that it has succeeded, or failed, or starts.",
     },
     "Operations": {
-        "status": "Say in five lines whether all is well.",
         "stats": "Show how many runs there were, how many failed, and how long they took.",
         "metrics": "Print all metrics as Prometheus reads them.",
+        "status": "Say in a few lines whether all is well.",
+        "alerts": "List incidents, acknowledge and mute them, and try the channels that tell of them.",
         "queues": "List queues with what waits and runs in them, or show who fills one.",
         "workers": "List the worker processes, what they run, and when each of their loops last came round.",
         "doctor": "Check app, settings, store, clock and workers.",

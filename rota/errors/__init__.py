@@ -22,7 +22,8 @@ RotaError
 ├── ResultNotStorable (TypeError)       a job returned what has no JSON form, or too much of it
 ├── NotFound (LookupError)              exit 3
 │   ├── JobNotFound, QueueNotFound, RunNotFound, RoundNotFound, ScheduleNotFound, TenantNotFound, NothingToImport,
-│   ├── CampaignNotFound, FlowNotFound, RunOrRoundNotFound, NothingNamed, ErrorNotFound, WatchNotFound
+│   ├── CampaignNotFound, FlowNotFound, RunOrRoundNotFound, NothingNamed, ErrorNotFound, WatchNotFound,
+│   ├── IncidentNotFound, ChannelNotFound
 ├── Refused                             exit 5
 │   ├── SchemaMismatch                  the schema is older than the code, or too new for it
 │   ├── SlotPassed                      a one-time schedule for a time that is over
@@ -59,8 +60,10 @@ from datetime import timedelta
 
 from rota.errors.not_found import (
     CampaignNotFound,
+    ChannelNotFound,
     ErrorNotFound,
     FlowNotFound,
+    IncidentNotFound,
     JobNotFound,
     NotFound,
     NothingNamed,
@@ -89,7 +92,9 @@ from rota.errors.root import RotaError, close_names, probably
 __all__ = [
     "WatchNotFound",
     "CampaignNotFound",
+    "ChannelNotFound",
     "ErrorNotFound",
+    "IncidentNotFound",
     "FlowNotFound",
     "ImportRefused",
     "JobNotFound",

@@ -98,3 +98,15 @@ class CampaignNotFound(NotFound):
     """No backfill has this id, or several begin with it."""
 
     noun = "backfill"
+
+
+class IncidentNotFound(NotFound):
+    """No incident has this id, or several begin with it."""
+
+    noun = "incident"
+
+
+class ChannelNotFound(NotFound):
+    """No channel of alerts is called so."""
+
+    noun = "channel"

@@ -9,6 +9,7 @@ from shlex import quote
 
 from msgspec import Struct
 
+from rota.alerting import notifiers
 from rota.app import Rota
 from rota.core import dependencies
 from rota.core.counting import counted
@@ -20,6 +21,7 @@ from rota.queries import RunQuery
 from rota.redaction import redacted
 from rota.settings.values import Mode
 from rota.version import __version__
+from rota.views.channels import channel_rows
 from rota.views.schedule import planned
 from rota.views.status import Level, alive_workers, parked_tenants
 from rota.views.workers import late_loops, worker_rows
@@ -29,6 +31,9 @@ LOST_AMONG = 1000
 
 SNAPSHOT_WARN = timedelta(minutes=5)
 """How long a transaction may stand open in the store's server: an hour of it makes claims many times as slow."""
+
+UNSEEN = timedelta(minutes=2)
+"""How long a failure may wait to be taken note of."""
 
 CLOCK_WARN = timedelta(seconds=2)
 
@@ -200,6 +205,25 @@ def _lost(app: Rota) -> Iterator[Check]:
         )
 
 
+def _alerts(app: Rota) -> Iterator[Check]:
+    """Say whether whoever has to know can be told, and whether somebody looks at what failed."""
+    notifiers(app.settings.alerts, clock=app.clock)
+    rows = channel_rows(app)
+    names = ", ".join(f"{row.name} ({row.kind})" for row in rows)
+    yield Check(subject="Alerts", level=Level.OK, fact=f"{counted(len(rows), 'channel')}: {names}")
+    for row in rows:
+        if row.is_failing:
+            fact = f"channel {row.name} accepts nothing: {row.error}"
+            yield Check(subject="Alerts", level=Level.FAILED, fact=fact, fix=f"rota alerts test {quote(row.name)}")
+        if row.given_up:
+            fact = f"{counted(row.given_up, 'alert')} for channel {row.name} given up"
+            yield _warn("Alerts", fact, f"rota alerts deliveries --channel {quote(row.name)}")
+    waiting = [one for one in app.store.alerts.signals(limit=1) if app.clock.now() - one.at > UNSEEN]
+    if waiting:
+        fact = f"runs have failed, {safe_text(waiting[0].job)} among them, and no process takes note"
+        yield _warn("Alerts", fact, "rota start, or rota tick")
+
+
 def _platform(_app: Rota) -> Iterator[Check]:
     fact = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.system()}"
     yield Check(subject="Platform", level=Level.OK, fact=fact)
@@ -214,6 +238,7 @@ CHECKS: dict[str, Looks] = {
     "Schedules": _schedules,
     "Workers": _workers,
     "Runs": _lost,
+    "Alerts": _alerts,
     "Platform": _platform,
 }
 

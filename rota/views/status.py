@@ -1,4 +1,4 @@
-"""The verdict: five lines that say whether all is well."""
+"""The verdict: a few lines that say whether all is well."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -12,13 +12,16 @@ from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.freshness import Freshness
 from rota.core.model import ScheduleState, State, WorkerRecord
+from rota.core.telling import title_of
 from rota.queries import Counts
+from rota.views.channels import channel_rows
 from rota.views.freshness import Pair, pairs
 from rota.views.schedule import Planned, planned
 
 OVERDUE = timedelta(minutes=1)
 WAITS_LONG = timedelta(minutes=5)
 NAMED = 5
+MOST_INCIDENTS = 1000
 
 
 class Level(StrEnum):
@@ -39,7 +42,7 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """The worst of five lines, and the lines."""
+    """The worst of its lines, and the lines."""
 
     level: Level
     lines: list[Line]
@@ -56,6 +59,7 @@ def status(app: Rota) -> Verdict:
         _tenants(pairs(app), parked_tenants(app)),
         _queue(counts, now=now),
         _workers(alive, workers, counts),
+        _alerts(app, now=now),
         _next(schedules, now=now),
     ]
     return Verdict(level=worst(line.level for line in lines), lines=lines)
@@ -135,6 +139,23 @@ def _workers(alive: Sequence[WorkerRecord], known: Sequence[WorkerRecord], count
         return Line(subject="Workers", level=level, text=f"none alive{silent}", more="rota start")
     places = sum(worker.places for worker in alive)
     return Line(subject="Workers", level=Level.OK, text=f"{len(alive)} alive, {counted(places, 'place')}")
+
+
+def _alerts(app: Rota, *, now: datetime) -> Line:
+    """Return whether anything is wrong that nobody has seen to, and whether those who have to know can be told."""
+    silent = [row.name for row in channel_rows(app) if row.is_failing]
+    if silent:
+        text = f"not accepted by {_named(silent)}"
+        return Line(subject="Alerts", level=Level.FAILED, text=text, more="rota alerts channels")
+    found = app.incidents.list(limit=MOST_INCIDENTS)
+    fresh = [one for one in found if one.acked_at is None and not one.is_muted(now)]
+    if fresh:
+        text = f"{counted(len(fresh), 'incident')}: {_named([title_of(one, []) for one in fresh])}"
+        return Line(subject="Alerts", level=Level.FAILED, text=text, more="rota alerts")
+    if found:
+        text = f"{counted(len(found), 'incident')}, acknowledged or muted"
+        return Line(subject="Alerts", level=Level.WARN, text=text, more="rota alerts")
+    return Line(subject="Alerts", level=Level.OK, text="no incident is open")
 
 
 def _next(schedules: Sequence[Planned], *, now: datetime) -> Line:

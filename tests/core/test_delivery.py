@@ -25,10 +25,9 @@ def test_what_fails_for_good_is_tried_rarely_and_not_dropped():  # R50
     assert (again.state, again.due_at, again.error) == (DeliveryState.WAITING, NOON + 10 * MINUTE, "no such user")
 
 
-def test_a_reason_is_one_line_without_passwords():  # R65
-    again = failed(a_delivery(attempt=1), "smtp://ops:canary@mail refused\n550 no", now=NOON)
-
-    assert again.error == "smtp://ops:***@mail refused"
+def test_a_reason_is_one_line_of_what_can_be_kept():  # R50
+    assert failed(a_delivery(attempt=1), "refused \ud800\n550 no", now=NOON).error == "refused ?"
+    assert failed(a_delivery(attempt=1), "", now=NOON).error == "no reason was given"
     assert len(failed(a_delivery(attempt=1), "x" * 9_999, now=NOON).error) == LONGEST_ERROR
 
 

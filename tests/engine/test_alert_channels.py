@@ -78,6 +78,16 @@ def test_a_channel_that_raises_what_it_likes_ends_nothing(watch):  # H4
     assert watch.ops.stages == [Stage.OPENED]
 
 
+def test_a_password_in_what_a_channel_raises_is_not_kept(watch, caplog):  # R65
+    watch.down("smtp://ops:canary@mail refused")
+    watch.fail()
+
+    watch.advance(MINUTE)
+
+    assert [delivery.error for delivery in watch.deliveries()] == ["smtp://ops:***@mail refused"]
+    assert "canary" not in caplog.text
+
+
 def test_a_channel_that_is_down_holds_up_no_other_one():  # R50
     watch = Watch(channels=("ops", "pager"))
     watch.down()

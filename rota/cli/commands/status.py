@@ -18,7 +18,7 @@ MARKS = {Level.OK: "✓", Level.WARN: "!", Level.FAILED: "✗"}
 )
 @pass_session
 def status(session: Session, fail_on: str) -> None:
-    """Say in five lines whether all is well."""
+    """Say in a few lines whether all is well."""
     verdict = verdict_of(session.app)
     lines = [
         f"{MARKS[line.level]} {line.subject:<10} {safe_text(line.text)}" + (f"  → {line.more}" if line.more else "")

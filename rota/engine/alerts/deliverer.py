@@ -44,24 +44,24 @@ class Deliverer:
         try:
             self._notifier.send(delivery.alert)
         except DeliveryFailed as error:
-            self._say(delivery, str(error))
+            reason = self._say(delivery, str(error))
             now = self._clock.now()
-            return failed(delivery, str(error), now=now, retry_after=error.retry_after, permanent=error.permanent)
+            return failed(delivery, reason, now=now, retry_after=error.retry_after, permanent=error.permanent)
         except Exception as error:
             # A notifier may be anybody's: what it raises is its failure and ends no loop.
             log.debug("the traceback of that", exc_info=True)
-            self._say(delivery, f"{type(error).__name__}: {error}")
-            return failed(delivery, f"{type(error).__name__}: {error}", now=self._clock.now())
+            reason = self._say(delivery, f"{type(error).__name__}: {error}")
+            return failed(delivery, reason, now=self._clock.now())
         if self._is_failing:
             self._is_failing = False
             log.info("channel %s accepts alerts again", self._channel)
         return sent(delivery, now=self._clock.now())
 
-    def _say(self, delivery: Delivery, reason: str) -> None:
-        """Say the first failure aloud; those after it are seen in `rota alerts deliveries`."""
+    def _say(self, delivery: Delivery, raised: str) -> str:
+        """Say the first failure aloud, later ones quietly: they stand with the delivery. Return it without secrets."""
+        reason = redacted(raised)
         level = logging.DEBUG if self._is_failing else logging.ERROR
         self._is_failing = True
         facts = {"alert": delivery.alert.id, "channel": self._channel}
-        log.log(
-            level, "channel %s did not accept an alert: %s", self._channel, safe_text(redacted(reason)), extra=facts
-        )
+        log.log(level, "channel %s did not accept an alert: %s", self._channel, safe_text(reason), extra=facts)
+        return reason
