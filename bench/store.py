@@ -1,4 +1,4 @@
-"""Measure a store: `python -m bench.store --store sqlite|postgres|mariadb [--future 1000000]`.
+"""Measure a store: `python -m bench.store --store sqlite|postgres|mariadb|redis [--future 1000000]`.
 
 Each figure that has a plain counterpart is shown with its ratio to the same rows moved by the driver alone, on the
 same server, in the same run.
@@ -9,7 +9,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pymysql
+import redis
 from sqlalchemy import make_url
 
 from rota.clock import SystemClock
@@ -180,6 +181,31 @@ def plain_figures(url: str) -> dict[str, float]:
     return figures
 
 
+def plain_redis_figures(url: str) -> dict[str, float]:
+    """Return what the client alone takes: hashes of three fields, in and marked as done."""
+    client = redis.Redis.from_url(url)
+    rows = [CLOCK.new_id() for _ in range(10_000)]
+    fields = {"job": "bench", "state": "queued", "args": "{}"}
+
+    def put(ids: Sequence[str], values: Mapping[str, str]) -> None:
+        with client.pipeline() as pipeline:
+            for run_id in ids:
+                pipeline.hset(f"plain:{run_id}", mapping=dict(values))
+            pipeline.execute()
+
+    figures = {"enqueue of 1": median(lambda: client.hset(f"plain:{CLOCK.new_id()}", mapping=fields), 300) * 1e6}
+    figures["enqueue of 10,000"] = timed(lambda: put(rows, fields)) * 1e3
+
+    def passes() -> None:
+        for start in range(0, len(rows), BATCH):
+            for state in ("running", "done"):
+                put(rows[start : start + BATCH], {"state": state})
+
+    figures["claim and settle 500"] = len(rows) / timed(passes)
+    client.close()
+    return figures
+
+
 @contextmanager
 def database(kind: str) -> Iterator[str]:
     """Yield the URL of a fresh database."""
@@ -187,20 +213,21 @@ def database(kind: str) -> Iterator[str]:
         with tempfile.TemporaryDirectory() as directory:
             yield f"sqlite:///{Path(directory) / 'rota.db'}"
         return
-    with servers.postgres() if kind == "postgres" else servers.mariadb() as server, server.database() as url:
+    start = {"postgres": servers.postgres, "mariadb": servers.mariadb, "redis": servers.redis}[kind]
+    with start() as server, server.database() as url:
         yield url
 
 
 def main() -> None:
     """Measure, and print a line per figure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--store", choices=("sqlite", "postgres", "mariadb"), default="sqlite")
+    parser.add_argument("--store", choices=("sqlite", "postgres", "mariadb", "redis"), default="sqlite")
     parser.add_argument("--future", type=int, default=100_000)
     options = parser.parse_args()
     with database(options.store) as url:
         store = open_store(url)
         store.setup()
-        plain = plain_figures(url)
+        plain = plain_redis_figures(url) if options.store == "redis" else plain_figures(url)
         for figures in (queue_figures(store), schedule_figures(store), depth_figures(store, options.future)):
             for name, value, unit in figures:
                 beside = ""

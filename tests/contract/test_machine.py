@@ -64,6 +64,7 @@ drafts = st.fixed_dictionaries(
         "kind": st.sampled_from([RunKind.JOB, RunKind.JOB, RunKind.EXPANSION]),
         "held_by": st.sampled_from([None, None, None, "depends", "canary/1", BATCH]),
         "batch": st.sampled_from([None, BATCH]),
+        "parent": st.sampled_from([None, None, f"{7:032x}"]),
         "limit_key": st.sampled_from([None, None, "smtp"]),
         "host": st.sampled_from([None, "db1"]),
     }
@@ -324,6 +325,14 @@ class Machine(RuleBasedStateMachine):
         ids = [run.id for run in self.picked(self.runs, indices)]
         audit = an_entry(at=self.now) if is_told else None
         self.both(lambda store: store.cancel(ids, now=self.now, reason="ann", audit=audit))
+
+    @rule(indices=some, behind=st.lists(st.integers(0, 30), max_size=1), gate=st.sampled_from([None, BATCH, "depends"]))
+    def give_up(self, indices, behind, gate):
+        ids = [run.id for run in self.picked(self.runs, indices)]
+        before = [run.id for run in self.picked(self.runs, behind)]
+        self.both(
+            lambda store: store.cancel(ids, now=self.now, reason="cy", held_by=gate, behind=next(iter(before), None))
+        )
 
     @rule(indices=some, gate=st.sampled_from([None, None, BATCH]), is_told=st.booleans())
     def requeue(self, indices, gate, is_told):

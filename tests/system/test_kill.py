@@ -35,10 +35,10 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "redis"])
 def test_a_backfill_killed_at_random_moments_ends_with_one_success_per_airline_and_day(kind, tmp_path, request):
     # R13, R30, R43; G1, G2: an accepted run is attempted until it is final, whatever process dies wherever.
-    store = f"sqlite:///{tmp_path / 'rota.db'}" if kind == "sqlite" else request.getfixturevalue("postgres_database")
+    store = f"sqlite:///{tmp_path / 'rota.db'}" if kind == "sqlite" else request.getfixturevalue(f"{kind}_database")
     airlines = make_url(f"sqlite:///{tmp_path / 'airlines'}")
     table = lines(departures(CARRIERS, first=date(2013, 2, 20), days=DAYS))
     databases.build(data.flights(table), airlines)
@@ -55,10 +55,10 @@ def test_a_backfill_killed_at_random_moments_ends_with_one_success_per_airline_a
         assert days_of(carrier, airlines) == days_in(table, carrier)
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "redis"])
 def test_rota_start_killed_at_random_moments_ends_with_one_success_per_airline_and_day(kind, tmp_path, request):
     # R30; G1, G2, G4: the same, with the command that people start, and the work asked for by another.
-    store = f"sqlite:///{tmp_path / 'rota.db'}" if kind == "sqlite" else request.getfixturevalue("postgres_database")
+    store = f"sqlite:///{tmp_path / 'rota.db'}" if kind == "sqlite" else request.getfixturevalue(f"{kind}_database")
     airlines = make_url(f"sqlite:///{tmp_path / 'airlines'}")
     table = lines(departures(CARRIERS, first=date(2013, 2, 20), days=DAYS))
     databases.build(data.flights(table), airlines)

@@ -4,12 +4,17 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack, closing
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from rota.core.model import State
+from rota.ports import Store
 from rota.queries import RunQuery
 from rota.stores import open_store
 from tests.system.processes import Site, children_of, kill_tree, wait_until
@@ -61,12 +66,37 @@ margin = "500ms"
 """
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb"])
-def test_processes_that_are_killed_are_never_above_a_limit_and_all_is_done(kind, tmp_path, request):  # R35, G2
-    url = f"sqlite:///{tmp_path / 'rota.db'}" if kind == "sqlite" else request.getfixturevalue(f"{kind}_database")
-    jobs = f"folder = {str(tmp_path)!r}\n" + JOBS.replace("{{", "{").replace("}}", "}")
-    site = Site(tmp_path / "site", url=url, jobs=jobs, settings=SETTINGS)
+FREEZES = 3
+SLOW_JOBS = JOBS.replace(
+    JOBS[JOBS.index("@app.job") : JOBS.index("app.limit")],
+    """
+@app.job(retry=Retry(attempts=3))
+def send(ctx: RunContext) -> int:
+    note(event="begun", run=ctx.run_id, token=ctx.token)
+    with place("send", 3), place(ctx.tenant.id, 2), place("smtp", 3):
+        # By turns, not by the time: one that was frozen has still to do what it had to.
+        if any(ctx.stop.wait(0.03) for _ in range(8)):
+            raise InterruptedError
+    note(event="sent", run=ctx.run_id, token=ctx.token)
+    return ctx.token
+
+
+""",
+)
+
+
+def a_site(kind: str, folder: Path, request: Any, *, jobs: str = JOBS, settings: str = SETTINGS) -> tuple[Site, str]:
+    """Return an application on an empty store of this kind, and its URL."""
+    url = f"sqlite:///{folder / 'rota.db'}" if kind == "sqlite" else request.getfixturevalue(f"{kind}_database")
+    text = f"folder = {str(folder)!r}\n" + jobs.replace("{{", "{").replace("}}", "}")
+    site = Site(folder / "site", url=url, jobs=text, settings=settings)
     site.rota("db", "upgrade")
+    return site, url
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb", "redis"])
+def test_processes_that_are_killed_are_never_above_a_limit_and_all_is_done(kind, tmp_path, request):  # R35, G2
+    site, url = a_site(kind, tmp_path, request)
     with closing(open_store(url)) as store, ExitStack() as stack:
         for tenant in ("acme", "globex", "initech"):
             enqueue(site, tenant, RUNS // 3)
@@ -80,6 +110,97 @@ def test_processes_that_are_killed_are_never_above_a_limit_and_all_is_done(kind,
     # The places were used: a limit that lets one through at a time would pass the test as well.
     assert site.journal(event="place", name="send", number=2)
     assert sum(run.lost_count for run in ended) > 0, "no kill hit a run: the test proves nothing"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "redis"])
+def test_processes_that_are_frozen_and_thawed_are_never_above_a_limit(kind, tmp_path, request):  # R35, B2
+    site, url = a_site(kind, tmp_path, request, jobs=SLOW_JOBS, settings=SETTINGS.replace('"1s"', '"6s"'))
+    with closing(open_store(url)) as store, ExitStack() as stack:
+        two = two_that_work(site, stack, store)
+        for _ in range(FREEZES):
+            with one_frozen(site, two):
+                # Its heartbeats are missed, its lease is not over, and the places that it has stay taken.
+                began = time.monotonic()
+                wait_until(lambda: time.monotonic() - began > 1.2, what="four heartbeats")  # noqa: B023
+        wait_until(lambda: not unfinished(store), what="all runs are done")
+        ended = store.runs(RunQuery(limit=RUNS))
+
+    assert site.journal(event="above") == []
+    assert {run.state for run in ended} == {State.SUCCEEDED}
+    assert len(site.journal(event="sent")) == len(ended) == RUNS // 2
+    assert {run.lost_count for run in ended} == {0}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "redis"])
+def test_a_process_that_is_frozen_for_longer_than_its_lease_holds_no_place_and_thawed_takes_none(
+    kind, tmp_path, request
+):  # R35, B1, G5
+    site, url = a_site(kind, tmp_path, request, jobs=SLOW_JOBS)
+    with closing(open_store(url)) as store, ExitStack() as stack:
+        two = two_that_work(site, stack, store)
+        with one_frozen(site, two) as held:
+            wait_until(
+                lambda: all(store.run(run).run.token > token for run, token in held), what="others have its runs"
+            )
+            seen = len(site.journal(event="sent"))
+            wait_until(lambda: len(site.journal(event="sent")) > seen + 6, what="runs are executed")
+        most = 0
+        while unfinished(store):
+            most = max(most, len(store.runs(RunQuery(states=(State.RUNNING,)))))
+        ended = store.runs(RunQuery(limit=RUNS))
+
+    assert most <= 3
+    assert {run.state for run in ended} == {State.SUCCEEDED}
+    assert {line["run"] for line in site.journal(event="sent")} == {run.id for run in ended}
+    # What it had in hand was another's when it woke: whatever its code made of it in that moment was not recorded.
+    assert not held & {(run.id, int(run.result)) for run in ended}
+
+
+@contextmanager
+def one_frozen(site: Site, processes: list[subprocess.Popen[str]]) -> Iterator[set[tuple[str, int]]]:
+    """Freeze a worker of these processes that executes something, and yield what it has in hand, as `in_hand` does."""
+    while True:
+        worker = at_work(site, processes)
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            wait_until(lambda: is_stopped(worker), what="the freeze")  # noqa: B023
+            held = in_hand(site, worker)
+            # Or it had just finished.
+            if held:
+                yield held
+                return
+        finally:
+            os.kill(worker, signal.SIGCONT)
+
+
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def in_hand(site: Site, pid: int) -> set[tuple[str, int]]:
+    """Return the attempts, as run and token, that a process has begun and not finished."""
+    begun, sent = (
+        {(line["run"], line["token"]) for line in site.journal(event=event, pid=pid)} for event in ("begun", "sent")
+    )
+    return begun - sent
+
+
+def two_that_work(site: Site, stack: ExitStack, store: Store) -> list[subprocess.Popen[str]]:
+    """Start two processes, and give them work once both are there."""
+    two = [stack.enter_context(site.started("--processes", "1")) for _ in range(2)]
+    wait_until(lambda: len(store.workers()) == 2, what="two workers")
+    for tenant in ("acme", "globex", "initech"):
+        enqueue(site, tenant, RUNS // 6)
+    return two
+
+
+def at_work(site: Site, processes: list[subprocess.Popen[str]]) -> int:
+    """Return a worker of these processes that is executing something at this moment."""
+    while True:
+        found = [child for one in processes for child in children_of(one.pid) if in_hand(site, child)]
+        if found:
+            return found[0]
+        wait_until(lambda: len(site.journal(event="begun")) > len(site.journal(event="sent")), what="something begun")
 
 
 def enqueue(site: Site, tenant: str, number: int) -> None:
