@@ -43,7 +43,10 @@ def main() -> None:
         app.open_store().setup()
         app.store.rollups.add(a_sheet(app, jobs=given.jobs), now=app.clock.now())
         text = prometheus(app)
-        whole, reading = timed(lambda: prometheus(app)), timed(lambda: read(app))
+        whole, reading = (
+            timed(lambda: prometheus(app)),
+            timed(lambda: read(app.store, now=app.clock.now(), settings=app.settings)),
+        )
         app.close()
     print(
         f"{given.store}: {given.jobs} jobs, {len(text.splitlines()):,} lines, {len(text) // 1024:,} kB: "

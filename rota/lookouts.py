@@ -11,6 +11,7 @@ from rota.engine.last_known import Fallback, LastKnown
 from rota.engine.loop import Service
 from rota.engine.rulebook import Rulebook
 from rota.engine.watchdog import Watchdog
+from rota.metrics.cloudwatch import make_publisher
 from rota.premises import Premises
 
 
@@ -20,6 +21,8 @@ def lookouts(premises: Premises, *, worker: str, rulebook: Rulebook) -> dict[str
     found: dict[str, Service] = {"watchdog": watchdog}
     if (dead_man := make_dead_man(premises, watchdog)) is not None:
         found["dead_man"] = dead_man
+    if (publisher := make_publisher(premises)) is not None:
+        found["cloudwatch"] = publisher
     return found | alert_services(premises)
 
 

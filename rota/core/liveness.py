@@ -28,6 +28,7 @@ USUAL: Mapping[str, timedelta] = MappingProxyType(
         "prober": timedelta(seconds=1),
         "campaigns": timedelta(seconds=1),
         "onces": timedelta(seconds=5),
+        "cloudwatch": timedelta(minutes=1),
         "resumer": timedelta(seconds=15),
         "confirmer": timedelta(minutes=1),
         "pruner": timedelta(minutes=10),

@@ -36,16 +36,21 @@ def prometheus(app: "Rota") -> str:
         MissingExtra: prometheus-client is not installed.
         StoreUnavailable: they could not be read.
     """
-    from rota.metrics.exposition import exposition
-
-    return exposition(app)
+    return _exposition(app, is_open=False)
 
 
 def openmetrics(app: "Rota") -> str:
     """As `prometheus`, in the format of OpenMetrics 1.0."""
-    from rota.metrics.exposition import exposition
+    return _exposition(app, is_open=True)
 
-    return exposition(app, is_open=True)
+
+def _exposition(app: "Rota", *, is_open: bool) -> str:
+    # Weight by choice: a job that counts loads no client of Prometheus.
+    from rota.metrics.exposition import exposition
+    from rota.metrics.reading import read
+
+    reading = read(app.store, now=app.clock.now(), settings=app.settings)
+    return exposition(reading, shows_tenants=bool(app.settings.metrics.tenant_label), is_open=is_open)
 
 
 def _kind(error: object) -> str:

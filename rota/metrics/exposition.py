@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
-from rota.app import Rota
 from rota.core.rollup import EDGES_S, End, Rollup, Subject, added
 from rota.core.safe import safe_text
 from rota.errors import MissingExtra
-from rota.metrics.reading import Reading, read
+from rota.metrics.reading import Reading
 from rota.version import __version__
 
 try:
@@ -30,13 +29,9 @@ except ImportError as error:
 BOUNDS = (*(str(edge) for edge in EDGES_S), "+Inf")
 
 
-def exposition(app: Rota, *, is_open: bool = False) -> str:
-    """Return all metrics as text, in the format of Prometheus or of OpenMetrics 1.0.
-
-    Raises:
-        StoreUnavailable: they could not be read.
-    """
-    collector = ReadingCollector(read(app), shows_tenants=bool(app.settings.metrics.tenant_label))
+def exposition(reading: Reading, *, shows_tenants: bool, is_open: bool = False) -> str:
+    """Return all metrics as text, in the format of Prometheus or of OpenMetrics 1.0."""
+    collector = ReadingCollector(reading, shows_tenants=shows_tenants)
     if not is_open:
         return text_of(collector.collect())
     registry = CollectorRegistry(auto_describe=False)
@@ -158,6 +153,12 @@ class ReadingCollector(Collector):
             {name: age.total_seconds() for name, age in standing.loops.items()},
         )
         yield _gauges("rota_workers", "Worker processes, by whether they are heard of.", "state", standing.workers)
+        yield _gauges(
+            "rota_pairs",
+            "Pairs of schedule and tenant that have not succeeded in time, by state.",
+            "state",
+            standing.overdue,
+        )
         yield _gauges("rota_incidents", "Incidents that are not over, by kind.", "kind", standing.incidents)
         yield InfoMetricFamily("rota_build", "The version of Rota that answered.", value={"version": __version__})
 

@@ -54,6 +54,14 @@ RULES = (
         advice="rota rounds --job {{ $labels.job }}",
     ),
     Rule(
+        name="RotaStale",
+        expression='sum(rota_pairs{state="stale"}) > 0',
+        lasts="1m",
+        severity="critical",
+        summary="{{ $value }} pairs of schedule and tenant are stale",
+        advice="rota stale",
+    ),
+    Rule(
         name="RotaQueueBehind",
         expression="max by (queue) (rota_queue_oldest_age_seconds) > 600",
         lasts="5m",

@@ -183,7 +183,8 @@ def test_the_text_is_byte_for_byte_what_the_client_would_write(settings):  # R53
         *sums,
         measures=(a_measure(total=1e-9), a_measure(total=0.1 + 0.2, job="x"), a_measure(total=-5.0, job="y")),
     )
+    reading = read(app.store, now=NOON, settings=app.settings)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(ReadingCollector(read(app), shows_tenants=bool(settings)))
+    registry.register(ReadingCollector(reading, shows_tenants=bool(settings)))
 
     assert prometheus(app) == generate_latest(registry).decode()
