@@ -1,10 +1,11 @@
-"""Write the pages of docs/reference/ from the code: commands, settings, events.
+"""Write the pages of docs/reference/ from the code: commands, settings, channels, events.
 
 `make docs` writes them; a test of the house fails when a page and the code differ.
 """
 
 import ast
 import inspect
+import json
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -12,12 +13,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import click
+from msgspec import Struct
+from msgspec.structs import fields
 
 from rota.cli.exits import MEANINGS
 from rota.cli.root import root
 from rota.core import events
+from rota.notifiers import KINDS, parts_of
 from rota.settings import Settings
-from rota.settings.reading import SECTIONS
+from rota.settings.reading import SECTIONS, written
 from rota.views.configuration import configuration
 
 PAGES = Path(__file__).parents[1] / "docs" / "reference"
@@ -96,6 +100,35 @@ def settings_page() -> str:
     return "\n".join(parts)
 
 
+def channels_page() -> str:
+    """Return the page of the channels of alerts and their options."""
+    parts = [
+        "# Channels of alerts\n",
+        WRITTEN,
+        "What stands in an `[[alerts.channel]]` table besides `kind`, `name` and `on`. A secret may be written as"
+        " itself, as `env:NAME`, or as `<option>_file`, a path from the folder of the configuration.\n",
+    ]
+    for kind in KINDS:
+        structure, _ = parts_of(kind)
+        parts.append(f"## {kind}\n\n{inspect.getdoc(structure)}\n")
+        described = {
+            name: text
+            for one in structure.__mro__
+            if issubclass(one, Struct) and one is not Struct
+            for name, text in _field_texts(one).items()
+        }
+        # What only this kind has comes first.
+        own = inspect.get_annotations(structure)
+        for field in sorted(fields(structure), key=lambda field: field.name not in own):
+            default = "Required" if field.required else f"Default `{_shown(field.default)}`"
+            parts.append(f"### {kind}: {field.name}\n\n{default}. {described[field.name]}\n")
+    return "\n".join(parts)
+
+
+def _shown(default: object) -> str:
+    return json.dumps(list(default) if isinstance(default, tuple) else written(default) if default else default)
+
+
 def _field_texts(kind: type) -> dict[str, str]:
     """Return the text that stands under each field of a class."""
     module = ast.parse(inspect.getsource(sys.modules[kind.__module__]))
@@ -131,7 +164,12 @@ def events_page() -> str:
 
 def pages() -> dict[str, str]:
     """Return the text of every page by file name."""
-    made = {"commands.md": commands_page(), "settings.md": settings_page(), "events.md": events_page()}
+    made = {
+        "commands.md": commands_page(),
+        "settings.md": settings_page(),
+        "channels.md": channels_page(),
+        "events.md": events_page(),
+    }
     return {name: textwrap.dedent(text).rstrip() + "\n" for name, text in made.items()}
 
 

@@ -33,7 +33,7 @@ class ChannelSettings(Struct, frozen=True, kw_only=True):
     on: tuple[str, ...] = ()
     """What it is told of: kinds of incidents, and `recovered` for their ends. Empty: everything."""
     options: Mapping[str, object] = MappingProxyType({})
-    """All other keys: `to`, `url`, `secret_file`."""
+    """All other keys: `to`, `url`, `key_file`."""
 
     @property
     def called(self) -> str:

@@ -3,8 +3,11 @@
 import re
 
 import pytest
+from msgspec.structs import fields
 
 from rota import errors
+from rota.notifiers import KINDS as CHANNELS
+from rota.notifiers import parts_of
 from rota.settings.reading import KINDS
 from scripts.reference import PAGES, commands, event_classes, pages
 
@@ -13,7 +16,7 @@ def read(name):
     return (PAGES / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["commands.md", "settings.md", "events.md"])
+@pytest.mark.parametrize("name", ["commands.md", "settings.md", "channels.md", "events.md"])
 def test_the_reference_says_what_the_code_says(name):
     assert read(name) == pages()[name], "run: make docs"
 
@@ -41,3 +44,10 @@ def test_every_error_stands_in_the_tree_on_top_of_its_file():
     words = re.findall(r"\w+", errors.__doc__ or "")
 
     assert [kind.__name__ for kind in kinds if words.count(kind.__name__) != 1] == []
+
+
+def test_every_option_of_every_channel_is_documented():
+    page = read("channels.md")
+
+    names = [f"{kind}: {field.name}" for kind in CHANNELS for field in fields(parts_of(kind)[0])]
+    assert [name for name in names if f"### {name}\n" not in page] == []
