@@ -13,6 +13,7 @@ from rota.engine.rulebook import Rulebook
 from rota.engine.watchdog import Watchdog
 from rota.metrics.cloudwatch import make_publisher
 from rota.premises import Premises
+from rota.status_board import StatusBoard
 
 
 def lookouts(premises: Premises, *, worker: str, rulebook: Rulebook) -> dict[str, Service]:  # noqa: ARG001
@@ -53,6 +54,8 @@ def make_watchdog(
     settings = premises.settings.freshness
     if fallback is None and settings.state_file:
         fallback = Fallback(LastKnown(Path(settings.state_file)), bus=premises.bus)
+    if settings.status_page:
+        tell = [StatusBoard(premises, Path(settings.status_page)), *tell]
     return Watchdog(
         premises.store,
         clock=premises.clock,

@@ -9,13 +9,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rota.core.freshness import Freshness
+from rota.core.watched import Flip, Key
 
 WORST_FIRST = (Freshness.STALE, Freshness.LATE, Freshness.FRESH, Freshness.NEW, Freshness.PAUSED)
 PROVES = frozenset({Freshness.FRESH, Freshness.LATE, Freshness.STALE})
 """States in which something is expected: time in the others says nothing."""
-
-Key = tuple[str, str]
-"""A schedule and a tenant."""
 
 
 class Subject(Struct, frozen=True, kw_only=True):
@@ -45,16 +43,6 @@ class Proof(Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> Key:
         return self.schedule, self.tenant
-
-
-class Change(Struct, frozen=True, kw_only=True):
-    """When a pair went from one state to another."""
-
-    schedule: str
-    tenant: str
-    at: datetime
-    before: Freshness
-    after: Freshness
 
 
 class Day(Struct, frozen=True, kw_only=True):
@@ -120,7 +108,7 @@ def worst(states: Iterable[Freshness]) -> Freshness | None:
 def board(
     subjects: Iterable[Subject],
     proofs: Iterable[Proof],
-    changes: Iterable[Change],
+    flips: Iterable[Flip],
     *,
     edges: Sequence[datetime],
     now: datetime,
@@ -129,7 +117,7 @@ def board(
 ) -> Board:
     """Return what there is to show.
 
-    `edges` are the first instants of the days, oldest first; the last day ends `now`. `changes` are all since the
+    `edges` are the first instants of the days, oldest first; the last day ends `now`. `flips` are all since the
     first of them. A pair of no known subject has none: its schedule is gone.
     """
     of_schedule = {name: subject.name for subject in subjects for name in subject.schedules}
@@ -137,9 +125,9 @@ def board(
     for proof in proofs:
         if proof.schedule in of_schedule:
             mine.setdefault(of_schedule[proof.schedule], []).append(proof)
-    history: dict[Key, list[Change]] = {}
-    for change in sorted(changes, key=lambda change: change.at):
-        history.setdefault((change.schedule, change.tenant), []).append(change)
+    history: dict[Key, list[Flip]] = {}
+    for flip in sorted(flips, key=lambda flip: flip.at):
+        history.setdefault((flip.schedule, flip.tenant), []).append(flip)
     sections = [_section(subject, mine.get(subject.name, []), history, edges=[*edges, now]) for subject in subjects]
     sections.sort(key=lambda section: (WORST_FIRST.index(section.state), section.subject.name))
     return Board(at=now, next_at=next_at, sections=tuple(sections), warning=warning)
@@ -164,7 +152,7 @@ def _nameless(proof: Proof) -> Proof:
 
 
 def _section(
-    subject: Subject, proofs: Sequence[Proof], history: Mapping[Key, Sequence[Change]], *, edges: Sequence[datetime]
+    subject: Subject, proofs: Sequence[Proof], history: Mapping[Key, Sequence[Flip]], *, edges: Sequence[datetime]
 ) -> Section:
     days = _days(proofs, history, edges=edges)
     known = [day for day in days if day.in_time is not None]
@@ -199,14 +187,14 @@ class _Sum:
         return Day(start=start, in_time=in_time, worst=worst(met))
 
 
-def _days(proofs: Sequence[Proof], history: Mapping[Key, Sequence[Change]], *, edges: Sequence[datetime]) -> list[Day]:
+def _days(proofs: Sequence[Proof], history: Mapping[Key, Sequence[Flip]], *, edges: Sequence[datetime]) -> list[Day]:
     spans = [(start, end) for start, end in pairwise(edges) if start < end]
     sums = [_Sum() for _ in spans]
     steady: dict[Freshness, int] = {}
     for proof in proofs:
-        changes = history.get(proof.key)
-        if changes:
-            _add_changing(sums, spans, proof, changes)
+        flips = history.get(proof.key)
+        if flips:
+            _add_flipping(sums, spans, proof, flips)
         elif proof.flipped_at is None or proof.flipped_at <= edges[0]:
             # Most pairs of most days: all their time is counted at once.
             steady[proof.state] = steady.get(proof.state, 0) + 1
@@ -218,13 +206,13 @@ def _days(proofs: Sequence[Proof], history: Mapping[Key, Sequence[Change]], *, e
     return [total.day(start) for total, (start, _) in zip(sums, spans, strict=True)]
 
 
-def _add_changing(
-    sums: Sequence[_Sum], spans: Sequence[tuple[datetime, datetime]], proof: Proof, changes: Sequence[Change]
+def _add_flipping(
+    sums: Sequence[_Sum], spans: Sequence[tuple[datetime, datetime]], proof: Proof, flips: Sequence[Flip]
 ) -> None:
-    since, state = spans[0][0], changes[0].before
-    for change in changes:
-        _add_span(sums, spans, state, since, change.at)
-        since, state = max(since, change.at), change.after
+    since, state = spans[0][0], flips[0].before
+    for flip in flips:
+        _add_span(sums, spans, state, since, flip.at)
+        since, state = max(since, flip.at), flip.after
     _add_span(sums, spans, proof.state, since, spans[-1][1])
 
 

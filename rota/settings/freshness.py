@@ -35,6 +35,12 @@ class FreshnessSettings(Struct, frozen=True, kw_only=True):
     """How long it is kept when what was late or stale."""
     keep_pings: timedelta = timedelta(days=30)
     """How long it is kept what scripts outside of Rota said; when they last succeeded stays."""
+    status_page: str = ""
+    """A folder that the status page is written into with each look. Empty: none is written."""
+    status_title: str = "Jobs"
+    """What stands on top of the status page."""
+    public_tags: tuple[str, ...] = ()
+    """Jobs with one of these tags are on the public status page too, without tenants; it is written into `public/`."""
 
     def __repr__(self) -> str:
         # Settings end up in logs and tracebacks; an address that anybody may call does not (R65).

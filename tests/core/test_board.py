@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rota.core.board import Board, Change, Proof, Subject, board, public, worst
+from rota.core.board import Board, Proof, Subject, board, public, worst
 from rota.core.freshness import Freshness
+from rota.core.watched import Flip
 
 MIDNIGHT = datetime(2026, 11, 27, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -32,12 +33,12 @@ def a_proof(state: Freshness = FRESH, *, tenant: str = "acme", schedule: str = "
     return Proof(schedule=schedule, tenant=tenant, state=state, **known)
 
 
-def a_change(after: timedelta, before: Freshness, to: Freshness, *, tenant: str = "acme") -> Change:
-    return Change(schedule="sync", tenant=tenant, at=MIDNIGHT + after, before=before, after=to)
+def a_flip(after: timedelta, before: Freshness, to: Freshness, *, tenant: str = "acme") -> Flip:
+    return Flip(id="", schedule="sync", tenant=tenant, at=MIDNIGHT + after, before=before, after=to)
 
 
-def a_board(*proofs: Proof, subjects: tuple[Subject, ...] = (a_subject(),), changes: tuple[Change, ...] = ()) -> Board:
-    return board(subjects, proofs, changes, edges=EDGES, now=NOW, next_at=NOW + timedelta(minutes=1))
+def a_board(*proofs: Proof, subjects: tuple[Subject, ...] = (a_subject(),), flips: tuple[Flip, ...] = ()) -> Board:
+    return board(subjects, proofs, flips, edges=EDGES, now=NOW, next_at=NOW + timedelta(minutes=1))
 
 
 def shares(made: Board) -> list[float | None]:
@@ -86,7 +87,7 @@ def test_where_nothing_changed_every_day_was_as_it_is_now():
 
 
 def test_a_day_tells_how_long_it_was_stale():
-    made = a_board(a_proof(FRESH), changes=(a_change(1.25 * DAY, FRESH, STALE), a_change(1.5 * DAY, STALE, FRESH)))
+    made = a_board(a_proof(FRESH), flips=(a_flip(1.25 * DAY, FRESH, STALE), a_flip(1.5 * DAY, STALE, FRESH)))
 
     assert shares(made) == [1, pytest.approx(0.75), 1]
     assert worsts(made) == [FRESH, STALE, FRESH]
@@ -94,21 +95,21 @@ def test_a_day_tells_how_long_it_was_stale():
 
 
 def test_a_day_is_over_all_tenants():
-    changes = (a_change(1 * DAY, FRESH, STALE), a_change(2 * DAY, STALE, FRESH))
-    made = a_board(a_proof(tenant="acme"), *(a_proof(tenant=name) for name in "bcd"), changes=changes)
+    flips = (a_flip(1 * DAY, FRESH, STALE), a_flip(2 * DAY, STALE, FRESH))
+    made = a_board(a_proof(tenant="acme"), *(a_proof(tenant=name) for name in "bcd"), flips=flips)
 
     assert shares(made) == [1, pytest.approx(0.75), 1]
 
 
 def test_to_be_late_is_still_in_time():
-    made = a_board(a_proof(FRESH), changes=(a_change(0.5 * DAY, FRESH, LATE), a_change(0.6 * DAY, LATE, FRESH)))
+    made = a_board(a_proof(FRESH), flips=(a_flip(0.5 * DAY, FRESH, LATE), a_flip(0.6 * DAY, LATE, FRESH)))
 
     assert shares(made) == [1, 1, 1]
     assert worsts(made)[0] is LATE
 
 
 def test_time_in_which_nothing_is_expected_does_not_count():
-    made = a_board(a_proof(STALE), changes=(a_change(0.5 * DAY, FRESH, PAUSED), a_change(2.25 * DAY, PAUSED, STALE)))
+    made = a_board(a_proof(STALE), flips=(a_flip(0.5 * DAY, FRESH, PAUSED), a_flip(2.25 * DAY, PAUSED, STALE)))
 
     assert shares(made) == [1, None, 0]
     assert worsts(made) == [FRESH, PAUSED, STALE]
@@ -163,18 +164,18 @@ instants = st.datetimes(EDGES[0].replace(tzinfo=None), NOW.replace(tzinfo=None),
 states = st.sampled_from(list(Freshness))
 
 
-@given(state=states, flips=st.lists(st.tuples(instants, states), max_size=6))
-def test_no_day_is_more_than_all_in_time_or_less_than_not_at_all(state, flips):
-    flips = sorted(flips, key=lambda flip: flip[0])
-    befores = [state, *(after for _, after in flips)]
-    changes = tuple(
-        Change(schedule="sync", tenant="acme", at=at, before=before, after=after)
-        for (at, after), before in zip(flips, befores, strict=False)
+@given(state=states, turns=st.lists(st.tuples(instants, states), max_size=6))
+def test_no_day_is_more_than_all_in_time_or_less_than_not_at_all(state, turns):
+    turns = sorted(turns, key=lambda turn: turn[0])
+    befores = [state, *(after for _, after in turns)]
+    flips = tuple(
+        Flip(id="", schedule="sync", tenant="acme", at=at, before=before, after=after)
+        for (at, after), before in zip(turns, befores, strict=False)
     )
-    made = a_board(a_proof(befores[-1]), changes=changes)
+    made = a_board(a_proof(befores[-1]), flips=flips)
 
     assert all(share is None or -1e-9 <= share <= 1 for share in shares(made))
-    met = {state, *(after for _, after in flips)}
+    met = {state, *(after for _, after in turns)}
     assert {found for found in worsts(made) if found is not None} <= met
     assert (worst(found for found in worsts(made) if found) is STALE) == any(
         share is not None and share < 1 for share in shares(made)

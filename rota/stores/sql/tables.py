@@ -8,6 +8,8 @@ that every index can tell them apart too. The columns of schedules have defaults
 plain SQL.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     DDL,
     BigInteger,
@@ -114,6 +116,19 @@ def _runs(metadata: MetaData, prefix: str, *, marked: bool) -> None:
         Column("lost_count", Integer, nullable=False),
         Column("token", BigInteger, nullable=False),
         Column("cancel_requested", SmallInteger, nullable=False),
+        *_attempt_columns(),
+        *_enqueued_columns(),
+        *(mark_columns() if marked else ()),
+        # Heartbeats and progress change no indexed column; with room on the page they touch no index at all (HOT).
+        postgresql_with={"fillfactor": 50},
+        **metadata.info,
+    )
+    _index_runs(table)
+
+
+def _attempt_columns() -> list[Column[Any]]:
+    """Return what the attempt that runs a run, or ended it, has on the run's own row."""
+    return [
         Column("owner", label()),
         Column("lease_until", BigInteger),
         Column("claimed_at", BigInteger),
@@ -124,6 +139,12 @@ def _runs(metadata: MetaData, prefix: str, *, marked: bool) -> None:
         Column("result", long_text()),
         Column("done", BigInteger),
         Column("total", BigInteger),
+    ]
+
+
+def _enqueued_columns() -> list[Column[Any]]:
+    """Return what few runs have: terms of their own, and what they belong to."""
+    return [
         Column("held_by", label()),
         Column("batch", label()),
         Column("weight", Double, nullable=False, server_default=text("1")),
@@ -134,12 +155,7 @@ def _runs(metadata: MetaData, prefix: str, *, marked: bool) -> None:
         Column("limited_by", label(LIMIT)),
         Column("part", long_text()),
         Column("parent", ident()),
-        *(mark_columns() if marked else ()),
-        # Heartbeats and progress change no indexed column; with room on the page they touch no index at all (HOT).
-        postgresql_with={"fillfactor": 50},
-        **metadata.info,
-    )
-    _index_runs(table)
+    ]
 
 
 def _index_runs(table: Table) -> None:
