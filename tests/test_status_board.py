@@ -109,7 +109,9 @@ def test_a_watchdog_that_is_started_anew_knows_the_days_before(world):  # R51
 
 
 def test_while_the_store_is_away_it_is_drawn_from_what_was_read_last(world, tmp_path):  # R51, H5
-    world.watchdog = make_watchdog(world.app.premises(), fallback=Fallback(LastKnown(tmp_path / "known.json"), bus=world.app.bus))
+    world.watchdog = make_watchdog(
+        world.app.premises(), fallback=Fallback(LastKnown(tmp_path / "known.json"), bus=world.app.bus)
+    )
     world.pass_time(3)
     world.clock.tick(5 * HOUR)
     for verb in ("schedules", "freshness.flips", "progress"):
