@@ -54,18 +54,15 @@ class StopSignal:
     Reads like an Event: `is_set()` and `wait(seconds)`.
     """
 
-    __slots__ = ("_event", "_is_set", "_then", "grace", "outcome", "reason")
-
-    def __init__(self) -> None:
-        # Most attempts end before anybody waits, and an Event costs more than all else that an attempt sets up.
-        self._event: threading.Event | None = None
-        self._is_set = False
-        self.reason: str = ""
-        self.outcome: Outcome = Outcome.CANCELLED
-        """What the attempt is when it ends because of this signal."""
-        self.grace: timedelta = NO_GRACE
-        """How long it has to stop by itself once it was asked, before harder means."""
-        self._then: tuple[Callable[[], object], ...] = ()
+    # On the class: most attempts end before anybody asks or waits, and are made without a word of this.
+    _event: threading.Event | None = None
+    _is_set: bool = False
+    _then: tuple[Callable[[], object], ...] = ()
+    reason: str = ""
+    outcome: Outcome = Outcome.CANCELLED
+    """What the attempt is when it ends because of this signal."""
+    grace: timedelta = NO_GRACE
+    """How long it has to stop by itself once it was asked, before harder means."""
 
     def is_set(self) -> bool:
         return self._is_set

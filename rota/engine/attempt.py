@@ -1,7 +1,6 @@
 """One attempt at a run, from claim to settlement: what it is given, its time limit, its stop signal."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -73,29 +72,27 @@ class Bench:
 class LiveAttempt:
     """A claimed run in this process, from claim to settlement."""
 
-    __slots__ = (
-        "_away", "_bench", "began_at", "claimed_at", "deadline", "is_over", "lost", "overdue_at", "registered",
-        "renewed_at", "run", "started_at", "stop_signal", "to_stop_by",
-    )  # fmt: skip
+    # On the class, where they cost an attempt nothing that is over before they change: of a run that does nothing, to
+    # set all of them was a twentieth of the engine's part.
+    started_at: datetime | None = None
+    began_at: float | None = None
+    """The same by the monotonic clock."""
+    deadline: datetime | None = None
+    """When the time limit ends, for the job to read."""
+    overdue_at: float | None = None
+    """The same by the monotonic clock, which decides: a step of the store's clock times nobody out."""
+    to_stop_by: float | None = None
+    """By the monotonic clock: when its grace is over; None as long as nobody asked it to stop."""
+    lost: bool = False
+    is_over: bool = False
+    """Whether its ending was reported; it waits to be settled."""
+    _away: StoreUnavailable | None = None
 
     def __init__(self, run: Run, registered: Registered, bench: Bench, *, asked_at: float) -> None:
         self.run: Run = run
         self.registered: Registered = registered
         self._bench = bench
-        self._away: StoreUnavailable | None = None
         self.stop_signal: StopSignal = StopSignal()
-        self.started_at: datetime | None = None
-        self.began_at: float | None = None
-        """The same by the monotonic clock."""
-        self.deadline: datetime | None = None
-        """When the time limit ends, for the job to read."""
-        self.overdue_at: float | None = None
-        """The same by the monotonic clock, which decides: a step of the store's clock times nobody out."""
-        self.to_stop_by: float | None = None
-        """By the monotonic clock: when its grace is over; None as long as nobody asked it to stop."""
-        self.lost: bool = False
-        self.is_over: bool = False
-        """Whether its ending was reported; it waits to be settled."""
         self.claimed_at: float = asked_at
         """By the monotonic clock, as it was before the claim was sent: a slow answer only shortens the lease (6.4)."""
         self.renewed_at: float = asked_at
@@ -162,6 +159,8 @@ class LiveAttempt:
         """Return how it ends that must not begin: told to stop before, or out of time for that; else None."""
         if self.stop_signal.is_set():
             return Ending(outcome=self.stop_signal.outcome, reason=self.stop_signal.reason)
+        if self.run.expires_at is None:
+            return None
         return expired_in_hand(self.run, now=self._bench.clock.now())
 
     def _begin(self) -> datetime:
@@ -172,9 +171,11 @@ class LiveAttempt:
         timeout = self.registered.job.timeout
         if timeout is not None:
             self.overdue_at = began_at + timeout.total_seconds()
-            # A time limit beyond the end of the calendar is none to read about.
-            with suppress(OverflowError):
+            try:
                 self.deadline = started_at + timeout
+            # A time limit beyond the end of the calendar is none to read about. `suppress` would cost each run 0.3 us.
+            except OverflowError:
+                pass
         return started_at
 
     def _execute_in_child(self, children: Children, started_at: datetime) -> Ending:

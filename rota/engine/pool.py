@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from rota.calls import Executor
-from rota.clock import Clock
 from rota.engine.attempt import LiveAttempt
 from rota.engine.prefetch import Prefetch
 
@@ -58,10 +57,10 @@ class Pool:
         most = GATHER.total_seconds()
         return self._prefetch.lasts(waiting) < most and at < self._supplied_at + most
 
-    def learn(self, attempt: LiveAttempt, clock: Clock) -> None:
-        """Take note of an attempt that just ended."""
+    def learn(self, attempt: LiveAttempt, *, at: float) -> None:
+        """Take note of an attempt that just ended; `at` is monotonic."""
         if self._prefetch is not None and attempt.began_at is not None:
-            self._prefetch.learn(clock.monotonic() - attempt.began_at)
+            self._prefetch.learn(at - attempt.began_at)
 
     def learn_at_least(self, seconds: float) -> None:
         """Take note that no place has become free for so long."""

@@ -18,6 +18,7 @@ PARTING = timedelta(seconds=1)
 """What a run waits for its next attempt where this process ends while the code of the last one may still run."""
 
 NOTHING = timedelta(0)
+SUCCEEDED = Outcome.SUCCEEDED
 
 ASKED = frozenset({Outcome.TIMED_OUT, Outcome.CANCELLED})
 """Why an attempt was asked to stop, where that is its outcome also if it does not."""
@@ -41,6 +42,9 @@ class Verdict:
     def on(self, attempt: LiveAttempt, ending: Ending, now: datetime) -> Settlement:
         """Return what becomes of a run whose attempt has ended."""
         run = attempt.run
+        if ending.outcome is SUCCEEDED and run.schedule is None and not attempt.lost:
+            # Most runs, of which nothing more is asked.
+            return lifecycle.settle(run, ending, now=now, wait=NOTHING)
         if attempt.lost:
             # However it ended, it may have been beside its successor. If the run is another's by now, this is refused,
             # and recorded as superseded; if not, the run comes free before its lease ends (G5, G6).
@@ -49,7 +53,7 @@ class Verdict:
             # Whoever cancelled it wrote the reason on the run's row; ours must not replace it.
             ending = replace(ending, reason=None)
         # Most runs succeed, and then nobody asks how long they would have waited.
-        wait = NOTHING if ending.outcome is Outcome.SUCCEEDED else self._pause(run)
+        wait = NOTHING if ending.outcome is SUCCEEDED else self._pause(run)
         # The list of tenants is no work of the job's: what its policy says of exceptions does not concern that.
         policy = self._policy(run) if run.kind is RunKind.JOB else None
         settlement = lifecycle.settle(run, ending, now=now, wait=wait, retry=policy)

@@ -334,16 +334,17 @@ class Worker:
         if os.getpid() != self._pid:
             # A job forked, and the copy returned as well: the run is that of the process it was claimed in.
             os._exit(0)
+        at = self._clock.monotonic()
         attempt = pool.live.get((run.id, run.token))
         if attempt is not None:
             attempt.is_over = True
             # Before it is settled: whoever sees its end and asks for its log finds all of it, or nearly.
             self._tell(run)
-            pool.learn(attempt, self._clock)
+            pool.learn(attempt, at=at)
             if ending.reached is not None and self._circuits is not None:
                 ending = self._circuits.hear(run, ending)
             self._ended.append((attempt, ending))
-        if not self.wake.is_set() and not pool.gathers(at=self._clock.monotonic()):
+        if not self.wake.is_set() and not pool.gathers(at=at):
             self.wake.set()
 
     def _tell(self, run: Run) -> None:
