@@ -16,6 +16,7 @@ from rota.core.events import Event
 from rota.core.model import Run, Tenant
 from rota.core.timing import slot_before
 from rota.engine.bus import Bus
+from rota.engine.chronicle import Chronicle
 from rota.engine.crew import Crew
 from rota.enqueuing import StoreEnqueuer
 from rota.errors import ConfigurationError, RunNotFound
@@ -75,6 +76,7 @@ class Rota:
         self._time = ReplaceableClock(SystemClock())
         self.clock: Clock = clock or self._time
         self.bus: Bus = Bus()
+        self._chronicle: Chronicle | None = None
         self._keeping = Keeping(store, settings=lambda: self.settings, clock=self.clock)
         self._tenancy = Tenancy(
             tenants,
@@ -270,6 +272,9 @@ class Rota:
         if schedules:
             self.schedules.sync()
         premises = self.premises()
+        if self._chronicle is None:
+            # Once: the bus outlives a crew, and what is said twice is read as two runs.
+            self._chronicle = Chronicle(self.bus, clock=self.clock)
         plan = plan_of(
             self.settings,
             premises.jobs,
@@ -288,6 +293,7 @@ class Rota:
             app=self,
             store_url=self._keeping.secret,
             inline=inline,
+            chronicle=self._chronicle,
         )
 
     def premises(self) -> Premises:

@@ -13,6 +13,7 @@ from rota.engine.crew import Crew
 from rota.engine.expansion import Expander
 from rota.engine.gatekeeper import Gatekeeper
 from rota.engine.handing import Handing
+from rota.engine.loop import Service
 from rota.engine.plan import Plan
 from rota.engine.roster import Coroutines
 from rota.engine.voice import Voice
@@ -81,6 +82,7 @@ def make_crew(
     app: object,
     store_url: str,
     inline: bool,
+    chronicle: Service,
 ) -> Crew:
     """Return the services of this process, not started; `inline` executes within the tick of the worker.
 
@@ -94,7 +96,7 @@ def make_crew(
     gatekeeper = make_gatekeeper(premises)
     books = make_books(premises)
     rulebook = make_rulebook(premises)
-    voice = Voice(premises.store, clock=premises.clock, plan=plan)
+    voice = Voice(premises.store, clock=premises.clock, plan=plan, chronicle=chronicle)
     call = partial(invocation, numbers=books)
     bench = _bench(premises, gatekeeper, voice, invocation=call, slot_before=slot_before)
     executor: Executor = InlineExecutor() if inline else ThreadExecutor(plan.places)

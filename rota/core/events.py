@@ -25,6 +25,18 @@ class AttemptEnded(Event, frozen=True, kw_only=True):
     settlement: Settlement
 
 
+class AttemptFailed(AttemptEnded, frozen=True, kw_only=True):
+    """An attempt ended otherwise than by success: failed, timed out, cancelled, skipped, snoozed, given back."""
+
+
+class RunsReleased(Event, frozen=True, kw_only=True):
+    """A worker gave back runs that it had claimed and not begun."""
+
+    worker: str
+    number: int
+    reason: str
+
+
 class RunLost(Event, frozen=True, kw_only=True):
     """A rescuer found a run whose worker stopped renewing; the settlement says what becomes of it."""
 
@@ -70,6 +82,14 @@ class UnknownJob(Event, frozen=True, kw_only=True):
     """A run of a job that this worker does not know was given back for one that does."""
 
     run: Run
+
+
+class ScheduleFired(Event, frozen=True, kw_only=True):
+    """A slot of a schedule was fired: its round or its run is in the store."""
+
+    schedule: str
+    job: str
+    slot: datetime
 
 
 class RoundEnded(Event, frozen=True, kw_only=True):
@@ -175,6 +195,23 @@ class IncidentClosed(Event, frozen=True, kw_only=True):
     """An incident is over: whatever it met has succeeded, or is as it should be (R50)."""
 
     incident: Incident
+
+
+class WorkerStarted(Event, frozen=True, kw_only=True):
+    """A process is registered and works."""
+
+    worker: str
+    places: int
+    """How many runs it may have at once; 0 for one that only schedules."""
+    queues: tuple[str, ...]
+
+
+class WorkerStopped(Event, frozen=True, kw_only=True):
+    """A process has given back what it had, and works no more."""
+
+    worker: str
+    is_clean: bool
+    """Whether all its runs had ended."""
 
 
 class ServiceFailed(Event, frozen=True, kw_only=True):

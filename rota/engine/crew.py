@@ -8,6 +8,7 @@ from random import Random
 
 from rota.calls import Executor
 from rota.clock import Clock
+from rota.core.events import WorkerStarted, WorkerStopped
 from rota.engine import host
 from rota.engine.attempt import Bench, LiveAttempt
 from rota.engine.bookkeeper import Bookkeeper
@@ -73,6 +74,7 @@ class Crew:
         the id of this process. `rulebook` knows by when what succeeded has to succeed again.
         """
         self._store = store
+        self._bus = bus
         self._clock = clock
         self._plan = plan
         self._voice = voice
@@ -153,6 +155,8 @@ class Crew:
         }
         if self._rulebook is not None:
             found["rulebook"] = self._rulebook
+        if self._voice.chronicle is not None:
+            found["chronicle"] = self._voice.chronicle
         if self._plan.schedules:
             found |= self.schedule_keepers
         elif "campaigns" in self.schedule_keepers:
@@ -215,6 +219,8 @@ class Crew:
         self._books.open()
         for loop in [*self._leases, *self._keep, *(self._work if plan.works else [])]:
             loop.start()
+        places = plan.places if plan.works else 0
+        self._bus.publish(WorkerStarted(worker=self.worker.id, places=places, queues=tuple(plan.queues)))
 
     def stop(self, *, at_once: threading.Event | None = None) -> bool:
         """Drain and stop: nothing claimed is lost or counted as failed (R45). Return whether all runs ended.
@@ -232,6 +238,7 @@ class Crew:
             # A child process is killed at the end of its grace, and that is to be recorded.
             clean = self._wait_until_idle(self._plan.kill_grace + KILLED, hurry)
         self._let_go()
+        self._bus.publish(WorkerStopped(worker=self.worker.id, is_clean=clean))
         return clean
 
     def abandon(self) -> None:

@@ -34,7 +34,7 @@ class Echo:
         if not is_due:
             return
         logger = logging.getLogger(STREAMS.get(line.source, LOGGED))
-        facts = {"run": run.id, "job": run.job, "tenant": run.tenant}
+        facts = {"run": run.id, "job": run.job, "tenant": run.tenant, "attempt": run.attempt}
         if left_out:
             say_left_out(run, left_out)
         told = line.text if line.source in STREAMS else f"{line.source}: {line.text}"
@@ -50,7 +50,7 @@ class Echo:
 
 def say_left_out(run: Run, count: int) -> None:
     """Log how many lines of a run are not in the log of the process."""
-    facts = {"run": run.id, "job": run.job, "tenant": run.tenant}
+    facts = {"run": run.id, "job": run.job, "tenant": run.tenant, "attempt": run.attempt}
     logging.getLogger(STREAMS["stdout"]).warning(MISSING, count, run.id[:12], extra=facts)
 
 

@@ -84,7 +84,6 @@ class Rescuer:
             self._books.settled(settlements, applied)
         for settlement in settlements:
             if settlement.run.id in applied:
-                log.warning("run lost", extra={"run": settlement.run.id, "job": settlement.run.job})
                 self._bus.publish(RunLost(settlement=settlement))
         # A full batch means there is more: come back at once.
         return timedelta(0) if len(expired) == self._batch else self._every
@@ -141,7 +140,6 @@ class Neighbours:
                 self._books.settled(settlements, applied)
             for settlement in settlements:
                 if settlement.run.id in applied:
-                    log.warning("run lost: %s", reason, extra={"run": settlement.run.id, "job": settlement.run.job})
                     self._bus.publish(RunLost(settlement=settlement))
             if not applied:
                 # Somebody else is at it: what is left is for the next pass.

@@ -10,7 +10,7 @@ from rota.clock import EPOCH, Clock
 from rota.core import catchup, editing, rounds
 from rota.core.agenda import Agenda, agenda_of
 from rota.core.definition import is_edited, is_unreadable
-from rota.core.events import ScheduleBroken
+from rota.core.events import ScheduleBroken, ScheduleFired
 from rota.core.model import Firing, Origin, Schedule, ScheduleState
 from rota.engine.bus import Bus
 from rota.engine.neighbourhood import Neighbourhood, mark_broken, no_job
@@ -63,8 +63,18 @@ class Scheduler:
         self._left_alone = len(decided) - len(firings)
         applied = set(self._store.fire(firings, now=now)) if firings else set()
         fired = [firing for firing in firings if firing.schedule in applied]
+        if self._bus.wants(ScheduleFired):
+            for firing in fired:
+                self._tell(firing)
         behind = any(firing.next_at is not None and firing.next_at <= now for firing in fired)
         return fired, behind or len(due) == limit
+
+    def _tell(self, firing: Firing) -> None:
+        # One for each slot: a run of its own for each tenant comes later, out of its round.
+        of_rounds = {(round_.job, round_.slot) for round_ in firing.rounds if round_.slot is not None}
+        slots = of_rounds | {(run.job, run.slot) for run in firing.runs if run.slot is not None}
+        for job, slot in sorted(slots):
+            self._bus.publish(ScheduleFired(schedule=firing.schedule, job=job, slot=slot))
 
     def _decide(self, schedule: Schedule, now: datetime) -> Firing | None:
         if is_unreadable(schedule):

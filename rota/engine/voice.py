@@ -8,6 +8,7 @@ from rota.clock import Clock
 from rota.core.model import LogLine, Run
 from rota.engine.capture import Captures
 from rota.engine.echo import Echo
+from rota.engine.loop import Service
 from rota.engine.plan import Plan
 from rota.engine.tap import Tap
 from rota.ports import Store
@@ -20,9 +21,11 @@ class Voice:
     nothing costs one look at its end.
     """
 
-    def __init__(self, store: Store, *, clock: Clock, plan: Plan) -> None:
+    def __init__(self, store: Store, *, clock: Clock, plan: Plan, chronicle: Service | None = None) -> None:
         self.captures: Captures = Captures(store, max_bytes=plan.capture_bytes)
         """A service: writes what there is."""
+        self.chronicle: Service | None = chronicle
+        """A service: tells the sums of what is too much for the log."""
         self._echo = Echo(clock=clock)
         self._keeps = plan.capture
         self._level = logging.getLevelNamesMapping()[plan.capture_level]

@@ -12,9 +12,11 @@ from random import Random
 from rota.clock import Clock
 from rota.core.events import (
     AttemptEnded,
+    AttemptFailed,
     AttemptStuck,
     LeaseLost,
     RunLost,
+    RunsReleased,
     RunStarted,
     ServiceFailed,
     UnknownJob,
@@ -358,7 +360,7 @@ class Worker:
     def _report(self, settlements: Sequence[Settlement], applied: set[str]) -> None:
         if self._tell_settled is not None:
             self._tell_settled(settlements, applied)
-        wanted = self._bus.wants(AttemptEnded)
+        wants_good, wants_bad = self._bus.wants(AttemptEnded), self._bus.wants(AttemptFailed)
         for settlement in settlements:
             if settlement.run.id not in applied:
                 log.warning("lease lost before the end was recorded", extra={"run": settlement.run.id})
@@ -366,8 +368,11 @@ class Worker:
                 continue
             if settlement.run.part is not None:
                 self._tell_flows(settlement.run)
-            if wanted:
-                self._bus.publish(AttemptEnded(settlement=settlement))
+            if settlement.outcome is Outcome.SUCCEEDED:
+                if wants_good:
+                    self._bus.publish(AttemptEnded(settlement=settlement))
+            elif wants_bad:
+                self._bus.publish(AttemptFailed(settlement=settlement))
             if settlement.outcome is Outcome.LOST:
                 # Its child died by itself.
                 self._bus.publish(RunLost(settlement=settlement))
@@ -389,6 +394,7 @@ class Worker:
             # The next pass, or the end, gives back what the store says is held and nobody here knows.
             self._in_doubt = True
             raise
+        self._bus.publish(RunsReleased(worker=self.id, number=len(pairs), reason="they had not begun"))
         return len(pairs)
 
     def stop_attempts(self, reason: str) -> None:

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from rota.cli.logs import ConsoleLine, JsonLine, RunFacts
+from rota.cli.logs import Floods
 from rota.context import current_run
 from rota.engine.echo import A_SECOND, STREAMS
+from rota.logs import ConsoleLine, JsonLine, RunFacts
 from tests.clocks import FakeClock
 from tests.values import a_run
 
@@ -78,7 +79,7 @@ def test_a_run_that_floods_its_log_leaves_room_for_others_and_is_told_how_much_i
     told: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: told.append(record.getMessage())
-    handler.addFilter(RunFacts(clock=(clock := FakeClock())))
+    handler.addFilter(Floods(clock=(clock := FakeClock())))
     logger = logging.getLogger("a flood")
     monkeypatch.setattr(logger, "propagate", False)
     logger.addHandler(handler)
