@@ -112,6 +112,7 @@ class Rota:
         self.chain, self.batch, self.flow = flows.chain, flows.batch, flows.find
         """Make chains and batches, and find them again; see `Flows`."""
         self._hand_out_operations(footing)
+        self._instrument()
 
     def _hand_out_operations(self, footing: Footing) -> None:
         self.schedules: Schedules = Schedules(footing)
@@ -138,8 +139,16 @@ class Rota:
         """
         self.settings = settings
         self._registry.set_defaults(timeout=settings.worker.timeout, retry=settings.retry.policy)
+        self._instrument()
         if settings.tenants.source:
             self._tenancy.use(named_object(settings.tenants.source))
+
+    def _instrument(self) -> None:
+        if self.settings.metrics.otel:
+            # Weight by choice: only who traces loads OpenTelemetry.
+            from rota.metrics.otel import instrument
+
+            instrument(self)
 
     # --- what is declared ---
 

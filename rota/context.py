@@ -174,6 +174,8 @@ class RunContext:
         self.deadline = deadline
         """When the soft time limit ends; None without one."""
         self.log: logging.Logger = log
+        self.returned: object = None
+        """What the job has returned, for what wraps it; None before."""
         self._began_at = clock.now()
         self._tenant = tenant
         self._tell_progress = tell_progress

@@ -51,21 +51,23 @@ class Invocation:
             # Nothing to fill in: the shortest way, for the many small jobs.
             arguments = registered.signature.decode(run.args)
             return registered.function(*arguments.args, **arguments.kwargs)
-        with self._filled_in(registered, brief, stop) as (args, kwargs):
-            return registered.function(*args, **kwargs)
+        with self._filled_in(registered, brief, stop) as (context, args, kwargs):
+            context.returned = registered.function(*args, **kwargs)
+        return context.returned
 
     async def acall(self, registered: Registered, brief: Brief, stop: StopSignal) -> object:
         """Call the coroutine function and return what it returned; raises what it raised."""
         current_run.set(brief.run)
         current_numbers.set(self._numbers)
-        with self._filled_in(registered, brief, stop) as (args, kwargs):
+        with self._filled_in(registered, brief, stop) as (context, args, kwargs):
             returned: Any = registered.function(*args, **kwargs)
-            return await returned
+            context.returned = await returned
+        return context.returned
 
     @contextmanager
     def _filled_in(
         self, registered: Registered, brief: Brief, stop: StopSignal
-    ) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+    ) -> Iterator[tuple[RunContext, tuple[Any, ...], dict[str, Any]]]:
         run = brief.run
         tenant = None if brief.tenant is None else BoundTenant(brief.tenant, self._borrow)
         current_contact.set(None if tenant is None else Contact())
@@ -89,7 +91,7 @@ class Invocation:
                 held.enter_context(around(context))
             arguments = registered.signature.decode(run.args)
             gifts = {name: _given(gift, context, held) for name, gift in registered.signature.gifts.items()}
-            yield arguments.args, arguments.kwargs | gifts
+            yield context, arguments.args, arguments.kwargs | gifts
 
 
 def _given(gift: Gift, context: RunContext, held: ExitStack) -> Any:

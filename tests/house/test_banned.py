@@ -93,6 +93,7 @@ BROAD_CATCHES = {
     "rota/executors/asyncio_.py": "around a coroutine job, and around what its tasks raise to end the loop: logged",
     "rota/executors/call.py": "around a job, which may raise anything, also while its error is described",
     "rota/engine/bookkeeper.py": "around the counting of what ended, which never stops a worker: logged once",
+    "rota/metrics/otel.py": "around what exporters of the application do, which never fails a run: logged once",
     "rota/numbers.py": "around the counting of what a job counts, which never fails a job: logged",
     "rota/redaction.py": "around the search for secrets: the text is withheld, and says so",
 }
