@@ -18,7 +18,7 @@ from rota.status_board import StatusBoard
 
 def lookouts(premises: Premises, *, worker: str, rulebook: Rulebook) -> dict[str, Service]:  # noqa: ARG001
     """Return the services that whoever watches has, by name; `worker` is the id of this process."""
-    watchdog = make_watchdog(premises, rulebook=rulebook)
+    watchdog = make_watchdog(premises, rulebook=rulebook, tell=make_boards(premises))
     found: dict[str, Service] = {"watchdog": watchdog}
     if (dead_man := make_dead_man(premises, watchdog)) is not None:
         found["dead_man"] = dead_man
@@ -39,6 +39,21 @@ def make_rulebook(premises: Premises) -> Rulebook:
     )
 
 
+def make_boards(premises: Premises) -> list[Tell]:
+    """Return what writes the status page of the settings, if they name a folder for it."""
+    folder = premises.settings.freshness.status_page
+    if not folder:
+        return []
+    board = StatusBoard(
+        Path(folder),
+        store=lambda: premises.store,
+        settings=premises.settings,
+        jobs=premises.jobs,
+        watches=premises.watches,
+    )
+    return [board]
+
+
 def make_watchdog(
     premises: Premises,
     *,
@@ -54,8 +69,6 @@ def make_watchdog(
     settings = premises.settings.freshness
     if fallback is None and settings.state_file:
         fallback = Fallback(LastKnown(Path(settings.state_file)), bus=premises.bus)
-    if settings.status_page:
-        tell = [StatusBoard(premises, Path(settings.status_page)), *tell]
     return Watchdog(
         premises.store,
         clock=premises.clock,

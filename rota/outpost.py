@@ -23,6 +23,7 @@ from rota.errors import DeliveryFailed, StoreUnavailable
 from rota.lookouts import make_dead_man, make_watchdog
 from rota.ports import Notifier
 from rota.redaction import redacted
+from rota.status_board import StatusBoard
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -38,12 +39,23 @@ class Outpost:
     The store need not be there when it starts: it is opened when it can be, and until then what was known last counts.
     """
 
-    def __init__(self, app: Rota, *, state_file: Path, tell: Sequence[Tell] = (), notify: bool = False) -> None:
-        """`tell` is given what each pass found. With `notify` what is stale goes to the channels of the settings, as
-        alerts that the store keeps; while it is away straight to them, once."""
+    def __init__(
+        self,
+        app: Rota,
+        *,
+        state_file: Path,
+        tell: Sequence[Tell] = (),
+        notify: bool = False,
+        pages: Sequence[Path] = (),
+    ) -> None:
+        """`tell` is given what each pass found; the status page is written into the folders of `pages`.
+
+        With `notify` what is stale goes to the channels of the settings, as alerts that the store keeps; while it is
+        away straight to them, once.
+        """
         self._app = app
         self._fallback = Fallback(LastKnown(state_file), bus=app.bus)
-        self._tell = tuple(tell)
+        self._tell: tuple[Tell, ...] = (*tell, *(self._board(folder) for folder in dict.fromkeys(pages)))
         self._dog: Watchdog | None = None
         self._dead_man: DeadMan | None = None
         self._alerts: Mapping[str, Service] = {}
@@ -95,6 +107,16 @@ class Outpost:
         except StoreUnavailable:
             # By the clock of this process then; see `Clock`.
             return
+
+    def _board(self, folder: Path) -> StatusBoard:
+        app = self._app
+        return StatusBoard(
+            folder,
+            store=lambda: app.store,
+            settings=app.settings,
+            jobs={name: function.registered for name, function in app.jobs.items()},
+            watches=app.pings.declared(),
+        )
 
     def _opened(self) -> Watchdog:
         if self._dog is None:

@@ -1,21 +1,24 @@
 """The status page of an application: made anew with each look of the watchdog (R51)."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from rota.core import words
 from rota.core.board import Board, Proof, Subject, board
+from rota.core.expecting import Watch
 from rota.core.freshness import WORSE, Freshness
 from rota.core.model import Schedule
 from rota.core.watched import Flip, Key, Watched, watch_key
 from rota.engine.judged import Judged
 from rota.errors import BadSchedule, PageNotWritten, StoreUnavailable
 from rota.pages import StatusPages
-from rota.premises import Premises
+from rota.ports import Store
 from rota.queries import FlipQuery
+from rota.settings import Settings
+from rota.signature import Registered
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -35,12 +38,24 @@ class StatusBoard:
     and harms no watchdog.
     """
 
-    def __init__(self, premises: Premises, path: Path) -> None:
-        settings = premises.settings.freshness
-        self._premises = premises
-        self._every = settings.check_every
-        self._zone = ZoneInfo(premises.settings.timezone)
-        self._pages = StatusPages(path, title=settings.status_title, public_tags=settings.public_tags)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        store: Callable[[], Store],
+        settings: Settings,
+        jobs: Mapping[str, Registered],
+        watches: Sequence[Watch] = (),
+    ) -> None:
+        """`store` opens the store where it is not open yet, or says that it is away."""
+        self._store = store
+        self._jobs = jobs
+        self._watches = tuple(watches)
+        self._every = settings.freshness.check_every
+        self._zone = ZoneInfo(settings.timezone)
+        self._pages = StatusPages(
+            path, title=settings.freshness.status_title, public_tags=settings.freshness.public_tags
+        )
         self._flips: dict[str, Flip] = {}
         self._read_until: datetime | None = None
         self._schedules: list[Schedule] = []
@@ -85,9 +100,9 @@ class StatusBoard:
         return [(today - timedelta(days=back)).astimezone(now.tzinfo) for back in range(DAYS - 1, -1, -1)]
 
     def _read(self, judged: Judged, *, since: datetime) -> None:
-        store = self._premises.store
+        store = self._store()
         self._schedules = store.schedules()
-        self._failures = self._failing(judged)
+        self._failures = _failing(store, judged)
         known_until = self._read_until
         query = FlipQuery(since=since if known_until is None else max(since, known_until - OVERLAP), limit=PAGE)
         found: list[Flip] = []
@@ -100,18 +115,6 @@ class StatusBoard:
         self._flips = {flip.id: flip for flip in self._flips.values() if flip.at >= since}
         self._read_until = judged.at
 
-    def _failing(self, judged: Judged) -> dict[Key, int]:
-        """Return the failures in a row of those that are not well; the others are many, and have none."""
-        bad: dict[str, list[str]] = {}
-        for pair in judged.pairs:
-            if WORSE[pair.state] > WORSE[Freshness.FRESH]:
-                bad.setdefault(pair.schedule, []).append(pair.tenant)
-        return {
-            (entry.schedule, entry.tenant): entry.failures
-            for name, tenants in bad.items()
-            for entry in self._premises.store.progress(schedule=name, tenants=tenants)
-        }
-
     def _subjects(self, judged: Judged) -> list[Subject]:
         of_job: dict[str, dict[str, str]] = {}
         for schedule in self._schedules:
@@ -119,7 +122,7 @@ class StatusBoard:
         # While nothing was read yet, what the watchdog remembers.
         for name, job in judged.jobs.items():
             of_job.setdefault(job, {}).setdefault(name, "")
-        watches = {watch_key(watch.name): watch for watch in self._premises.watches}
+        watches = {watch_key(watch.name): watch for watch in self._watches}
         return [
             self._subject(job, schedules) for job, schedules in of_job.items() if not watches.keys() & schedules.keys()
         ] + [
@@ -132,7 +135,7 @@ class StatusBoard:
         ]
 
     def _subject(self, name: str, schedules: Mapping[str, str]) -> Subject:
-        known = self._premises.jobs.get(name)
+        known = self._jobs.get(name)
         return Subject(
             name=name,
             description=known.job.description if known else "",
@@ -158,3 +161,16 @@ def _in_words(text: str) -> str:
     except BadSchedule:
         # A broken row has a page too: it will not succeed.
         return text
+
+
+def _failing(store: Store, judged: Judged) -> dict[Key, int]:
+    """Return the failures in a row of those that are not well; the others are many, and have none."""
+    bad: dict[str, list[str]] = {}
+    for pair in judged.pairs:
+        if WORSE[pair.state] > WORSE[Freshness.FRESH]:
+            bad.setdefault(pair.schedule, []).append(pair.tenant)
+    return {
+        (entry.schedule, entry.tenant): entry.failures
+        for name, tenants in bad.items()
+        for entry in store.progress(schedule=name, tenants=tenants)
+    }

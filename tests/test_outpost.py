@@ -129,3 +129,19 @@ def test_each_good_pass_calls_the_dead_man_address_and_no_other(tmp_path, state_
 
 def replaced_store(tmp_path, settings):
     return an_app(f"sqlite:///{tmp_path / 'nowhere' / 'rota.db'}", settings=settings)
+
+
+def test_the_status_page_is_written_also_while_the_store_cannot_even_be_opened(state_file, tmp_path, monkeypatch):  # H5
+    known_to(state_file)
+    app = an_app()
+
+    def away(self):
+        raise StoreUnavailable("db1 is away")
+
+    monkeypatch.setattr(Rota, "store", property(away))
+    Outpost(app, state_file=state_file, pages=[tmp_path / "pages"]).look(NOON + 5 * HOUR)
+
+    page = (tmp_path / "pages" / "report_fresh.html").read_text()
+    assert "■ stale" in page
+    assert "judged by what was known at 2026-06-01 12:00 UTC" in page
+    assert "Write the report." in page

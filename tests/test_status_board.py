@@ -8,7 +8,7 @@ import pytest
 from rota import Retry, Rota, RunContext, every
 from rota.core.expecting import Watch
 from rota.engine.last_known import Fallback, LastKnown
-from rota.lookouts import make_watchdog
+from rota.lookouts import make_boards, make_watchdog
 from rota.settings import FreshnessSettings, Settings
 from rota.status_board import DAYS
 from rota.stores.memory import MemoryStore
@@ -44,8 +44,12 @@ class World:
                 raise RuntimeError("broken")
 
         self.driven = Driven(self.app, self.clock)
-        self.watchdog = make_watchdog(self.app.premises())
+        self.watchdog = self.a_watchdog()
         self.watchdog.tick(self.clock.now())
+
+    def a_watchdog(self, **fields):
+        premises = self.app.premises()
+        return make_watchdog(premises, tell=make_boards(premises), **fields)
 
     def pass_time(self, hours):
         for _ in range(hours):
@@ -101,7 +105,7 @@ def test_a_watchdog_that_is_started_anew_knows_the_days_before(world):  # R51
     world.pass_time(30)
     before = world.told()["days"][-2]
 
-    world.watchdog = make_watchdog(world.app.premises())
+    world.watchdog = world.a_watchdog()
     world.watchdog.tick(world.clock.now())
 
     assert world.told()["days"][-2] == before
@@ -109,9 +113,7 @@ def test_a_watchdog_that_is_started_anew_knows_the_days_before(world):  # R51
 
 
 def test_while_the_store_is_away_it_is_drawn_from_what_was_read_last(world, tmp_path):  # R51, H5
-    world.watchdog = make_watchdog(
-        world.app.premises(), fallback=Fallback(LastKnown(tmp_path / "known.json"), bus=world.app.bus)
-    )
+    world.watchdog = world.a_watchdog(fallback=Fallback(LastKnown(tmp_path / "known.json"), bus=world.app.bus))
     world.pass_time(3)
     world.clock.tick(5 * HOUR)
     for verb in ("schedules", "freshness.flips", "progress"):
@@ -165,6 +167,6 @@ def test_a_script_outside_has_a_page_too(tmp_path, world):  # R51
         **{name: getattr(premises, name) for name in premises.__struct_fields__}
         | {"watches": (Watch(name="nightly-dump", description="Dump all."),)}
     )
-    make_watchdog(outside).tick(world.clock.now())
+    make_watchdog(outside, tell=make_boards(outside)).tick(world.clock.now())
 
     assert "Dump all." in world.page("nightly-dump_fresh.html")

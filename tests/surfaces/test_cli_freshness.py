@@ -225,3 +225,15 @@ def test_a_single_pass_with_nothing_stale_ends_with_0(noon_app, noon_rota, state
 
     assert looked.exit_code == 0
     assert json.loads(state_file.read_text())["checked_at"] == "2026-06-01T12:00:00Z"
+
+
+def test_a_single_pass_writes_the_status_page(watched_app, noon_rota, state_file, tmp_path):  # R51
+    set_back(watched_app, "globex")
+
+    noon_rota("watchdog", "--once", "--state-file", str(state_file), "--write-html", str(tmp_path / "freshness"))
+
+    written = json.loads((tmp_path / "freshness" / "sync_fresh.json").read_text())
+    assert {pair["tenant"]: pair["state"] for pair in written["pairs"]} == {
+        "acme": "fresh", "globex": "stale", "hooli": "new",
+    }  # fmt: skip
+    assert "■ stale" in (tmp_path / "freshness" / "index.html").read_text()

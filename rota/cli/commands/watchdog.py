@@ -32,6 +32,12 @@ NAMED = 20
 @click.option("--notify", is_flag=True, help="Send alerts too, to the channels of the settings.")
 @click.option("--write-json", type=click.Path(path_type=Path), metavar="FILE", help="Write what each pass found there.")
 @click.option(
+    "--write-html",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write the status page into this folder, besides that of the settings.",
+)
+@click.option(
     "--state-file",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -39,7 +45,15 @@ NAMED = 20
     "rota-watchdog.json here.",
 )
 @pass_session
-def watchdog(session: Session, *, once: bool, notify: bool, write_json: Path | None, state_file: Path | None) -> None:
+def watchdog(
+    session: Session,
+    *,
+    once: bool,
+    notify: bool,
+    write_json: Path | None,
+    write_html: Path | None,
+    state_file: Path | None,
+) -> None:
     """Find what has not succeeded in time, in a process of its own.
 
     It needs neither scheduler nor worker, and goes on without the store from what it knew last, and says so. Its file
@@ -51,8 +65,10 @@ def watchdog(session: Session, *, once: bool, notify: bool, write_json: Path | N
     app = session.app
     start_logging(session.settings, verbosity=session.out.verbosity)
     tell = [_writer(session, write_json)] if write_json is not None else []
+    said = session.settings.freshness.status_page
+    pages = [folder for folder in (write_html, Path(said) if said else None) if folder is not None]
     path = state_file or Path(session.settings.freshness.state_file or STATE_FILE)
-    outpost = Outpost(app, state_file=path, tell=tell, notify=notify)
+    outpost = Outpost(app, state_file=path, tell=tell, notify=notify, pages=pages)
     if once:
         outpost.anchor()
         judged = outpost.look(app.clock.now())
