@@ -7,6 +7,7 @@ from functools import partial
 from rota.calls import Children, Executor
 from rota.clock import Clock
 from rota.core import dependencies
+from rota.core.lifecycle import first_start
 from rota.core.model import Run
 from rota.engine.attempt import Bench
 from rota.engine.crew import Crew
@@ -25,6 +26,7 @@ from rota.keepers import make_books, make_gatekeeper, make_guard, schedule_keepe
 from rota.lookouts import lookouts, make_rulebook
 from rota.numbers import Numbers
 from rota.place import place_of, told
+from rota.ports import Store
 from rota.premises import Premises
 from rota.settings import Settings
 from rota.signature import Registered
@@ -153,7 +155,13 @@ def _bench(
         expand=expander.expand,
         slot_before=slot_before,
         handed=Handing(premises.store).arguments,
+        first_start=partial(_first_start, premises.store),
     )
+
+
+def _first_start(store: Store, run: Run) -> datetime | None:
+    history = store.run(run.id)
+    return None if history is None else first_start(run, history.attempts)
 
 
 def _coroutines(bench: Bench, *, clock: Clock, inline: bool) -> Coroutines | None:

@@ -1,6 +1,6 @@
 """Every change of a run's state, as a function of values and `now`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from rota.core.exceptions import class_names
 from rota.core.fingerprint import fingerprint
-from rota.core.model import ErrorReport, Outcome, Round, RoundState, Run, Settlement, State
+from rota.core.model import Attempt, ErrorReport, Outcome, Round, RoundState, Run, Settlement, State
 from rota.core.policy import Retry
+from rota.core.retry import is_too_late, too_late_text
 
 MAX_LOST = 3
 """A run whose attempts were lost this often is poison and fails (R30): an out-of-memory job must not come back for
@@ -23,6 +24,9 @@ TIME_OUT = class_names(TimeoutError())
 
 EXPIRED = "expired"
 """The reason of a run that is skipped because it has not begun in time (R32)."""
+
+USED = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})
+"""How attempts end that are not given back."""
 
 LOST_WAIT = timedelta(seconds=10)
 """What a run waits after its second lost attempt; the first is repeated at once."""
@@ -51,11 +55,20 @@ class Ending(Struct, frozen=True, kw_only=True, gc=False):
     that ended it, None for all that says nothing of that (R25)."""
 
 
-def settle(run: Run, ending: Ending, *, now: datetime, wait: timedelta, retry: Retry | None = None) -> Settlement:
+def settle(
+    run: Run,
+    ending: Ending,
+    *,
+    now: datetime,
+    wait: timedelta,
+    retry: Retry | None = None,
+    first_at: datetime | None = None,
+) -> Settlement:
     """Decide what an ended attempt makes of its run. Stores apply the answer, never choose it.
 
     `wait` is the pause before the next attempt, if there is one and the job asked for no other; `retry` says after
-    which exceptions there is, `None` after each.
+    which exceptions there is, and for how long, `None` after each. `first_at` is when the first attempt began that
+    used one up; this one, if it is `None`.
     """
     match ending.outcome:
         case Outcome.SUCCEEDED:
@@ -84,6 +97,9 @@ def settle(run: Run, ending: Ending, *, now: datetime, wait: timedelta, retry: R
             return _settlement(run, ending, State.CANCELLED, now=now)
         case _ if run.attempt < run.max_attempts and _is_retried(ending, retry):
             due_at = now + (wait if ending.delay is None else ending.delay)
+            if retry is not None and is_too_late(retry, first_at=first_at or ending.started_at, at=due_at):
+                ending = replace(ending, reason=f"no further attempt: {too_late_text(retry)}")
+                return _settlement(run, ending, State.FAILED, now=now)
             return _settlement(run, ending, State.SCHEDULED, now=now, due_at=due_at)
         case _:
             return _settlement(run, ending, State.FAILED, now=now)
@@ -110,6 +126,22 @@ def expired_in_hand(run: Run, *, now: datetime) -> Ending | None:
     if run.expires_at is None or run.expires_at > now or run.attempt > 1:
         return None
     return Ending(outcome=Outcome.CANCELLED, reason=EXPIRED, is_skipped=True)
+
+
+def first_start(run: Run, attempts: Sequence[Attempt]) -> datetime | None:
+    """Return when the first attempt of a claimed run began, of those that used one up since it was opened last; None
+    before there is one. `attempts` are all of its own, oldest first."""
+    used = [attempt for attempt in attempts if attempt.outcome in USED][-max(run.attempt - 1, 0) :]
+    return used[0].started_at or used[0].claimed_at if used and run.attempt > 1 else None
+
+
+def too_late_in_hand(run: Run, retry: Retry, *, first_at: datetime | None, now: datetime) -> Ending | None:
+    """Return how a claimed run ends whose next attempt came too late to begin, because of a pause, a limit or a long
+    queue; None where it may begin."""
+    if run.attempt < 2 or not is_too_late(retry, first_at=first_at, at=now):
+        return None
+    error = ErrorReport(type="TooLate", message=f"attempt {run.attempt} did not begin: {too_late_text(retry)}")
+    return Ending(outcome=Outcome.FAILED, error=error, retry=False)
 
 
 def rescue(run: Run, *, now: datetime, reason: str | None = None) -> Settlement:

@@ -92,6 +92,8 @@ class Retry(Struct, frozen=True, kw_only=True):
     Classes or dotted names; kept as names."""
     not_on: Exceptions = ()
     """Failures by these exceptions are final; counts before `on`."""
+    max_elapsed: timedelta | None = None
+    """No further attempt begins later than this after the first one began; `None` is without limit."""
 
     def __post_init__(self) -> None:
         # A class would not reach a child process, nor the store with a run that has a policy of its own.
@@ -101,6 +103,8 @@ class Retry(Struct, frozen=True, kw_only=True):
             raise ValueError(f"Retry(attempts={self.attempts}): a run needs at least one attempt")
         if min(self.base, self.max_wait, *self.waits) < timedelta(0) or self.factor < 1:
             raise ValueError("Retry: no wait may be negative, and factor not below 1")
+        if self.max_elapsed is not None and self.max_elapsed <= timedelta(0):
+            raise ValueError("Retry: max_elapsed must be longer than nothing; Retry(attempts=1) is one attempt")
 
     @classmethod
     def fixed(
@@ -111,9 +115,17 @@ class Retry(Struct, frozen=True, kw_only=True):
         jitter: bool = False,
         on: Exceptions = (),
         not_on: Exceptions = (),
+        max_elapsed: Duration | None = None,
     ) -> "Retry":
         """The same wait each time: `Retry.fixed("30s")`."""
-        return cls(attempts=attempts, waits=(_length(delay),), jitter=jitter, on=on, not_on=not_on)
+        return cls(
+            attempts=attempts,
+            waits=(_length(delay),),
+            jitter=jitter,
+            on=on,
+            not_on=not_on,
+            max_elapsed=_length_if(max_elapsed),
+        )
 
     @classmethod
     def exponential(
@@ -126,10 +138,19 @@ class Retry(Struct, frozen=True, kw_only=True):
         jitter: bool = True,
         on: Exceptions = (),
         not_on: Exceptions = (),
+        max_elapsed: Duration | None = None,
     ) -> "Retry":
         """Each wait `factor` times the one before, the first `base`, none over `max_wait`."""
-        base, max_wait = _length(base), _length(max_wait)
-        return cls(attempts=attempts, base=base, factor=factor, max_wait=max_wait, jitter=jitter, on=on, not_on=not_on)
+        return cls(
+            attempts=attempts,
+            base=_length(base),
+            factor=factor,
+            max_wait=_length(max_wait),
+            jitter=jitter,
+            on=on,
+            not_on=not_on,
+            max_elapsed=_length_if(max_elapsed),
+        )
 
     @classmethod
     def delays(
@@ -140,6 +161,7 @@ class Retry(Struct, frozen=True, kw_only=True):
         jitter: bool = False,
         on: Exceptions = (),
         not_on: Exceptions = (),
+        max_elapsed: Duration | None = None,
     ) -> "Retry":
         """These waits one by one: `Retry.delays(["10s", "1m", "1h"])` is four attempts.
 
@@ -147,7 +169,12 @@ class Retry(Struct, frozen=True, kw_only=True):
         """
         waits = tuple(_length(delay) for delay in delays)
         return cls(
-            attempts=len(waits) + 1 if attempts is None else attempts, waits=waits, jitter=jitter, on=on, not_on=not_on
+            attempts=len(waits) + 1 if attempts is None else attempts,
+            waits=waits,
+            jitter=jitter,
+            on=on,
+            not_on=not_on,
+            max_elapsed=_length_if(max_elapsed),
         )
 
     def covers(self, classes: Sequence[str]) -> bool:
@@ -164,6 +191,10 @@ class Retry(Struct, frozen=True, kw_only=True):
 
 def _length(delay: Duration) -> timedelta:
     return parse_duration(delay) if isinstance(delay, str) else delay
+
+
+def _length_if(delay: Duration | None) -> timedelta | None:
+    return None if delay is None else _length(delay)
 
 
 class Job(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """How long a run waits before its next attempt."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 from rota.core.duration import duration_text
@@ -24,6 +24,14 @@ def wait(retry: Retry, *, attempt: int, random: Random) -> timedelta:
     return longest * random.random() if retry.jitter else longest
 
 
+def is_too_late(retry: Retry, *, first_at: datetime | None, at: datetime) -> bool:
+    """Whether an attempt that begins `at` this instant would be one too late after the first, which began `first_at`.
+
+    Where that is not known, because no attempt has used one up yet, it is the first itself.
+    """
+    return retry.max_elapsed is not None and first_at is not None and at - first_at > retry.max_elapsed
+
+
 def asked_wait(error: BaseException) -> timedelta | None:
     """Return the pause that an exception itself asks for by an attribute `retry_after`: seconds, or a timedelta.
 
@@ -45,7 +53,13 @@ def retry_text(retry: Retry) -> str:
     texts = [f"{retry.attempts} attempts", f"{_waits_text(retry)} apart{' at most' if retry.jitter else ''}"]
     texts += [f"only after {_names_text(retry.on)}"] if retry.on else []
     texts += [f"not after {_names_text(retry.not_on)}"] if retry.not_on else []
+    texts += [too_late_text(retry)] if retry.max_elapsed is not None else []
     return ", ".join(texts)
+
+
+def too_late_text(retry: Retry) -> str:
+    """Return for how long there are attempts, in words."""
+    return f"none later than {duration_text(retry.max_elapsed or timedelta(0))} after the first"
 
 
 def _waits_text(retry: Retry) -> str:

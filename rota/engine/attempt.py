@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from rota.calls import Brief, Children
 from rota.clock import Clock
 from rota.context import StopSignal
-from rota.core.lifecycle import Ending, expired_in_hand
+from rota.core.lifecycle import Ending, expired_in_hand, too_late_in_hand
 from rota.core.model import Outcome, Run, RunKind, Tenant
+from rota.core.policy import Retry
 from rota.engine.bus import Bus
 from rota.engine.directory import Directory
 from rota.errors import StoreUnavailable, TenantGone
@@ -53,6 +54,7 @@ class Bench:
         expand: Callable[[Run, StopSignal], int],
         slot_before: Callable[[Run], datetime | None],
         handed: Callable[[Run, Signature], str],
+        first_start: Callable[[Run], datetime | None],
     ) -> None:
         self.clock = clock
         self.bus = bus
@@ -67,6 +69,7 @@ class Bench:
         self.slot_before = slot_before
         self.handed = handed
         """Gives a run of a flow its arguments."""
+        self.first_start = first_start
 
 
 class LiveAttempt:
@@ -75,6 +78,8 @@ class LiveAttempt:
     # On the class, where they cost an attempt nothing that is over before they change: of a run that does nothing, to
     # set all of them was a twentieth of the engine's part.
     started_at: datetime | None = None
+    first_at: datetime | None = None
+    """When the first of its attempts began, for a policy that asks; None where it is this one."""
     began_at: float | None = None
     """The same by the monotonic clock."""
     deadline: datetime | None = None
@@ -125,7 +130,7 @@ class LiveAttempt:
 
     def execute(self) -> Ending:
         bench, stop = self._bench, self.stop_signal
-        refused = self._refused()
+        refused = self._refused() or (self._too_late() if self._is_timed else None)
         if refused is not None:
             return refused
         started_at = self._begin()
@@ -143,6 +148,9 @@ class LiveAttempt:
         bench, stop = self._bench, self.stop_signal
         assert bench.aexecute is not None, "wired wherever there are coroutine jobs"
         refused = self._refused()
+        if refused is None and self._is_timed:
+            # It asks the store: other coroutines go on.
+            refused = self._too_late() if bench.aside is None else await bench.aside(self._too_late)
         if refused is not None:
             return refused
         started_at = self._begin()
@@ -162,6 +170,23 @@ class LiveAttempt:
         if self.run.expires_at is None:
             return None
         return expired_in_hand(self.run, now=self._bench.clock.now())
+
+    @property
+    def _policy(self) -> Retry:
+        return self.run.retry or self.registered.job.retry
+
+    @property
+    def _is_timed(self) -> bool:
+        """Whether it has to begin within some time of the first of its attempts, and is not that one."""
+        return self.run.attempt > 1 and self._policy.max_elapsed is not None and self.run.kind is RunKind.JOB
+
+    def _too_late(self) -> Ending | None:
+        """Return how it ends if its time to begin is over; else None, with `first_at` known."""
+        try:
+            self.first_at = self._bench.first_start(self.run)
+        except StoreUnavailable as error:
+            return Ending(outcome=Outcome.INTERRUPTED, reason=str(error), delay=AWAY)
+        return too_late_in_hand(self.run, self._policy, first_at=self.first_at, now=self._bench.clock.now())
 
     def _begin(self) -> datetime:
         """Take note of when it begins, and return it."""

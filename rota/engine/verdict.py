@@ -56,7 +56,7 @@ class Verdict:
         wait = NOTHING if ending.outcome is SUCCEEDED else self._pause(run)
         # The list of tenants is no work of the job's: what its policy says of exceptions does not concern that.
         policy = self._policy(run) if run.kind is RunKind.JOB else None
-        settlement = lifecycle.settle(run, ending, now=now, wait=wait, retry=policy)
+        settlement = lifecycle.settle(run, ending, now=now, wait=wait, retry=policy, first_at=attempt.first_at)
         if run.schedule is not None and settlement.state is State.SUCCEEDED and self._expect is not None:
             return replace(settlement, expected=self._expect(run))
         return settlement
@@ -77,7 +77,9 @@ class Verdict:
         # Whoever cancelled it wrote the reason on the run's row.
         reason = None if stop.outcome is Outcome.CANCELLED else stop.reason
         ending = Ending(outcome=stop.outcome, started_at=attempt.started_at, error=error, reason=reason)
-        return lifecycle.settle(run, ending, now=now, wait=wait)
+        return lifecycle.settle(
+            run, ending, now=now, wait=wait, retry=self._policy(run), first_at=attempt.first_at
+        )  # fmt: skip
 
     def _pause(self, run: Run) -> timedelta:
         return retry.wait(self._policy(run), attempt=max(run.attempt, 1), random=self._random)

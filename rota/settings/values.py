@@ -206,12 +206,19 @@ class RetrySettings(Struct, frozen=True, kw_only=True):
     jitter: bool = True
     """Whether a wait is drawn evenly between zero and its length, so that tenants which failed together do not come
     back together."""
+    max_elapsed: timedelta | None = None
+    """No further attempt begins later than this after the first one began; without limit if not set."""
 
     @property
     def policy(self) -> Retry:
         """Return it as the value that jobs carry."""
         return Retry(
-            attempts=self.attempts, base=self.base, factor=self.factor, max_wait=self.max_wait, jitter=self.jitter
+            attempts=self.attempts,
+            base=self.base,
+            factor=self.factor,
+            max_wait=self.max_wait,
+            jitter=self.jitter,
+            max_elapsed=self.max_elapsed,
         )
 
 
@@ -326,8 +333,9 @@ class Settings(Struct, frozen=True, kw_only=True):
             ("freshness.check_every", self.freshness.check_every),
             ("freshness.keep_flips", self.freshness.keep_flips),
             ("freshness.keep_pings", self.freshness.keep_pings),
+            ("retry.max_elapsed", self.retry.max_elapsed),
         ):
-            if duration <= timedelta(0):
+            if duration is not None and duration <= timedelta(0):
                 raise ConfigurationError(f"{key} is {duration_text(duration)}: it must be longer than nothing")
         self.limits.read()
         self.freshness.check()

@@ -29,8 +29,8 @@ RICH = {
     "tenant": "acme", "user_id": "ana", "args": '{"args":[7],"kwargs":{}}', "priority": 0, "expires_at": NOON + HOUR,
     "trigger": Trigger.MANUAL, "actor": "ana", "schedule": "nightly", "slot": NOON, "since": NOON - DAY,
     "round_id": new_id(), "dedupe_key": "once", "concurrency_key": "one", "batch": "b1", "weight": 2.5,
-    "overlap": Overlap.SKIP, "retry": Retry(attempts=7), "carried": '{"v":1,"values":{}}', "limit_key": "lk",
-    "host": "db7", "max_attempts": 7, "parent": new_id(),
+    "overlap": Overlap.SKIP, "retry": Retry(attempts=7, max_elapsed=HOUR), "carried": '{"v":1,"values":{}}',
+    "limit_key": "lk", "host": "db7", "max_attempts": 7, "parent": new_id(),
 }  # fmt: skip
 
 
