@@ -1,7 +1,7 @@
 """Sums of what ran: their periods, their buckets, how they are added up and what can be read from them (R53)."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -222,6 +222,12 @@ def spread(sheet: Sheet, *, apart: Callable[[str], bool]) -> Sheet:
     rollups = (replace(one, key=_widened(one.key, grain, apart)) for grain in Grain for one in sheet.rollups)
     measures = (replace(one, key=_widened_measure(one.key, grain, apart)) for grain in Grain for one in sheet.measures)
     return replace(sheet, rollups=tuple(merged(rollups)), measures=tuple(merged_measures(measures)))
+
+
+def divided(sheet: Sheet, *, most: int) -> Iterator[Sheet]:
+    """Yield a sheet in pieces of at most `most` sums, and as many numbers; nothing of an empty one."""
+    for first in range(0, max(len(sheet.rollups), len(sheet.measures)), most):
+        yield replace(sheet, rollups=sheet.rollups[first : first + most], measures=sheet.measures[first : first + most])
 
 
 def _widened(key: RollupKey, grain: Grain, apart: Callable[[str], bool]) -> RollupKey:

@@ -3,9 +3,12 @@
 import logging
 import threading
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from rota.core.model import Round, RunKind, Settlement, State
 from rota.core.rollup import (
@@ -20,6 +23,7 @@ from rota.core.rollup import (
     Sheet,
     Subject,
     bucket_of,
+    divided,
     end_of,
     spread,
     start_of,
@@ -30,6 +34,9 @@ from rota.numbers import LONGEST_NAME, open_numbers
 from rota.ports import Store
 
 log: logging.Logger = logging.getLogger(__name__)
+
+MOST_SUMS = 500
+"""Sums that are sent at once: SQLite lets nobody else write meanwhile, which is 10 ms for so many."""
 
 MOST_NAMES = 100
 """Numbers of their own that the jobs of one process may have, by job and name: a name that holds an id would make a sum
@@ -76,7 +83,7 @@ class Bookkeeper:
         self._told: dict[datetime, _Told] = {}
         self._names: set[tuple[str, str]] = set()
         self._number = 0
-        self._unsent: Sheet | None = None
+        self._unsent: deque[Sheet] = deque()
         self._one_sends = threading.Lock()
         self._complaints: set[str] = set()
 
@@ -139,9 +146,9 @@ class Bookkeeper:
     def tick(self, now: datetime) -> timedelta:
         """Send what there is."""
         with self._one_sends:
-            while (sheet := self._next_sheet()) is not None:
-                self._store.rollups.add(sheet, now=now)
-                self._unsent = None
+            while sheets := self._sheets():
+                self._store.rollups.add(sheets[0], now=now)
+                sheets.popleft()
         return self._every
 
     def open(self) -> None:
@@ -156,18 +163,17 @@ class Bookkeeper:
         except StoreUnavailable as error:
             log.warning("what ended in the last seconds is not in the metrics: %s", error)
 
-    def _next_sheet(self) -> Sheet | None:
-        """Return the sheet that is to be sent: that of the last try, if it is not known to have arrived."""
-        if self._unsent is not None:
+    def _sheets(self) -> deque[Sheet]:
+        """Return the sheets that are to be sent, first those that are not known to have arrived."""
+        if self._unsent:
             return self._unsent
         with self._lock:
             sums, self._sums = self._sums, {}
             told, self._told = self._told, {}
-        if not sums and not told:
-            return None
-        self._number += 1
-        minutes = Sheet(source=self._source, number=self._number, rollups=_rollups(sums), measures=_measures(told))
-        self._unsent = spread(minutes, apart=self._apart)
+        minutes = Sheet(source=self._source, number=0, rollups=_rollups(sums), measures=_measures(told))
+        for piece in divided(spread(minutes, apart=self._apart), most=MOST_SUMS):
+            self._number += 1
+            self._unsent.append(replace(piece, number=self._number))
         return self._unsent
 
     def _count_ended(self, settlements: Sequence[Settlement], applied: Collection[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from rota import Cancel, Result, Retry, RunContext, Snooze, metrics
 from rota.core.rollup import BEGINNING, Grain, Subject
-from rota.engine.bookkeeper import MOST_NAMES, Bookkeeper
+from rota.engine.bookkeeper import MOST_NAMES, MOST_SUMS, Bookkeeper
 from rota.errors import StoreUnavailable
 from rota.queries import MeasureQuery, RollupQuery, RunQuery
 from rota.stores.memory import MemoryStore
@@ -331,8 +331,15 @@ class Lossy:
         self.store = store
         self.rollups = self
         self.fails = ""
+        self.left = 0
+        """Calls that go well before it fails."""
+        self.sizes = []
 
     def add(self, sheet, *, now):
+        self.sizes.append(len(sheet.rollups))
+        if self.left:
+            self.left -= 1
+            return self.store.rollups.add(sheet, now=now)
         if self.fails == "before":
             raise StoreUnavailable("away")
         answer = self.store.rollups.add(sheet, now=now)
@@ -357,6 +364,27 @@ def test_a_sheet_that_may_have_been_lost_is_sent_again_and_counts_once(side):  #
 
     [sum_] = store.store.rollups.rollups(EVER)
     assert sum_.number == 2
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_many_sums_are_sent_in_pieces_and_go_on_where_the_store_went_away(side):  # R53
+    store = Lossy(MemoryStore(clock=FakeClock()))
+    books = a_bookkeeper(store)
+    for i in range(MOST_SUMS):
+        books.record("email_sync", f"tenant_{i}", is_success=True, times=1)
+    books.count("report", None, "rows", 5.0, times=1, least=5.0, most=5.0)
+    store.left = 2
+    store.fails = side
+    with pytest.raises(StoreUnavailable):
+        books.tick(NOON)
+
+    store.fails = ""
+    books.tick(NOON)
+
+    assert [sum_.number for sum_ in store.store.rollups.rollups(EVER)] == [MOST_SUMS]
+    assert len(store.store.rollups.rollups(RollupQuery(grain=Grain.MINUTE))) == MOST_SUMS
+    assert [one.number for one in store.store.rollups.measures(MeasureQuery(grain=Grain.EVER))] == [1]
+    assert max(store.sizes) <= MOST_SUMS and len(store.sizes) > 3
 
 
 def test_a_process_that_ends_sends_what_it_has_counted():  # R53
