@@ -141,6 +141,8 @@ def mail_of(alert: Alert, *, sender: str, to: Iterable[str], prefix: str) -> Ema
     mail["X-Auto-Response-Suppress"] = "All"
     mail["X-Rota-Alert"] = header_text(alert.id)
     mail["X-Rota-Incident"] = header_text(alert.incident)
+    # For whoever sorts mail.
+    mail["X-Rota-Kind"], mail["X-Rota-Stage"] = alert.kind.value, alert.stage.value
     if message.is_bad:
         mail["Importance"] = "high"
     mail.set_content(text_of(message))
