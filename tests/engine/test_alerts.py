@@ -172,6 +172,18 @@ def test_a_run_that_was_retried_with_success_is_over(watch):  # R50
     assert watch.ops.stages == [Stage.OPENED, Stage.RECOVERED]
 
 
+def test_five_hundred_tenants_that_succeed_again_are_over_at_the_next_look(watch):  # H3, R50
+    for number in range(500):
+        watch.fail("mail", f"t{number:03}")
+    watch.advance(MINUTE)
+
+    for number in range(500):
+        watch.succeed("mail", f"t{number:03}")
+    watch.advance(20 * SECOND)
+
+    assert watch.ops.stages == [Stage.OPENED, Stage.RECOVERED]
+
+
 def test_a_retried_run_is_found_however_many_ran_since(watch):  # R50
     runs = [watch.fail("mail", f"t{number}") for number in range(30)]
     watch.advance(MINUTE)

@@ -8,8 +8,9 @@ from rota.core.model import State
 from rota.ports import Store
 from rota.queries import RunQuery, ScheduleQuery
 
-NEWEST = 200
-"""Runs of a job that are looked at. What a schedule names is found by its progress, however many ran since."""
+NEWEST, MOST = 200, 5000
+"""Runs of a job that are looked at, and twice as many as tenants that have failed, up to a limit. What is of a schedule
+is found by its progress, however many ran since."""
 
 ASKED = 20
 """Failed runs that are looked up by their ids in one pass: one that was retried is none of the newest."""
@@ -44,7 +45,8 @@ class Recoveries:
 
     def _by_newest(self, incident: Incident, left: dict[str, Member]) -> Iterable[tuple[str, datetime]]:
         """Yield successes of runs that were accepted after the one that failed."""
-        for run in self._store.runs(RunQuery(jobs=(incident.job,), kind=None, limit=NEWEST)):
+        limit = min(max(NEWEST, 2 * len(left)), MOST)
+        for run in self._store.runs(RunQuery(jobs=(incident.job,), kind=None, limit=limit)):
             member = left.get(run.tenant or "")
             if member is None or run.state is not State.SUCCEEDED or run.ended_at is None:
                 continue
