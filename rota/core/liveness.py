@@ -33,6 +33,8 @@ USUAL: Mapping[str, timedelta] = MappingProxyType(
         "confirmer": timedelta(minutes=1),
         "pruner": timedelta(minutes=10),
         "rulebook": timedelta(seconds=15),
+        "chronicle": timedelta(seconds=10),
+        "dead_man": timedelta(seconds=15),
         "alerter": timedelta(seconds=2),
     }
 )
