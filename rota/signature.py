@@ -17,6 +17,11 @@ from rota.core.policy import Job
 from rota.errors import BadArguments, UnsupportedJob
 from rota.redaction import named_secrets, pass_secret
 
+_ALIKE = frozenset({str, int, bool})
+"""Kinds of which a value that is annotated so, and that JSON has taken, comes back equal."""
+
+_EXACT = 2**53
+
 NO_ARGUMENTS = '{"args":[],"kwargs":{}}'
 
 
@@ -62,6 +67,9 @@ class Signature:
         self._own = inspect.Signature(own)
         self._annotations = {_key(p): hints.get(p.name, Any) for p in own}
         self._takes_none = not own
+        self._names = [p.name for p in own]
+        self._by_name = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in own)
+        self._required = sum(p.default is p.empty for p in own)
         self.secrets: frozenset[str] = _secrets(function)
         """Names of parameters whose values are never shown."""
         self.returns: Any = hints.get("return", Any)
@@ -82,13 +90,32 @@ class Signature:
         """
         if self._takes_none and not args and not kwargs:
             return NO_ARGUMENTS
+        positional, named = self._bound(args, kwargs)
+        text = encode_arguments(positional, named, limit=limit, names=self._names)
+        if positional or not self._comes_back(named):
+            self.decode(text)
+        return text
+
+    def _bound(self, args: Sequence[object], kwargs: Mapping[str, object]) -> tuple[list[object], dict[str, object]]:
+        """Return what must be passed by position and what can be passed by name."""
+        if self._by_name and not kwargs and self._required <= len(args) <= len(self._names):
+            # Nearly all calls, and a fifth of the time.
+            return [], dict(zip(self._names, args, strict=False))
         try:
             bound = self._own.bind(*args, **kwargs)
         except TypeError as error:
             raise BadArguments(f"{self}: {error}") from None
-        text = encode_arguments(*_split(bound), limit=limit, names=list(self._own.parameters))
-        self.decode(text)
-        return text
+        return _split(bound)
+
+    def _comes_back(self, named: Mapping[str, object]) -> bool:
+        """Whether these are sure to come back from their text as they are: then nobody has to look."""
+        for name, value in named.items():
+            kind = type(value)
+            if kind is not self._annotations.get(name) or kind not in _ALIKE:
+                return False
+            if kind is int and not -_EXACT < value < _EXACT:  # type: ignore[operator]  # an int, by its kind
+                return False
+        return True
 
     def decode(self, text: str) -> Arguments:
         """Return the arguments of a stored text, each as its annotation says.

@@ -30,6 +30,9 @@ def of_the_documents(db_name, engine): ...
 def with_a_stop_event(stop_event: Event): ...
 
 
+def everyday(number: int, text: str, flag: bool = False): ...
+
+
 def test_gifts_are_found_by_annotation_at_any_name():
     assert sig(everything).gifts == {
         "ctx": Gift.CONTEXT,
@@ -128,3 +131,17 @@ def test_an_annotation_that_cannot_be_resolved_costs_the_others_nothing():
     assert signature.gifts == {"ctx": Gift.CONTEXT}
     with pytest.raises(BadArguments, match="size"):
         signature.encode([1, "two"], {})
+
+
+@pytest.mark.parametrize("number", [7, -(2**70), 2**60])
+def test_arguments_by_place_and_by_name_have_one_text(number):  # R31
+    signature = sig(everyday)
+
+    assert signature.encode([number, "x"], {}) == signature.encode([number], {"text": "x"})
+    assert signature.decode(signature.encode([number, "x"], {})).kwargs == {"number": number, "text": "x"}
+
+
+@pytest.mark.parametrize("args", [(), ("7", "x"), (True, 1), (7, "x", True, "more")])
+def test_a_short_way_for_plain_arguments_refuses_what_the_long_one_does(args):  # R31, R64
+    with pytest.raises(BadArguments, match="job"):
+        sig(everyday).encode(args, {})

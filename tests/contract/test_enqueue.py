@@ -221,3 +221,19 @@ def test_a_slot_whose_run_is_running_is_not_accepted_again(store):  # R30
 
     assert store.enqueue([a_slot_run()], now=NOON) == []
     assert states(store, run.id) == [State.RUNNING]
+
+
+def test_many_runs_at_once_keep_what_they_share_and_what_is_their_own(store):
+    shared = {"job": "100% 'it\\'s' %s", "actor": "50 %d", "priority": 3}
+    runs = [
+        a_run(**shared, tenant=f"t{number}", user_id=None if number % 3 else "%(u)s", args=f'{{"args":[{number}]}}')
+        for number in range(60)
+    ]
+
+    store.enqueue(runs, now=NOON)
+
+    kept = {run.id: run for run in store.runs(RunQuery(limit=100))}
+    told = [(run.job, run.actor, run.priority, run.tenant, run.user_id, run.args) for run in runs]
+    assert [
+        (one.job, one.actor, one.priority, one.tenant, one.user_id, one.args) for one in (kept[run.id] for run in runs)
+    ] == told

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,6 +22,9 @@ from rota.stores.sql.front import Fronts
 from rota.stores.sql.tables import TABLES
 
 T = TypeVar("T")
+
+MANY = 20
+"""From how many rows on it pays to look at them before they are inserted."""
 
 
 class Link:
@@ -95,8 +99,20 @@ class Link:
 
     def insert(self, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         """Insert rows; a key that is taken fails the transaction."""
+        # Not on PostgreSQL: COPY takes a NULL for less than it costs to leave it out.
+        if len(rows) >= MANY and self.dialect.name != "postgres":
+            columns, rows = _told_only(columns, rows)
         if rows:
             self.dialect.insert(self.driver, self.tables[table], columns, rows)
+
+
+def _told_only(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Leave out the columns that are NULL in all rows, as half of a run's are: nobody has to write or read them."""
+    told = [number for number, values in enumerate(zip(*rows, strict=True)) if values.count(None) < len(rows)]
+    if len(told) < 2 or len(told) == len(columns):
+        return columns, rows
+    pick = itemgetter(*told)
+    return pick(columns), list(map(pick, rows))
 
 
 def json_of(rows: Sequence[Any]) -> str:
