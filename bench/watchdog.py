@@ -24,6 +24,8 @@ from rota.core.watched import Turn, Watched
 from rota.lookouts import make_watchdog
 from rota.ports import Store
 from rota.queries import ClaimRequest
+from rota.stores import open_store
+from rota.stores.memory import MemoryStore
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CHUNK = 5000
@@ -49,10 +51,11 @@ def main(argv: list[str] | None = None) -> None:
     asked = parser.parse_args(argv)
     clock = Still()
     tenants = [f"t{number:05}" for number in range(asked.pairs // asked.schedules)]
-    app = Rota(asked.store, tenants=tenants, clock=clock)
+    store = MemoryStore() if asked.store == "memory://" else open_store(asked.store)
+    store.setup()
+    app = Rota(store, tenants=tenants, clock=clock)
     for number in range(asked.schedules):
         app.job(name=f"job{number:03}", schedule=every().hour, per_tenant=True)(lambda: None)
-    app.store.setup()
     app.schedules.sync()
     dog = make_watchdog(app.premises())
     began = time.perf_counter()
@@ -60,7 +63,9 @@ def main(argv: list[str] | None = None) -> None:
     watched = app.store.freshness.pairs()
     print(f"{asked.store.partition(':')[0]}: {len(watched):,} pairs put there in {time.perf_counter() - began:.1f} s")
     _say("a pass, none due", [_timed(lambda: dog.look(clock.now())) for _ in range(asked.repeat)])
-    _say(f"a pass with {asked.flips:,} flips", list(_flips(app.store, dog, clock, watched[: asked.flips], asked.repeat)))
+    _say(
+        f"a pass with {asked.flips:,} flips", list(_flips(app.store, dog, clock, watched[: asked.flips], asked.repeat))
+    )
     dog = make_watchdog(app.premises())
     _say("the first pass of a process, which compares all", [_timed(lambda: dog.look(clock.now()))])
     _say("all pairs, read for the file", [_timed(app.store.freshness.pairs) for _ in range(3)])
@@ -76,8 +81,8 @@ def _flips(store: Store, dog: Any, clock: Still, pairs: list[Watched], repeat: i
         before = [stored[pair.key] for pair in pairs]
         # As if they had been watched for long, and nobody had looked for an hour.
         after = [
-            replace(pair, state=Freshness.FRESH, watched_from=NOW - timedelta(hours=4), last_success=NOW - timedelta(hours=3),
-                    late_at=late, stale_at=late, look_at=late)
+            replace(pair, state=Freshness.FRESH, watched_from=NOW - timedelta(hours=4),
+                    last_success=NOW - timedelta(hours=3), late_at=late, stale_at=late, look_at=late)
             for pair in before
         ]  # fmt: skip
         store.freshness.turn([Turn(before=one, after=two) for one, two in zip(before, after, strict=True)])
@@ -95,7 +100,7 @@ def _settled(store: Store, name: str, expected: Expectation | None, repeat: int)
             for tenant in range(200)
         ]  # fmt: skip
         store.enqueue(runs, now=NOW)
-        request = ClaimRequest(worker="w", queues={name: 0}, limit=200, lease=timedelta(minutes=1))
+        request = ClaimRequest(worker="w", queues={name: 200}, limit=200, lease=timedelta(minutes=1))
         claimed = store.claim(request, now=NOW)
         ended = [
             Settlement(run=run, outcome=Outcome.SUCCEEDED, state=State.SUCCEEDED, due_at=NOW, attempt=1, lost_count=0,

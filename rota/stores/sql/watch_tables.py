@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Double, Integer, MetaData, Table
 
 from rota.core.rollup import BUCKETS
-from rota.stores.sql.making import KEY, ident, index, long_text, name, word
+from rota.stores.sql.making import KEY, ident, index, label, long_text, name, word
 
 
 def add_freshness(metadata: MetaData, prefix: str) -> None:
@@ -12,8 +12,8 @@ def add_freshness(metadata: MetaData, prefix: str) -> None:
     pairs = Table(
         f"{prefix}pairs",
         metadata,
-        Column("schedule", name(), primary_key=True),
-        Column("tenant", name(), primary_key=True),
+        Column("schedule", label(), primary_key=True),
+        Column("tenant", label(), primary_key=True),
         Column("state", word(), nullable=False),
         Column("last_success", BigInteger),
         Column("late_at", BigInteger),

@@ -6,6 +6,7 @@ for i, one in ipairs(request) do
     local schedule, tenant = meant.schedule, meant.tenant or ''
     if is_as_expected(get_pair(schedule, tenant), one.before) then
         if one.after then
+            call('SADD', key('watching'), schedule)
             put_pair(one.after)
         else
             drop_pair(schedule, tenant)

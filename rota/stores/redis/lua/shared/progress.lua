@@ -20,7 +20,6 @@ end
 
 local function put_pair(one)
     local tenant = one.tenant or ''
-    call('SADD', key('watching'), one.schedule)
     call('HSET', key('pairs', one.schedule), tenant, pack(one))
     local member = pair(one.schedule, tenant)
     if one.look_at then

@@ -16,6 +16,7 @@ from rota.stores.sql.migrations.making import (
     has_partial,
     ident,
     index,
+    label,
     long_text,
     name,
     named,
@@ -101,8 +102,8 @@ def _lighten_runs() -> None:
 def _freshness() -> None:
     table(
         "pairs",
-        Column("schedule", name(), primary_key=True),
-        Column("tenant", name(), primary_key=True),
+        Column("schedule", label(), primary_key=True),
+        Column("tenant", label(), primary_key=True),
         Column("state", word(), nullable=False),
         Column("last_success", BigInteger),
         Column("late_at", BigInteger),
