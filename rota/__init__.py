@@ -15,6 +15,7 @@ from rota.handle import RunHandle
 from rota.inline import Inline
 from rota.job import JobFunction, Registry, Step
 from rota.job_context import JobContext
+from rota.redaction import keep_secret
 from rota.version import __version__
 
 __all__ = [
@@ -52,5 +53,6 @@ __all__ = [
     "at",
     "cron",
     "every",
+    "keep_secret",
     "next_slots",
 ]
