@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rota.campaigns import Campaigns
 from rota.carrying import Carriers
@@ -89,7 +89,36 @@ class Rota:
         self._carriers = Carriers()
         self._crew: Crew | None = None
         self._registry = Registry(timeout=self.settings.worker.timeout, retry=self.settings.retry.policy)
-        footing = Footing(
+        footing = self._footing()
+        self._enqueuer = StoreEnqueuer(footing)
+        self._registry.attach(self._enqueuer)
+        if inline:
+            self._go_inline(Inline.PROPAGATE if inline is True else Inline(inline))
+        self._open_rooms(footing)
+        # Final, or a type checker is not sure what they are: it may only guess the type of what can be assigned again.
+        self.job: Final = self._registry.job
+        """Register a function as a job of this application; see `Registry.job`."""
+        self.carry: Final = self._carriers.carry
+        """Carry a value from wherever a run is enqueued into the run; see `Carriers.carry`."""
+        self.carry_job_context: Final = partial(carry_job_context, self._carriers)
+        """Carry the job context of a request along; see `rota.job_context.carry_job_context`."""
+        flows, operator = Flows(footing, self._enqueuer), Operator(footing, schedules=self.schedules)
+        self.chain: Final = flows.chain
+        self.batch: Final = flows.batch
+        self.flow: Final = flows.find
+        self.limit: Final = self.limits.declare
+        self.watch: Final = self.pings.watch
+        self.backfill: Final = self.campaigns.backfill
+        self.find: Final = operator.find
+        self.start_run: Final = operator.start_run
+        self.cancel: Final = operator.cancel
+        self.retry: Final = operator.retry
+        self.mark_success: Final = operator.mark_success
+        self.reset: Final = operator.reset
+        self._instrument()
+
+    def _footing(self) -> Footing:
+        return Footing(
             store=lambda: self.store,
             jobs=self._registry.functions,
             directory=self._tenancy.directory,
@@ -98,39 +127,15 @@ class Rota:
             carriers=self._carriers,
             settings=lambda: self.settings,
         )
-        self._enqueuer = StoreEnqueuer(footing)
-        self._registry.attach(self._enqueuer)
-        if inline:
-            self._go_inline(Inline.PROPAGATE if inline is True else Inline(inline))
-        self.job = self._registry.job
-        """Register a function as a job of this application; see `Registry.job`."""
-        self.carry = self._carriers.carry
-        """Carry a value from wherever a run is enqueued into the run; see `Carriers.carry`."""
-        self.carry_job_context = partial(carry_job_context, self._carriers)
-        """Carry the job context of a request along; see `rota.job_context.carry_job_context`."""
-        flows = Flows(footing, self._enqueuer)
-        self.chain, self.batch, self.flow = flows.chain, flows.batch, flows.find
-        """Make chains and batches, and find them again; see `Flows`."""
-        self._hand_out_operations(footing)
-        self._instrument()
 
-    def _hand_out_operations(self, footing: Footing) -> None:
+    def _open_rooms(self, footing: Footing) -> None:
         self.schedules: Schedules = Schedules(footing)
         self.pauses: Pauses = Pauses(footing)
         self.limits: Limits = Limits(footing)
-        self.limit = self.limits.declare
-        """Limit how many runs run at once, or begin in a while; see `Limits.declare`."""
         self.pings: Pings = Pings(footing, bus=self.bus)
-        self.watch = self.pings.watch
-        """Expect a script outside of Rota to say that it succeeded; see `Pings.watch`."""
         self.incidents: Incidents = Incidents(footing)
         self.tenant_settings: OwnSettings = OwnSettings(footing, schedules=self.schedules)
         self.campaigns: Campaigns = Campaigns(footing, schedules=self.schedules)
-        self.backfill = self.campaigns.backfill
-        operator = Operator(footing, schedules=self.schedules)
-        self.find, self.start_run = operator.find, operator.start_run
-        self.cancel, self.retry = operator.cancel, operator.retry
-        self.mark_success, self.reset = operator.mark_success, operator.reset
 
     def configure(self, settings: Settings) -> None:
         """Take settings that were read after this application was made, before it is used.

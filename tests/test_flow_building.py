@@ -110,7 +110,7 @@ def test_a_job_of_another_application(app):
         ([("nothing", []), ("fetch", [])], "takes int first, and step 1, nothing, returns NoneType"),
     ],
 )
-def test_arguments_and_results_that_do_not_fit(app, steps, reason):
+def test_arguments_and_results_that_do_not_fit(app, steps, reason):  # R32, R64
     with pytest.raises(BadArguments, match=reason):
         app.chain(*[app.jobs[name].step(*args) for name, args in steps])
     assert app.store.runs(RunQuery()) == []

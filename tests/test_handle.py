@@ -134,7 +134,7 @@ def test_the_children_of_a_run_are_the_steps_that_take_what_it_returns(app):
     assert double.enqueue(1).children == []
 
 
-def test_the_black_hole_answers_nothing():  # R33
+def test_the_black_hole_answers_nothing():  # R33, R64
     app = Rota("blackhole://")
 
     @app.job()

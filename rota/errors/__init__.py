@@ -162,7 +162,7 @@ class DependencyCycle(ConfigurationError):
 
     def __init__(self, cycle: Sequence[str]) -> None:
         super().__init__(f"jobs depend on one another in a circle: {' -> '.join(cycle)}; take one depends_on away")
-        self.cycle = tuple(cycle)
+        self.cycle: tuple[str, ...] = tuple(cycle)
 
 
 class AppNotFound(ConfigurationError):
@@ -359,7 +359,7 @@ class NeverAtRest(RotaError):
             f"after {claims:,} claims there is still work: {', '.join(left)}. Does a job enqueue or snooze itself at "
             "once? Give it a delay, and let the time pass"
         )
-        self.left = tuple(left)
+        self.left: tuple[str, ...] = tuple(left)
 
 
 class PageNotWritten(RotaError):
@@ -382,7 +382,7 @@ class RetryLater(RotaError):
 
     def __init__(self, delay: timedelta | float, reason: str = "asked to be tried again later") -> None:
         super().__init__(reason)
-        self.retry_after = delay if isinstance(delay, timedelta) else timedelta(seconds=delay)
+        self.retry_after: timedelta = delay if isinstance(delay, timedelta) else timedelta(seconds=delay)
 
 
 class Stopped(RotaError):

@@ -30,7 +30,7 @@ class Captured:
         self._app = app
         self._store = store
         self._faults = faults
-        self.driver = Driver(app, store=store, clock=clock, faults=faults)
+        self.driver: Driver = Driver(app, store=store, clock=clock, faults=faults)
         self._cleared = ""
 
     # --- what was enqueued ---

@@ -229,7 +229,7 @@ def test_a_limit_is_declared_once():
         app.limit(job="send", rate="1/s")
 
 
-def test_a_limit_on_a_job_or_a_queue_that_nobody_uses_is_refused_before_work_begins():  # R35
+def test_a_limit_on_a_job_or_a_queue_that_nobody_uses_is_refused_before_work_begins():  # R35, R64
     app, *_ = mailing()
     app.limit(job="sned", running=1)
     with pytest.raises(JobNotFound, match="did you mean 'send'"):
@@ -241,7 +241,7 @@ def test_a_limit_on_a_job_or_a_queue_that_nobody_uses_is_refused_before_work_beg
         app.crew()
 
 
-def test_operators_cannot_limit_what_is_not_there():
+def test_operators_cannot_limit_what_is_not_there():  # R64
     app, *_ = mailing()
 
     with pytest.raises(JobNotFound):

@@ -83,7 +83,7 @@ UNSAFE = [
 
 @pytest.mark.parametrize(("name", "value", "said"), UNSAFE)
 def test_a_server_that_would_lose_work_is_refused_with_the_reason_and_the_way_out(store, setting, name, value, said):
-    # C16, R70
+    # C16, R64, R70
     setting(name, value)
 
     with pytest.raises(UnsafeStore, match=said) as refusal:

@@ -68,7 +68,7 @@ class Server:
         self._encode = msgspec.msgpack.Encoder().encode
         self.prefix = prefix
         where = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
-        self.shown = f"redis {where}/{options.get('db', 0)}"
+        self.shown: str = f"redis {where}/{options.get('db', 0)}"
 
     def key(self, name: str, of: str | None = None) -> str:
         """Return one of our keys, as scripts call it."""
