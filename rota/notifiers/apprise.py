@@ -14,7 +14,7 @@ from rota.core.masking import Secret
 from rota.errors import ConfigurationError, DeliveryFailed, MissingExtra
 from rota.notifiers.mail_text import text_of
 from rota.notifiers.message import message_of
-from rota.notifiers.options import shown
+from rota.notifiers.options import check_timeout, shown
 
 
 class AppriseOptions(Struct, frozen=True, kw_only=True):
@@ -34,8 +34,7 @@ class AppriseOptions(Struct, frozen=True, kw_only=True):
     __repr__ = shown
 
     def __post_init__(self) -> None:
-        if self.timeout <= timedelta(0):
-            raise ValueError("timeout: it must be more than nothing")
+        check_timeout(self.timeout)
 
 
 class AppriseChannel:

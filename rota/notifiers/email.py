@@ -16,7 +16,7 @@ from rota.core.masking import Secret
 from rota.errors import DeliveryFailed
 from rota.notifiers.mail_text import html_of, text_of
 from rota.notifiers.message import line, message_of
-from rota.notifiers.options import shown
+from rota.notifiers.options import check_timeout, shown
 from rota.notifiers.smtp import Server, Undelivered
 
 MOST_RECIPIENTS = 50
@@ -68,8 +68,7 @@ class EmailOptions(Struct, frozen=True, kw_only=True):
             raise ValueError("insecure_plaintext: a password is never sent in plain; take away one of the two")
         if header_text(self.prefix) != self.prefix:
             raise ValueError("prefix: it must be one short line of printable characters")
-        if self.timeout <= timedelta(0):
-            raise ValueError("timeout: it must be more than nothing")
+        check_timeout(self.timeout)
         place_of(self.smtp)
 
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from rota.clock import Clock
 from rota.core.alert import Alert, Stage
-from rota.core.safe import safe_text
+from rota.notifiers.message import line
 
 log: logging.Logger = logging.getLogger("rota.alerts")
 
@@ -24,14 +24,14 @@ class LogChannel:
     def send(self, alert: Alert) -> None:
         """Write the line. Handlers of the application keep their failures to themselves, so this has none."""
         level = logging.INFO if alert.stage in (Stage.RECOVERED, Stage.TEST) else logging.ERROR
-        error = f": {safe_text(alert.error)}" if alert.error and alert.stage is not Stage.RECOVERED else ""
+        error = f": {line(alert.error)}" if alert.error and alert.stage is not Stage.RECOVERED else ""
         facts = {
             "alert": alert.id,
             "incident": alert.incident,
             "stage": str(alert.stage),
             "incident_kind": str(alert.kind),
-            "job": alert.job,
-            "run": alert.run_id,
+            "job": line(alert.job),
+            "run": line(alert.run_id or "") or None,
             "tenants": alert.number_of_tenants,
         }
-        log.log(level, "%s: %s%s", alert.stage, safe_text(alert.title), error, extra=facts)
+        log.log(level, "%s: %s%s", alert.stage, line(alert.title), error, extra=facts)

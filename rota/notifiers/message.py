@@ -61,7 +61,7 @@ def message_of(alert: Alert) -> Message:
         facts=_facts(alert),
         note=line(alert.note),
         commands=_commands(alert) if alert.stage in (Stage.OPENED, Stage.REMINDER) else (),
-        url=alert.url if alert.url.isascii() and _LINK.fullmatch(alert.url) else "",
+        url=_link(alert.url),
         footer=_footer(alert),
     )
 
@@ -71,6 +71,11 @@ def line(text: str, *, most: int = LONGEST_LINE) -> str:
     # Cut last: half a secret is not found any more.
     shown = safe_text(redacted(text.strip()))
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+
+
+def _link(url: str) -> str:
+    """Return an address if it is a plain one of the web without a secret in it; else there is no link."""
+    return url if url.isascii() and _LINK.fullmatch(url) and redacted(url) == url else ""
 
 
 def _facts(alert: Alert) -> tuple[tuple[str, str], ...]:

@@ -1,6 +1,7 @@
 """The options of a channel, read from plain values and checked: unknown names, missing ones, wrong types."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar, get_type_hints
 
@@ -8,9 +9,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields
 
+from rota.core.duration import duration_text
 from rota.core.masking import HIDDEN, is_secret
 from rota.core.typed import typed
 from rota.errors import ConfigurationError, UnknownSetting, close_names
+
+MOST_WAIT = timedelta(minutes=1)
+"""The longest time-out: whoever delivers an alert has it for two minutes, and then another process may."""
 
 Options = TypeVar("Options", bound=Struct)
 
@@ -76,3 +81,18 @@ def shown(options: Struct) -> str:
     values = msgspec.structs.asdict(options).items()
     written = [f"{name}={HIDDEN if value and name in secret else repr(value)}" for name, value in values]
     return f"{type(options).__name__}({', '.join(written)})"
+
+
+def insecure(given: Mapping[str, object]) -> list[str]:
+    """Return the names of the options that take a guard away: what `rota doctor` shows (T68)."""
+    return sorted(name for name, value in given.items() if name.startswith("insecure_") and typed(bool, value))
+
+
+def check_timeout(timeout: timedelta) -> None:
+    """Refuse a time-out that no delivery can have.
+
+    Raises:
+        ValueError: says which one can.
+    """
+    if not timedelta(0) < timeout <= MOST_WAIT:
+        raise ValueError(f"timeout: it is {duration_text(timeout)}; it must be more than nothing, and a minute at most")

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from rota.clock import Clock
 from rota.errors import AddressRefused, DeliveryFailed, NotReached
+from rota.notifiers.options import check_timeout
 from rota.reach import Answer, Terms, ask, parsed
 
 LONGEST_WAIT = timedelta(days=1)
@@ -51,6 +52,7 @@ def check(url: str, options: WebOptions, *, name: str) -> None:
     Raises:
         ValueError: why, without the URL itself.
     """
+    check_timeout(options.timeout)
     try:
         parsed(url, terms_of(options))
     except AddressRefused as error:

@@ -1,15 +1,18 @@
 """Alerts as JSON to a web address, signed, for machines."""
 
+import re
+
 import msgspec
 
 from rota.clock import Clock
 from rota.core.alert import Alert
 from rota.core.masking import Secret
-from rota.errors import DeliveryFailed
 from rota.notifiers.message import line
 from rota.notifiers.options import shown
 from rota.notifiers.signing import keys_of, signed
 from rota.notifiers.web import WebOptions, check, post, terms_of
+
+LONGEST_ID = 128
 
 
 class WebhookOptions(WebOptions, frozen=True, kw_only=True):
@@ -52,11 +55,13 @@ class WebhookChannel:
         Raises:
             DeliveryFailed: it was not accepted with a status of 2xx.
         """
-        if not alert.id.isalnum() or not alert.id.isascii():
-            raise DeliveryFailed("its id is none", permanent=True)
         body = msgspec.json.encode(content_of(alert))
-        proof = signed(self._keys, message_id=alert.id, at=int(self._clock.now().timestamp()), body=body)
+        proof = signed(self._keys, message_id=_header_id(alert.id), at=int(self._clock.now().timestamp()), body=body)
         post(self._url, body, headers=self._headers | dict(proof), terms=self._terms, clock=self._clock)
+
+
+def _header_id(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "-", text)[:LONGEST_ID]
 
 
 def content_of(alert: Alert) -> dict[str, object]:
@@ -73,7 +78,7 @@ def content_of(alert: Alert) -> dict[str, object]:
         "tenants": [line(tenant) for tenant in alert.tenants],
         "number_of_tenants": alert.number_of_tenants,
         "slot": alert.slot,
-        "run": alert.run_id,
+        "run": line(alert.run_id) if alert.run_id else None,
         "number": alert.number,
         "first_at": alert.first_at,
         "last_at": alert.last_at,

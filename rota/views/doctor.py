@@ -17,6 +17,7 @@ from rota.core.duration import rough_duration
 from rota.core.model import ScheduleState, State
 from rota.core.safe import safe_text
 from rota.errors import RotaError
+from rota.notifiers.options import insecure
 from rota.queries import RunQuery
 from rota.redaction import redacted
 from rota.settings.values import Mode
@@ -211,6 +212,10 @@ def _alerts(app: Rota) -> Iterator[Check]:
     rows = channel_rows(app)
     names = ", ".join(f"{row.name} ({row.kind})" for row in rows)
     yield Check(subject="Alerts", level=Level.OK, fact=f"{counted(len(rows), 'channel')}: {names}")
+    for one in app.settings.alerts.named:
+        for name in insecure(one.options):
+            fix = f"take {name} away; ca_file trusts a server of your own"
+            yield _warn("Alerts", f"{name} is on for channel {one.called}", fix)
     for row in rows:
         if row.is_failing:
             fact = f"channel {row.name} accepts nothing: {row.error}"

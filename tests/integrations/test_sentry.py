@@ -309,7 +309,6 @@ def test_a_sentry_that_fails_holds_up_no_job(app, answer):  # H2
     # All had ended while it still had not answered.
     assert was_open
     assert states == {State.FAILED}
-    assert receiver.connections < 300
 
 
 def test_nobody_there_holds_up_no_job(app):  # H2

@@ -106,6 +106,16 @@ def test_a_repeated_one_has_the_same_id(web_channel):  # R50, T47
     assert first.headers["webhook-id"] == again.headers["webhook-id"] == alert.id
 
 
+@pytest.mark.parametrize("odd", ["0197a-1", "a.b c", "a\r\nx: y", "ö" * 200, "\x00"])
+def test_whatever_its_id_is_it_becomes_a_header(web_channel, odd):  # T47
+    with receiving() as receiver:
+        web_channel("webhook", receiver).send(an_alert(id=odd))
+
+    sent_id = receiver.requests[0].headers["webhook-id"]
+    assert 0 < len(sent_id) <= 128
+    assert set(sent_id) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+
+
 def test_while_keys_are_changed_there_is_a_signature_with_each(web_channel):  # T47
     with receiving() as receiver:
         web_channel("webhook", receiver, key=f"{OTHER_KEY} {KEY}").send(an_alert())
@@ -234,7 +244,8 @@ def test_where_a_name_leads_is_judged_when_it_is_sent(clock):  # T45
         ({"ports": [0]}, "ports: 0"),
         ({"ports": "https"}, "'https' must be a whole number"),
         ({"redirects": 99}, "redirects: 99"),
-        ({"timeout": "0s"}, "timeout"),
+        ({"timeout": "0s"}, "timeout: it is 0s"),
+        ({"timeout": "2m"}, "a minute at most"),
     ],
 )
 def test_an_address_that_can_never_be_reached_is_refused_at_the_start(clock, kind, options, said):  # T45, R64

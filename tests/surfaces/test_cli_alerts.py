@@ -11,6 +11,7 @@ from rota.core.incident import IncidentState
 from rota.core.model import Outcome
 from rota.errors import ConfigurationError, DeliveryFailed, IncidentNotFound, Refused
 from rota.queries import AuditQuery
+from rota.settings.alerts import AlertSettings, ChannelSettings
 from tests.surfaces.conftest import HOSTILE
 from tests.values import DAY, HOUR, MINUTE, NOON, a_delivery, a_member, a_run, an_incident, claim, ended, settle_all
 
@@ -242,6 +243,17 @@ def test_failures_of_which_nobody_takes_note_are_a_finding(noon_app, noon_rota):
     settle_all(noon_app.store, ended(run, Outcome.FAILED, retry=False, now=at), now=at)
 
     assert "no process takes note" in noon_rota("doctor").stdout
+
+
+def test_a_guard_that_is_taken_away_is_shown(noon_app, noon_rota):  # T68
+    mail = {"to": ["ops@example.org"], "insecure_certificate": "true", "insecure_plaintext": False}
+    channel = ChannelSettings(kind="email", name="night", options=mail)
+    noon_app.configure(replace(noon_app.settings, alerts=AlertSettings(channel=(channel,))))
+
+    shown = noon_rota("doctor").stdout
+
+    assert "insecure_certificate is on for channel night" in shown
+    assert "insecure_plaintext" not in shown
 
 
 def test_a_mute_in_the_past_is_refused(store, noon_app):  # R64
