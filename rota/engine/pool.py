@@ -39,23 +39,25 @@ class Pool:
             return self.places - len(self.live)
         return self._prefetch.room(held=len(self.live))
 
-    def supplied(self, *, at: float) -> None:
-        """Take note that it has just been given what there was; `at` is monotonic."""
+    def supplied(self, *, at: float, took: float) -> None:
+        """Take note that it has just been given what there was, and how many seconds the store took for that; `at` is
+        monotonic."""
         self._supplied_at = at
+        if self._prefetch is not None:
+            self._prefetch.learn_answer(took)
 
     def gathers(self, *, at: float) -> bool:
-        """Whether it does well to claim nothing now: what waits here begins within `GATHER`, and the last claim is not
-        longer ago.
+        """Whether it does well to claim nothing now: the answer would come when nothing waits here any more, and the
+        last one is not longer ago than `GATHER`.
 
         Of runs that do nothing a thousand are done in 7 ms. A claim in the midst of them takes two or three, and its
         transaction waits for the interpreter's lock between any two statements: 7 ms in which no other process can
         write to SQLite.
         """
         waiting = self.executor.waiting()
-        if not waiting or self._prefetch is None:
+        if not waiting or self._prefetch is None or self._prefetch.outlasts_an_answer(waiting):
             return False
-        most = GATHER.total_seconds()
-        return self._prefetch.lasts(waiting) < most and at < self._supplied_at + most
+        return at < self._supplied_at + GATHER.total_seconds()
 
     def learn(self, attempt: LiveAttempt, *, at: float) -> None:
         """Take note of an attempt that just ended; `at` is monotonic."""

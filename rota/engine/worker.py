@@ -193,7 +193,8 @@ class Worker:
                 return timedelta(0)
             self._start(claimed, now, asked_at=claimed_at)
             if request is not None:
-                pool.supplied(at=self._clock.monotonic())
+                at = self._clock.monotonic()
+                pool.supplied(at=at, took=at - claimed_at)
                 # A full answer means there is more.
                 more = more or len(claimed) >= request.limit
                 self._let_rest(pool, is_empty=not claimed, is_busy=more or bool(settlements))

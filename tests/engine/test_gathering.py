@@ -12,7 +12,7 @@ from rota.core.lifecycle import Ending
 from rota.core.model import Run
 from rota.engine.loop import Waiter
 from rota.engine.pool import GATHER, Pool
-from rota.engine.prefetch import Prefetch
+from rota.engine.prefetch import ANSWERS, MOST_S, Prefetch
 from rota.engine.worker import IDLE, Worker
 from tests.clocks import FakeClock
 from tests.engine.house import an_app, runs_of
@@ -139,11 +139,12 @@ def test_only_a_worker_with_places_to_fill_asks_the_store_for_a_sign():
 def test_one_run_that_was_held_up_does_not_pass_for_all():
     prefetch = Prefetch(PLACES)
     for _ in range(200):
-        prefetch.learn(QUICK_S)
+        prefetch.learn(0.001)
+    before = prefetch.room(held=PLACES)
 
-    prefetch.learn(QUICK_S * 1000)
+    prefetch.learn(0.1)
 
-    assert prefetch.lasts(PLACES) == pytest.approx(QUICK_S * 2, rel=0.01)
+    assert prefetch.room(held=PLACES) == pytest.approx(before / 2, abs=1)
 
 
 def test_runs_that_have_become_long_are_not_held_in_advance():
@@ -155,3 +156,25 @@ def test_runs_that_have_become_long_are_not_held_in_advance():
         prefetch.learn(1.0)
 
     assert prefetch.room(held=PLACES) == 0
+
+
+def test_the_quicker_the_store_answers_the_less_is_held_back_from_others():  # G12
+    prefetch = Prefetch(PLACES)
+    for _ in range(200):
+        prefetch.learn(0.004)
+    assert prefetch.room(held=PLACES) == pytest.approx(PLACES * MOST_S / 0.004, abs=1)
+
+    for _ in range(200):
+        prefetch.learn_answer(0.0005)
+
+    assert prefetch.room(held=PLACES) == pytest.approx(PLACES * ANSWERS * 0.0005 / 0.004, abs=1)
+
+
+def test_what_keeps_the_places_busy_until_the_answer_comes_is_no_reason_to_wait_with_a_claim():
+    shop = Shop(seconds=QUICK_S, runs=20)
+    for _ in range(200):
+        shop.pool._prefetch.learn_answer(0.0001)
+
+    shop.executor.step()
+
+    assert shop.worker.wake.is_set()
