@@ -21,7 +21,8 @@ READS = frozenset(
     {
         "alerts.deliveries", "alerts.incidents", "alerts.members", "alerts.signals",
         "audit", "batch_counts", "changed_rows", "check", "control", "controls", "counts", "due", "expired", "facts",
-        "finished_rounds", "freshness.flips", "freshness.looks", "freshness.pairs", "freshness.pings", "gates", "held", "log", "lost_rows", "now", "old_snapshots", "progress", "round_counts",
+        "finished_rounds", "freshness.flips", "freshness.looks", "freshness.pairs", "freshness.pings",
+        "gates", "held", "log", "lost_rows", "now", "old_snapshots", "progress", "round_counts",
         "rollups.measures", "rollups.rollups", "rounds", "run", "runs",
         "schedule", "schedules", "slot_states", "wait", "workers",
     }

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from rota import Retry
 from rota.core.model import Outcome, RoundState
-from rota.ports import RoundQuery, RunQuery
+from rota.queries import RoundQuery, RunQuery
 from rota.views.follow import standing, summary
 from rota.views.rounds import round_detail, round_rows
 from rota.views.runs import find_round
