@@ -115,3 +115,12 @@ def test_each_line_of_json_is_one_worker(store, noon_rota):  # R63
     lines = noon_rota("workers", "-o", "ndjson").stdout.splitlines()
 
     assert [json.loads(line)["id"] for line in lines] == ["w1", "w2"]
+
+
+def test_a_watchdog_that_does_not_come_round_is_late_and_a_finding(store, noon_rota):  # R52
+    store.register(a_worker(stamps={"watchdog": NOON - 200 * SECOND, "rulebook": NOON - 5 * SECOND}))
+
+    row, told = only(noon_rota("workers", "--json")), noon_rota("doctor").stdout
+
+    assert {loop["name"]: loop["is_late"] for loop in row["loops"]} == {"watchdog": True, "rulebook": False}
+    assert "the watchdog of pid 4711 on host-1 has not come round for long" in told
