@@ -52,7 +52,10 @@ def store(url: str):
 
 def enqueue(store, job, *numbers):
     """Queue a run for each number; a command for each would take most of the time."""
-    runs = [a_run(job=job, args=json.dumps({"args": [], "kwargs": {"number": number}}), max_attempts=1) for number in numbers]
+    runs = [
+        a_run(job=job, args=json.dumps({"args": [], "kwargs": {"number": number}}), max_attempts=1)
+        for number in numbers
+    ]
     store.enqueue(runs, now=store.now())
 
 
