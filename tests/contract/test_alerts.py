@@ -95,6 +95,14 @@ def test_a_run_that_has_not_failed_for_good_leaves_none(store, ending):  # R50
     assert store.alerts.signals() == []
 
 
+def test_a_run_that_failed_without_a_word_leaves_a_signal(store):  # R50
+    run = running(store)
+
+    settle_all(store, given_up(run, error=None))
+
+    assert (signal_of(store).run_id, signal_of(store).error) == (run.id, "")
+
+
 def test_a_run_that_lost_its_worker_too_often_leaves_a_signal_of_that(store):  # R50, R30
     run = running(store, lost_count=2)
 

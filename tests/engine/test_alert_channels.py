@@ -1,12 +1,17 @@
 """Channels that are down, processes that die or are many: nothing lost, doubled or in a circle (R50, A17, H1, H4)."""
 
+from datetime import timedelta
+
 import pytest
 
+from rota import Retry, Rota
 from rota.core.alert import IncidentKind, Stage
 from rota.core.delivery import DeliveryState
 from rota.core.events import IncidentClosed, IncidentOpened
 from rota.core.routing import Rule
 from rota.engine.alerts.alerter import EVERY
+from rota.settings import AlertSettings, Settings
+from rota.stores.memory import MemoryStore
 from tests.engine.alerting import Watch
 from tests.values import DAY, HOUR, MINUTE, SECOND
 
@@ -196,3 +201,19 @@ def test_an_application_hears_when_an_incident_is_opened_and_closed(watch):  # R
 
 def test_nothing_to_do_is_asked_for_every_two_seconds(watch):  # R50
     assert watch.alerter.tick(watch.clock.now()) == EVERY
+
+
+def test_a_pass_of_rota_tick_takes_note_of_failures_and_tells(caplog):  # R50
+    app = Rota(MemoryStore(), settings=Settings(alerts=AlertSettings(settle=timedelta(0))))
+
+    @app.job(retry=Retry(attempts=1))
+    def sync() -> None:
+        raise ValueError("no way")
+
+    app.start_run("sync")
+    with caplog.at_level("INFO", logger="rota.alerts"):
+        app.tick()
+        app.tick()
+    app.close()
+
+    assert "sync fails: ValueError: no way" in caplog.text
