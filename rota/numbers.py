@@ -8,8 +8,8 @@ from typing import Protocol
 
 log: logging.Logger = logging.getLogger("rota.metrics")
 
-LONGEST_NAME = 100
-"""Characters of the name of a number; more are cut off."""
+LONGEST_TEXT = 10_000
+"""Characters of a name that go on from here: far more than are kept, and no burden on the way."""
 
 
 class Numbers(Protocol):
@@ -57,7 +57,7 @@ def count(numbers: Numbers | None, job: str, tenant: str | None, name: object, n
         log.warning("job %s: %r is not counted: it is not finite", job, name)
         return
     try:
-        numbers.count(job, tenant, str(name)[:LONGEST_NAME], value, times=1, least=value, most=value)
+        numbers.count(job, tenant, str(name)[:LONGEST_TEXT], value, times=1, least=value, most=value)
     # A metric that fails never stops a job: whatever goes wrong on the way is said, and no more.
     except Exception as error:  # noqa: BLE001
         log.warning("job %s: %r is not counted: %s: %s", job, name, type(error).__name__, error)
@@ -69,7 +69,12 @@ def record(numbers: Numbers | None, job: object, tenant: object, *, is_success: 
         log.warning("%s of %s is not recorded: no worker counts here", "success" if is_success else "failure", job)
         return
     try:
-        numbers.record(str(job), None if tenant is None else str(tenant), is_success=is_success, times=1)
+        numbers.record(
+            str(job)[:LONGEST_TEXT],
+            None if tenant is None else str(tenant)[:LONGEST_TEXT],
+            is_success=is_success,
+            times=1,
+        )
     # As above.
     except Exception as error:  # noqa: BLE001
         log.warning("%s is not recorded: %s: %s", job, type(error).__name__, error)

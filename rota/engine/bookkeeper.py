@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from msgspec.structs import replace
@@ -30,8 +31,9 @@ from rota.core.rollup import (
 )
 from rota.core.safe import safe_text
 from rota.errors import StoreUnavailable
-from rota.numbers import LONGEST_NAME, open_numbers
+from rota.numbers import open_numbers
 from rota.ports import Store
+from rota.redaction import redacted
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -41,7 +43,9 @@ MOST_SUMS = 500
 MOST_NAMES = 100
 """Numbers of their own that the jobs of one process may have, by job and name: a name that holds an id would make a sum
 of each."""
+LONGEST_NAME = 100
 LONGEST_JOB = 255
+"""Characters of the names that jobs give; more are cut off."""
 
 # Where what stands in a sum; after these come the buckets.
 NUMBER, DURATION, LONGEST, WAIT, LONGEST_WAIT, FIRST = range(6)
@@ -112,7 +116,7 @@ class Bookkeeper:
         self, job: str, tenant: str | None, name: str, number: float, *, times: int, least: float, most: float
     ) -> None:
         """Add to a number of a job's own; one name too many is said once, and left out."""
-        named = safe_text(name)[:LONGEST_NAME]
+        named = _shown(name)[:LONGEST_NAME]
         with self._lock:
             if not self._is_known(job, named):
                 return
@@ -125,7 +129,7 @@ class Bookkeeper:
     def record(self, job: str, tenant: str | None, *, is_success: bool, times: int) -> None:
         """Count parts that a job has measured by itself: apart from runs."""
         # They are the job's own texts, and are to be shown.
-        named, whose = safe_text(job)[:LONGEST_JOB], safe_text(tenant or "")[:LONGEST_JOB]
+        named, whose = _shown(job)[:LONGEST_JOB], _shown(tenant or "")[:LONGEST_JOB]
         outcome = (End.SUCCEEDED if is_success else End.FAILED).value
         with self._lock:
             if self._is_known(named, ""):
@@ -220,6 +224,13 @@ class Bookkeeper:
         if text not in self._complaints and len(self._complaints) < MOST_NAMES:
             self._complaints.add(text)
             log.warning("%s", text)
+
+
+@lru_cache(maxsize=4096)
+def _shown(text: str) -> str:
+    """Return a name that a job gave as it can be shown anywhere (R65). Remembered: it may come with each of a million
+    rows."""
+    return safe_text(redacted(text))
 
 
 def _sum(sums: _Sums, names: _Names) -> list[Any]:

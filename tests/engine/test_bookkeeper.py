@@ -324,6 +324,20 @@ def test_the_name_of_a_number_is_shown_harmless():  # R65
     assert one.key.name == r"ro\x1b[31mws"
 
 
+def test_no_secret_is_the_name_of_a_number_or_of_a_part():  # R65
+    store = MemoryStore(clock=FakeClock())
+    books = a_bookkeeper(store)
+    url = "mysql://ops:hunter2@db1/acme"
+
+    books.count("report", None, url, 1.0, times=1, least=1.0, most=1.0)
+    books.record(url, url, is_success=True, times=1)
+    books.tick(NOON)
+
+    [one] = store.rollups.measures(MeasureQuery(grain=Grain.EVER))
+    [part] = store.rollups.rollups(RollupQuery(grain=Grain.MINUTE))
+    assert "hunter2" not in f"{one} {part}" and "db1" in f"{one}"
+
+
 class Lossy:
     """A store whose answers can be lost, before or after it wrote."""
 

@@ -12,6 +12,7 @@ from rota.metrics import openmetrics, prometheus
 from rota.metrics.exposition import ReadingCollector
 from rota.metrics.reading import read
 from rota.settings import MetricsSettings
+from tests.house.source import ROOT
 from tests.metrics.house import add, an_app, busy_app, families, values
 from tests.values import HOUR, NOON, SECOND, a_measure, a_rollup, a_worker
 
@@ -127,6 +128,14 @@ def test_the_text_is_as_prometheus_wants_it(settings):  # R53
     assert text.endswith("\n")
     for name in helped:
         assert re.fullmatch(r"rota_[a-z_]+", name)
+
+
+def test_every_metric_stands_in_the_guide():  # R53
+    guide = (ROOT / "docs" / "guide" / "metrics.md").read_text("utf-8")
+
+    for name, family in families(busy_app()).items():
+        named = f"{name}_total" if family.type == "counter" else name
+        assert f"`{named}`" in guide or name == "rota_build_info", named
 
 
 def test_names_have_their_units_and_counters_say_total():  # R53
