@@ -44,7 +44,7 @@ def html_of(message: Message) -> str:
         f"{escape(name)}</th><td>{escape(value)}</td></tr>"
         for name, value in message.facts
     )
-    parts.append(f'<table style="border-collapse:collapse;font-size:14px">{rows}</table>')
+    parts.append(f'<table style="border-collapse:collapse">{rows}</table>')
     if message.note:
         parts.append(f"<p>Note: {escape(message.note)}</p>")
     if message.commands:
@@ -56,7 +56,7 @@ def html_of(message: Message) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
         "</head>"
-        f'<body style="font-family:system-ui,sans-serif;line-height:1.45;margin:16px">'
+        f'<body style="font-family:system-ui,sans-serif;font-size:14px;line-height:1.45;margin:16px">'
         f'<div style="border-left:4px solid {colour};padding-left:16px;max-width:720px">'
         + "\n".join(parts)
         + "</div></body></html>\n"

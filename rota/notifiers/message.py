@@ -115,7 +115,7 @@ def _commands(alert: Alert) -> tuple[Command, ...]:
                 found.append(Command(text=f"rota show {run}", meaning="what happened to the last one"))
             hours = ceil((alert.at - alert.first_at) / _HOUR) + 1
             where = shlex.quote(f"job:{line(alert.job)} state:failed since:{hours}h")
-            found.append(Command(text=f"rota retry --where {where}", meaning="run them again, once it is mended"))
+            found.append(Command(text=f"rota retry --where {where}", meaning="run them again"))
         case IncidentKind.STALE if alert.job:
             found.append(Command(text=f"rota explain {job}", meaning="why it does not run"))
             found.append(Command(text=f"rota run {job}", meaning="run it now"))

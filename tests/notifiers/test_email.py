@@ -90,7 +90,7 @@ def test_the_text_is_what_one_wants_to_know_at_night():  # R50
         "What to type:\n"
         "    rota failures --job email_sync\n"
         "    rota show 0197a                                             # what happened to the last one\n"
-        "    rota retry --where 'job:email_sync state:failed since:2h'   # run them again, once it is mended\n"
+        "    rota retry --where 'job:email_sync state:failed since:2h'   # run them again\n"
         "    rota alerts ack 0197b                                       # no reminders of it\n"
         "\n"
         "-- \n"

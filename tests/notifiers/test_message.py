@@ -90,3 +90,10 @@ def test_a_secret_is_taken_out_before_the_text_is_cut():  # R65, T53
     message = message_of(an_alert(error="x" * 490 + "canary-7f3a91" + "y" * 100))
 
     assert "canary" not in message.error
+
+
+@pytest.mark.parametrize(
+    "url", ["https://rota.example.org/i/1?token=hush-hush", "https://ops:hush-hush@rota.example.org/"]
+)
+def test_an_address_with_a_secret_in_it_is_no_link(url):  # R65
+    assert message_of(an_alert(url=url)).url == ""
