@@ -42,6 +42,8 @@ class Situation(Struct, frozen=True, kw_only=True):
     watches: tuple[Watch, ...] = ()
     zone: str = "UTC"
     default: Allowance = DEFAULT
+    failed: frozenset[str] = frozenset()
+    """Scripts outside of Rota that said last that they failed, by what stands for their schedules."""
     paused_jobs: frozenset[str] = frozenset()
     paused_queues: frozenset[str] = frozenset()
     paused_tenants: frozenset[str] = frozenset()
@@ -112,7 +114,11 @@ class Expecting:
         """Return what is wanted of a pair that is watched; None where it is no longer."""
         watch = self._watches.get(name)
         if watch is not None:
-            return Wanted(schedule=name, rule=rule_of_watch(watch, default=self._situation.default))
+            return Wanted(
+                schedule=name,
+                rule=rule_of_watch(watch, default=self._situation.default),
+                has_failed=name in self._situation.failed,
+            )
         schedule = self._schedules.get(name)
         if schedule is None or schedule.state is ScheduleState.DONE:
             return None

@@ -19,6 +19,7 @@ WATCH = "watch:"
 """What the names of scripts outside of Rota begin with where schedules are meant; see `watch_key`."""
 
 EDITED = "its rule was changed"
+FAILED = "it said that it failed"
 FUTURE = "its last success lies in the future: the clock was moved"
 RESUMED = "resumed"
 
@@ -81,6 +82,8 @@ class Wanted(Struct, frozen=True, kw_only=True, gc=False):
     """None: what is expected of it cannot be read now, so what was expected last goes on."""
     since: datetime | None = None
     """When its schedule came into being."""
+    has_failed: bool = False
+    """Whether a script outside of Rota said that it failed, and nothing since."""
     is_paused: bool = False
     reason: str | None = None
     """Why it is paused."""
@@ -171,6 +174,9 @@ def judged(watched: Watched, wanted: Wanted, *, now: datetime) -> tuple[Watched,
         rule=expected.rule,
         watched_from=watched_from,
     )
+    if wanted.has_failed:
+        # Its own word is more than missing proof; nobody has to wait for that.
+        state, reason = Freshness.STALE, FAILED
     return _moved(after, state, now=now, look_at=_look_at(state, after)), reason
 
 
@@ -256,6 +262,12 @@ def proved(watched: Watched, slot: datetime, expected: Expectation | None, *, en
         rule=expected.rule,
         look_at=look_at,
     )
+
+
+def heard(watched: Watched, *, at: datetime) -> Watched:
+    """Return the pair of a script outside of Rota that said that it failed, or that it succeeded in a slot that is
+    proved already, perhaps after a failure: the watchdog looks."""
+    return replace(watched, look_at=None if watched.state is Freshness.PAUSED else at)
 
 
 def marked(watched: Watched, last_success: datetime | None) -> Watched:

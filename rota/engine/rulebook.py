@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 from rota.core.expecting import Situation, Watch, rule_of, rule_of_watch
 from rota.core.freshness import Allowance, Expectation, Rule, expectation
-from rota.core.model import Run, RunKind, Schedule, Tenant
+from rota.core.model import Run, RunKind, Schedule, State, Tenant
 from rota.core.policy import Job
+from rota.core.watched import watch_key
 from rota.engine.directory import Directory
 from rota.engine.standing import Standing
 from rota.errors import TenantListFailed
@@ -64,6 +65,7 @@ class Rulebook:
             jobs={name: registered.job for name, registered in self._jobs.items()},
             tenants=self._tenants(now) if lists_tenants else self._directory.known or None,
             watches=self._watches,
+            failed=frozenset(name for name in map(watch_key, self._names()) if self._has_failed(name)),
             zone=self._zone,
             default=self._default,
             paused_jobs=self._standing.paused_jobs,
@@ -86,6 +88,12 @@ class Rulebook:
         """Return what is expected of a script outside of Rota, if there is one of this name."""
         found = next((watch for watch in self._watches if watch.name == name), None)
         return None if found is None else (found, rule_of_watch(found, default=self._default))
+
+    def _names(self) -> list[str]:
+        return [watch.name for watch in self._watches]
+
+    def _has_failed(self, key: str) -> bool:
+        return any(one.last_state is State.FAILED for one in self._store.progress(schedule=key))
 
     def _rule(self, known: "_Known", name: str, tenant: str) -> Rule | None:
         schedule = known.schedules.get(name)

@@ -36,7 +36,7 @@ class FreshnessStore(Protocol):
         """Keep what a script outside of Rota said; return whether it is new: a known id changes nothing.
 
         With it goes the progress of `watch_key(name)`: a success moves it to `slot` (only forward) and its pair as
-        `settle` does, a failure is counted.
+        `settle` does; a failure is counted, and the pair looked at as `watched.heard` says.
         """
 
     def pings(self, name: str, *, before_id: str | None = None, limit: int = 100) -> list[Ping]:

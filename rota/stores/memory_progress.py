@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from rota.core.freshness import Expectation
 from rota.core.model import Progress, Run, RunKind, State
-from rota.core.watched import Key, Ping, PingKind, Watched, marked, proved, watch_key
+from rota.core.watched import Key, Ping, PingKind, Watched, heard, marked, proved, watch_key
 
 
 class ProgressBook:
@@ -53,6 +53,8 @@ class ProgressBook:
             if slot is not None and (old.last_success is None or slot > old.last_success):
                 new = replace(new, last_success=slot, last_success_at=ping.at)
                 self._prove(key, slot, expected, ended_at=ping.at)
+        if key in self.pairs and new.last_success == old.last_success:
+            self.pairs[key] = heard(self.pairs[key], at=ping.at)
         self._by_key[key] = new
 
     def _prove(self, key: Key, slot: datetime, expected: Expectation | None, *, ended_at: datetime) -> None:

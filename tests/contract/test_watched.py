@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from rota.core.freshness import Expectation, Freshness
 from rota.core.model import State
-from rota.core.watched import LONG_AGO, PingKind, Turn, marked, proved, watch_key
+from rota.core.watched import LONG_AGO, PingKind, Turn, heard, marked, proved, watch_key
 from rota.queries import FlipQuery, PairQuery
 from tests.contract.races import together
 from tests.values import (
@@ -346,7 +346,27 @@ def test_failures_are_counted_until_a_success_and_prove_nothing(store):  # R51
         counted.append(sum(progress.failures for progress in store.progress()))
 
     assert counted == [1, 2, 2, 2, 0, 1]
-    assert the_pair(store, key, "") == pair
+    assert the_pair(store, key, "") == heard(pair, at=NOON)
+
+
+def test_a_success_after_a_failure_in_the_same_slot_is_looked_at(store):  # R51
+    key = watch_key("dump")
+    pair = a_pair(schedule=key, tenant="", state=Freshness.STALE, last_success=NOON, look_at=None)
+    store.freshness.ping(a_ping(), slot=NOON, expected=LATER)
+    watch(store, pair)
+
+    store.freshness.ping(a_ping(at=NOON + MINUTE), slot=NOON, expected=LATER)
+
+    assert store.freshness.pairs() == [heard(pair, at=NOON + MINUTE)]
+
+
+def test_a_failure_of_what_is_paused_is_not_looked_at(store):  # R12, R51
+    pair = a_pair(schedule=watch_key("dump"), tenant="", state=Freshness.PAUSED, look_at=None)
+    watch(store, pair)
+
+    store.freshness.ping(a_ping(kind=PingKind.FAIL))
+
+    assert store.freshness.pairs() == [pair]
 
 
 def test_an_older_success_does_not_take_progress_back(store):  # R9

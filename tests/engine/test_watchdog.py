@@ -240,6 +240,26 @@ def test_with_nothing_due_a_pass_writes_nothing():  # R51
     assert verbs == ["looks"]
 
 
+def test_a_script_that_says_that_it_failed_is_stale_at_once_and_fresh_when_it_succeeds():  # R51
+    kennel = Kennel()
+    kennel.app.watch("dump", schedule="daily at 03:00")
+    kennel.dog = kennel.new_dog()
+    kennel.app.pings.record("dump")
+    kennel.look()
+    kennel.heard.clear()
+
+    kennel.app.pings.record("dump", "fail", text="disk full")
+    kennel.look()
+    kennel.look()
+    kennel.app.pings.record("dump", "success")
+    kennel.look()
+
+    assert [(type(event), event.job, event.reason) for event in kennel.heard] == [
+        (ScheduleStale, "dump", "it said that it failed"),
+        (ScheduleFresh, "dump", None),
+    ]
+
+
 # --- the clock ---
 
 

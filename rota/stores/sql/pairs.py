@@ -50,6 +50,10 @@ UNSURE = "last_success = s.success, look_at = CASE r.state WHEN 'paused' THEN NU
 FORWARD = f"{WHOSE} AND (r.last_success IS NULL OR r.last_success < s.success)"
 MARKED = "UPDATE {pairs} SET last_success = ?, look_at = CASE state WHEN 'paused' THEN NULL ELSE 0 END"
 
+HEARD = """
+UPDATE {pairs} SET look_at = CASE state WHEN 'paused' THEN NULL ELSE ? END WHERE schedule = ? AND tenant = ''
+"""
+
 FRESHNESS = {str(state): state for state in Freshness}
 
 Proof = tuple[str, str, datetime, datetime, Expectation | None]
@@ -119,6 +123,11 @@ def prove(link: Link, proofs: Sequence[Proof]) -> None:
         link.update("pairs", PROVED_FIELDS, sure, sets=PROVED, where=FORWARD)
     if unsure:
         link.update("pairs", UNSURE_FIELDS, unsure, sets=UNSURE, where=FORWARD)
+
+
+def hear(link: Link, schedule: str, at: datetime) -> None:
+    """Take note that a script outside of Rota said something that proves no newer slot: look."""
+    link.run(HEARD, since_epoch(at), schedule)
 
 
 def mark(link: Link, where: str, parameters: Sequence[Any], last_success: datetime | None) -> None:

@@ -94,6 +94,8 @@ def hear(
         link.insert("progress", PROGRESS, [progress_row(new)])
     if is_newer and slot is not None:
         pairs.prove(link, [(schedule, "", slot, at, expected)])
+    else:
+        pairs.hear(link, schedule, at)
 
 
 def _moved(old: Progress, one: Settlement) -> Progress:

@@ -7,16 +7,23 @@ end
 call('ZADD', key('ping-ids', ping.name), 0, ping.id)
 call('ZADD', key('pings-at'), tonumber(ping.at), ping.id)
 if request.ended then
-    local progress = get_progress(request.schedule, '') or {schedule = request.schedule}
+    local progress, is_newer = get_progress(request.schedule, '') or {schedule = request.schedule}, false
     progress.last_state, progress.last_ended_at = request.ended, ping.at
     if request.ended == 'failed' then
         progress.failures = (progress.failures or 0) + 1
     else
         progress.failures = nil
         local last = progress.last_success
-        if request.slot and (not last or tonumber(request.slot) > tonumber(last)) then
-            progress.last_success, progress.last_success_at = request.slot, ping.at
-            prove_pair(request.schedule, '', request.slot, ping.at, request.expected)
+        is_newer = request.slot and (not last or tonumber(request.slot) > tonumber(last))
+    end
+    if is_newer then
+        progress.last_success, progress.last_success_at = request.slot, ping.at
+        prove_pair(request.schedule, '', request.slot, ping.at, request.expected)
+    else
+        local one = get_pair(request.schedule, '')
+        if one then
+            one.look_at = one.state ~= 'paused' and ping.at or nil
+            put_pair(one)
         end
     end
     put_progress(progress)
