@@ -1,6 +1,6 @@
 """How long one run waits on an idle system, and what an idle worker process costs.
 
-python -m bench.pickup sqlite|postgres|mariadb [--runs 200] [--idle 20]
+python -m bench.pickup sqlite|postgres|mariadb|redis [--runs 200] [--idle 20]
 
 The worker is a process of its own; the run notes when it began, by the clock of the machine.
 """
@@ -57,7 +57,7 @@ def _resident() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("store", nargs="?", choices=("sqlite", "postgres", "mariadb"), default="sqlite")
+    parser.add_argument("store", nargs="?", choices=("sqlite", "postgres", "mariadb", "redis"), default="sqlite")
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--idle", type=float, default=20.0)
     options = parser.parse_args()
