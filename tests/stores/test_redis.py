@@ -11,14 +11,30 @@ from urllib.parse import urlsplit
 import pytest
 
 from rota.clock import SystemClock
-from rota.core.model import State
+from rota.core.model import RoundState, State
 from rota.core.unique import Scope, UniqueRun
 from rota.errors import ConfigurationError, MissingExtra, SchemaMismatch, StoreUnavailable, UnsafeStore
-from rota.queries import RunQuery
+from rota.queries import RoundQuery, RunQuery
 from rota.stores import open_store
 from tests import servers
 from tests.servers import Server, unique_name
-from tests.values import HOUR, NOON, a_run, a_slot_run, claim, found, ids, lost, settle_all, states, succeeded
+from tests.values import (
+    DAY,
+    HOUR,
+    NOON,
+    SECOND,
+    a_round,
+    a_run,
+    a_slot_run,
+    add_rounds,
+    claim,
+    found,
+    ids,
+    lost,
+    settle_all,
+    states,
+    succeeded,
+)
 
 
 @pytest.fixture(scope="module")
@@ -412,3 +428,41 @@ def test_a_name_that_is_taken_back_between_look_and_write_is_looked_at_again(sto
     second = UniqueRun(run=a_run(), name="n", scope=Scope.WAITING)
 
     assert store.enqueue_unique([second], now=NOON) == [first.id]
+
+
+# --- pruning in small steps: R72 ---
+
+
+def pruned(store, *, limit: int) -> None:
+    """Forget what is older than an hour after noon, a few at a time."""
+    before = NOON + HOUR
+    store.prune(succeeded_before=before, failed_before=before, slots_before=before, logs_before=before, limit=limit)
+
+
+def test_names_are_forgotten_a_few_at_a_time_and_past_those_that_are_kept(store):
+    open_one, *others = (a_run() for _ in range(5))
+    store.enqueue_unique([UniqueRun(run=run, name=run.id) for run in (open_one, *others)], now=NOON)
+    by_id = {run.id: run for run in claim(store)}
+    settle_all(store, *(succeeded(by_id[run.id]) for run in others))
+    left = []
+
+    for _ in range(3):
+        pruned(store, limit=2)
+        left.append(store._server.ask("HLEN", store._server.key("uniques")))
+
+    assert left == [3, 1, 1]
+    assert store._server.ask("HGET", store._server.key("uniques"), open_one.id) is not None
+
+
+def test_rounds_are_forgotten_a_few_at_a_time_and_past_those_that_have_runs(store):
+    rounds = [a_round(slot=NOON + n * SECOND, state=RoundState.SUCCEEDED, ended_at=NOON + n * SECOND) for n in range(5)]
+    add_rounds(store, *rounds)
+    store.enqueue([a_run(round_id=rounds[0].id, due_at=NOON + DAY)], now=NOON)
+    store.end_round(rounds[0])
+    left = []
+
+    for _ in range(3):
+        pruned(store, limit=2)
+        left.append(len(store.rounds(RoundQuery())))
+
+    assert left == [3, 1, 1]

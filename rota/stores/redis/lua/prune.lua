@@ -38,21 +38,41 @@ for i = 1, n do
 end
 finish()
 
-local latest = math.max(request.succeeded_before, request.failed_before)
-for _, id in ipairs(call('ZRANGEBYSCORE', key('rounds-ended'), '-inf', string.format('(%.17g', latest))) do
-    local round = call('EXISTS', key('round', id)) == 0 and get_round(id)
-    local before = round and (round.state == 'failed' and request.failed_before or request.succeeded_before)
-    if round and tonumber(round.ended_at) < before
-        and (not round.slot or tonumber(round.slot) < request.slots_before) then
-        call('HDEL', ROUNDS, id)
-        call('ZREM', key('rounds-ended'), id)
-        call('ZREM', key('round-ids'), id)
-        local slot = round_slot(round)
-        if slot then
-            call('HDEL', key('round-slots'), slot)
+-- Go through what is older in a sorted set, and let up to the limit of it be forgotten: `forget` says whether it was. What
+-- is kept is passed by, or it would be all that is ever looked at.
+local function forget_old(name, before, forget)
+    local n, start = 0, 0
+    while n < request.limit do
+        local members = call('ZRANGEBYSCORE', name, '-inf', string.format('(%.17g', before), 'LIMIT', start, 500)
+        for _, member in ipairs(members) do
+            if n < request.limit and forget(member) then
+                call('ZREM', name, member)
+                n = n + 1
+            else
+                start = start + 1
+            end
+        end
+        if #members < 500 then
+            return
         end
     end
 end
+
+forget_old(key('rounds-ended'), math.max(request.succeeded_before, request.failed_before), function(id)
+    local round = call('EXISTS', key('round', id)) == 0 and get_round(id)
+    local before = round and (round.state == 'failed' and request.failed_before or request.succeeded_before)
+    if not round or tonumber(round.ended_at) >= before
+        or (round.slot and tonumber(round.slot) >= request.slots_before) then
+        return false
+    end
+    call('HDEL', ROUNDS, id)
+    call('ZREM', key('round-ids'), id)
+    local slot = round_slot(round)
+    if slot then
+        call('HDEL', key('round-slots'), slot)
+    end
+    return true
+end)
 
 local chunks = call('ZRANGEBYSCORE', LOG_TIMES, '-inf', string.format('(%.17g', request.logs_before), 'LIMIT', 0,
     request.limit)
@@ -70,16 +90,16 @@ for _, id in ipairs(call('HKEYS', key('signals'))) do
 end
 
 -- Names that were given before and that nobody has any more.
-for _, name in ipairs(call('ZRANGEBYSCORE', key('unique-times'), '-inf',
-    string.format('(%.17g', request.succeeded_before))) do
+forget_old(key('unique-times'), request.succeeded_before, function(name)
     local given = cmsgpack.unpack(call('HGET', key('uniques'), name))
     local run = get(given.run_id)
     local is_kept = given.kept_until and tonumber(given.kept_until) >= request.succeeded_before
-    if not is_kept and (not run or FINAL[run.state]) then
-        call('HDEL', key('uniques'), name)
-        call('ZREM', key('unique-times'), name)
+    if is_kept or (run and not FINAL[run.state]) then
+        return false
     end
-end
+    call('HDEL', key('uniques'), name)
+    return true
+end)
 
 if request.audit_before then
     local entries = call('ZRANGEBYSCORE', key('audit-at'), '-inf', string.format('(%.17g', request.audit_before), 'LIMIT',
