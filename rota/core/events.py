@@ -19,6 +19,12 @@ class RunStarted(Event, frozen=True, kw_only=True):
     run: Run
 
 
+class RunsStarted(Event, frozen=True, kw_only=True):
+    """The same of all that a worker began together, for who would be slow one by one."""
+
+    runs: tuple[Run, ...]
+
+
 class AttemptEnded(Event, frozen=True, kw_only=True):
     """An attempt ended and its settlement is recorded: success, failure, retry, interruption."""
 
@@ -27,6 +33,12 @@ class AttemptEnded(Event, frozen=True, kw_only=True):
 
 class AttemptFailed(AttemptEnded, frozen=True, kw_only=True):
     """An attempt ended otherwise than by success: failed, timed out, cancelled, skipped, snoozed, given back."""
+
+
+class AttemptsEnded(Event, frozen=True, kw_only=True):
+    """The same of all whose settlements were recorded together, for who would be slow one by one."""
+
+    settlements: tuple[Settlement, ...]
 
 
 class RunsReleased(Event, frozen=True, kw_only=True):

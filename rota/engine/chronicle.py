@@ -2,19 +2,19 @@
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from rota.clock import Clock
 from rota.core.duration import rough_duration
 from rota.core.events import (
-    AttemptEnded,
     AttemptFailed,
+    AttemptsEnded,
     RoundEnded,
     RunLost,
     RunsReleased,
-    RunStarted,
+    RunsStarted,
     ScheduleFired,
     WorkerStarted,
     WorkerStopped,
@@ -41,10 +41,10 @@ class Chronicle:
         self._counts: dict[tuple[str, str], Count] = {}
         if log.isEnabledFor(logging.INFO):
             # No run pays for a line that nobody reads.
-            bus.on(RunStarted, self._started)
-            bus.on(AttemptEnded, self._ended)
+            bus.on(RunsStarted, self._started)
+            bus.on(AttemptsEnded, self._ended)
         else:
-            bus.on(AttemptFailed, self._ended)
+            bus.on(AttemptFailed, lambda event: self._say_ended(event.settlement))
         bus.on(RunLost, self._lost)
         bus.on(RunsReleased, self._released)
         bus.on(RoundEnded, self._round_ended)
@@ -67,33 +67,43 @@ class Chronicle:
             log.log(level, message, *args, extra={"event": event, **facts})
 
     def _is_due(self, job: str, event: str) -> bool:
-        second = int(self._clock.monotonic())
+        return bool(self._due([job], event))
+
+    def _due(self, jobs: Sequence[str], event: str) -> list[int]:
+        """Return which of these, each about its job, may be said in this second. The others are counted."""
+        due, counts = [], self._counts
         with self._lock:
-            count = self._counts.get((job, event))
-            if count is None:
-                count = self._counts[job, event] = Count()
-            if count.second != second:
-                count.second, count.said = second, 0
-            if count.said >= A_SECOND:
-                count.left_out += 1
-                return False
-            count.said += 1
-            return True
+            second = int(self._clock.monotonic())
+            for at, job in enumerate(jobs):
+                count = counts.get((job, event))
+                if count is None:
+                    count = counts[job, event] = Count()
+                if count.second != second:
+                    count.second, count.said = second, 0
+                if count.said < A_SECOND:
+                    count.said += 1
+                    due.append(at)
+                else:
+                    count.left_out += 1
+        return due
 
-    def _started(self, event: RunStarted) -> None:
-        run = event.run
-        # Asked first: the facts cost more than the question, and where it matters most are not told.
-        if self._is_due(run.job, "run.started"):
-            log.info("started", extra={"event": "run.started", **_facts(run)})
+    def _started(self, event: RunsStarted) -> None:
+        for at in self._due([run.job for run in event.runs], "run.started"):
+            log.info("started", extra={"event": "run.started", **_facts(event.runs[at])})
 
-    def _ended(self, event: AttemptEnded) -> None:
-        settlement = event.settlement
+    def _ended(self, event: AttemptsEnded) -> None:
+        good = [one for one in event.settlements if one.outcome is Outcome.SUCCEEDED]
+        for at in self._due([settlement.run.job for settlement in good], "run.succeeded"):
+            facts = _facts(good[at].run) | _length(good[at])
+            log.info("succeeded%s", _took(good[at], "in"), extra={"event": "run.succeeded", **facts})
+        if len(good) < len(event.settlements):
+            for settlement in event.settlements:
+                self._say_ended(settlement)
+
+    def _say_ended(self, settlement: Settlement) -> None:
+        """Say how an attempt ended that did not succeed."""
         run = settlement.run
         match settlement.outcome:
-            case Outcome.SUCCEEDED:
-                if self._is_due(run.job, "run.succeeded"):
-                    facts = _facts(run) | _length(settlement)
-                    log.info("succeeded%s", _took(settlement, "in"), extra={"event": "run.succeeded", **facts})
             case Outcome.FAILED | Outcome.TIMED_OUT:
                 self._say_failed(settlement)
             case Outcome.CANCELLED if settlement.state is State.SKIPPED:
@@ -105,8 +115,9 @@ class Chronicle:
                 self._say(logging.INFO, "run.snoozed", "snoozed; again in %s", facts, _wait(settlement))
             case Outcome.INTERRUPTED:
                 self._say(logging.INFO, "run.released", "given back%s", _facts(run), _reason(settlement))
-            case Outcome.LOST:
-                # Published as RunLost as well, whoever found it.
+            case Outcome.SUCCEEDED | Outcome.LOST:
+                # Of successes there are many, and they have a way of their own; a loss is published as RunLost as
+                # well, whoever found it.
                 return
 
     def _say_failed(self, settlement: Settlement) -> None:

@@ -13,10 +13,12 @@ from rota.clock import Clock
 from rota.core.events import (
     AttemptEnded,
     AttemptFailed,
+    AttemptsEnded,
     AttemptStuck,
     LeaseLost,
     RunLost,
     RunsReleased,
+    RunsStarted,
     RunStarted,
     ServiceFailed,
     UnknownJob,
@@ -315,9 +317,7 @@ class Worker:
             attempts.append(attempt)
         # None of them once this worker has finished: nobody renews their leases any more.
         for pool, taken in self._holdings.take(attempts):
-            if self._bus.wants(RunStarted):
-                for attempt in taken:
-                    self._bus.publish(RunStarted(run=attempt.run))
+            self._tell_started([attempt.run for attempt in taken])
             pool.executor.submit(taken, partial(self._on_ended, pool))
         # Last: the store may be away, and what is held must be with the executor by then.
         if excess:
@@ -358,10 +358,20 @@ class Worker:
             report = ErrorReport(type=type(error).__qualname__, message=redacted(str(error)))
             self._bus.publish(ServiceFailed(service="capture", error=report))
 
+    def _tell_started(self, runs: Sequence[Run]) -> None:
+        if self._bus.wants(RunsStarted):
+            self._bus.publish(RunsStarted(runs=tuple(runs)))
+        if self._bus.wants(RunStarted):
+            for run in runs:
+                self._bus.publish(RunStarted(run=run))
+
     def _report(self, settlements: Sequence[Settlement], applied: set[str]) -> None:
         if self._tell_settled is not None:
             self._tell_settled(settlements, applied)
         wants_good, wants_bad = self._bus.wants(AttemptEnded), self._bus.wants(AttemptFailed)
+        if self._bus.wants(AttemptsEnded):
+            ended = tuple(settlement for settlement in settlements if settlement.run.id in applied)
+            self._bus.publish(AttemptsEnded(settlements=ended))
         for settlement in settlements:
             if settlement.run.id not in applied:
                 log.warning("lease lost before the end was recorded", extra={"run": settlement.run.id})

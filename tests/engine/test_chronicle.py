@@ -8,9 +8,11 @@ import pytest
 from rota.core.events import (
     AttemptEnded,
     AttemptFailed,
+    AttemptsEnded,
     RoundEnded,
     RunLost,
     RunsReleased,
+    RunsStarted,
     RunStarted,
     ScheduleFired,
     WorkerStarted,
@@ -42,40 +44,40 @@ TOOK = {"started_at": NOON, "now": NOON + 2 * SECOND}
 LAST = a_run(tenant="acme", attempt=3, max_attempts=3, token=3)
 
 LINES = {
-    "started": (RunStarted(run=RUN), "INFO", "started"),
-    "succeeded": (AttemptEnded(settlement=succeeded(RUN, **TOOK)), "INFO", "succeeded in 2.0s"),
+    "started": (RunsStarted(runs=(RUN,)), "INFO", "started"),
+    "succeeded": (AttemptsEnded(settlements=(succeeded(RUN, **TOOK),)), "INFO", "succeeded in 2.0s"),
     "failed, and tried again": (
-        AttemptFailed(settlement=failed(RUN, **TOOK)),
+        AttemptsEnded(settlements=(failed(RUN, **TOOK),)),
         "WARNING",
         "failed after 2.0s, attempt 1 of 3, again in 1m: ValueError: bad value",
     ),
     "failed": (
-        AttemptFailed(settlement=failed(LAST, **TOOK)),
+        AttemptsEnded(settlements=(failed(LAST, **TOOK),)),
         "ERROR",
         "failed after 2.0s, attempt 3 was the last: ValueError: bad value",
     ),
     "timed out": (
-        AttemptFailed(settlement=ended(LAST, Outcome.TIMED_OUT, **TOOK)),
+        AttemptsEnded(settlements=(ended(LAST, Outcome.TIMED_OUT, **TOOK),)),
         "ERROR",
         "timed out after 2.0s, attempt 3 was the last",
     ),
     "cancelled": (
-        AttemptFailed(settlement=ended(RUN, Outcome.CANCELLED, reason="by ops")),
+        AttemptsEnded(settlements=(ended(RUN, Outcome.CANCELLED, reason="by ops"),)),
         "INFO",
         "cancelled: by ops",
     ),
     "skipped": (
-        AttemptFailed(settlement=ended(RUN, Outcome.CANCELLED, is_skipped=True, reason="expired")),
+        AttemptsEnded(settlements=(ended(RUN, Outcome.CANCELLED, is_skipped=True, reason="expired"),)),
         "INFO",
         "skipped: expired",
     ),
     "snoozed": (
-        AttemptFailed(settlement=ended(RUN, Outcome.SNOOZED, **TOOK, delay=30 * SECOND)),
+        AttemptsEnded(settlements=(ended(RUN, Outcome.SNOOZED, **TOOK, delay=30 * SECOND),)),
         "INFO",
         "snoozed; again in 30s",
     ),
     "released": (
-        AttemptFailed(settlement=ended(RUN, Outcome.INTERRUPTED, reason="the worker ended")),
+        AttemptsEnded(settlements=(ended(RUN, Outcome.INTERRUPTED, reason="the worker ended"),)),
         "INFO",
         "given back: the worker ended",
     ),
@@ -120,7 +122,7 @@ def test_each_event_has_its_line(bus, caplog, what):
 
 
 def test_a_line_of_a_run_has_its_facts(bus, caplog):  # R44
-    bus.publish(RunStarted(run=RUN))
+    bus.publish(RunsStarted(runs=(RUN,)))
 
     [record] = caplog.records
     told = {name: getattr(record, name) for name in ("event", "run", "job", "tenant", "attempt", "schedule")}
@@ -135,14 +137,14 @@ def test_a_line_of_a_run_has_its_facts(bus, caplog):  # R44
 
 
 def test_a_retry_says_when(bus, caplog):
-    bus.publish(AttemptFailed(settlement=failed(RUN)))
+    bus.publish(AttemptsEnded(settlements=(failed(RUN),)))
 
     assert caplog.records[0].again_at == (NOON + MINUTE).isoformat()
 
 
 def test_what_a_child_lost_is_told_once(bus, caplog):
     settlement = lost(RUN)
-    bus.publish(AttemptFailed(settlement=settlement))
+    bus.publish(AttemptsEnded(settlements=(settlement,)))
     bus.publish(RunLost(settlement=settlement))
 
     assert len(caplog.records) == 1
@@ -153,7 +155,7 @@ def test_of_many_runs_in_a_second_the_rest_is_a_sum(clock, caplog):  # F21
     bus = Bus()
     chronicle = Chronicle(bus, clock=clock)
     for _ in range(20_000):
-        bus.publish(RunStarted(run=RUN))
+        bus.publish(RunsStarted(runs=(RUN,)))
 
     chronicle.tick(clock.now())
     chronicle.tick(clock.now())
@@ -165,17 +167,17 @@ def test_of_many_runs_in_a_second_the_rest_is_a_sum(clock, caplog):  # F21
 
 def test_one_busy_job_leaves_the_lines_of_another(bus, clock, caplog):
     for _ in range(1000):
-        bus.publish(RunStarted(run=RUN))
-    bus.publish(RunStarted(run=a_run(job="bill")))
+        bus.publish(RunsStarted(runs=(RUN,)))
+    bus.publish(RunsStarted(runs=(a_run(job="bill"),)))
     clock.tick(timedelta(seconds=1))
-    bus.publish(RunStarted(run=RUN))
+    bus.publish(RunsStarted(runs=(RUN,)))
 
     assert [record.job for record in caplog.records[A_SECOND:]] == ["bill", "report"]
 
 
 def test_what_was_left_out_is_told_at_the_end(bus, caplog):
     for _ in range(A_SECOND + 5):
-        bus.publish(RunStarted(run=RUN))
+        bus.publish(RunsStarted(runs=(RUN,)))
     bus.publish(WorkerStopped(worker="w1", is_clean=True))
 
     assert [record.getMessage() for record in caplog.records[-2:]] == ["5 more: run.started", "worker down"]
@@ -186,7 +188,6 @@ def test_where_nobody_reads_a_success_no_run_pays_for_it(clock, caplog):
     bus = Bus()
     Chronicle(bus, clock=clock)
 
-    assert not bus.wants(RunStarted)
-    assert not bus.wants(AttemptEnded)
+    assert not any(bus.wants(kind) for kind in (RunStarted, RunsStarted, AttemptEnded, AttemptsEnded))
     bus.publish(AttemptFailed(settlement=failed(LAST)))
     assert [record.levelname for record in caplog.records] == ["ERROR"]
