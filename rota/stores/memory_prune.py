@@ -29,13 +29,12 @@ class Age(Struct, frozen=True, kw_only=True):
         return old
 
     def old_runs(self, runs: Iterable[Run]) -> list[Run]:
-        """Return the runs that may go, oldest end first."""
+        """Return the runs that may go, smallest id first."""
         everything = sorted(runs, key=lambda run: run.id)
         # Later ids overwrite earlier ones: what is left is the last run of each schedule and tenant.
         last = {(run.schedule, run.tenant): run.id for run in everything if run.schedule is not None}
         kept = frozenset(last.values())
-        old = [(run.ended_at, run.id, run) for run in everything if run.id not in kept and self._is_old(run)]
-        return [run for _, _, run in sorted(old, key=lambda entry: entry[:2])]
+        return [run for run in everything if run.id not in kept and self._is_old(run)]
 
     def empty_rounds(self, rounds: Iterable[Round], runs: Iterable[Run]) -> list[Round]:
         """Return the ended rounds that have no run, and are as old as their runs would have to be."""

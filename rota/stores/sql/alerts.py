@@ -30,7 +30,7 @@ DELIVERY = (
 COLUMNS = columns(DELIVERY, "r")
 
 # Served by the primary key.
-TAKE = "DELETE FROM {signals} WHERE id IN (SELECT s.id FROM {rows(id:id)} AS s)"
+TAKE = "{drop(signals, id)}"
 REPLACE = """
 UPDATE {incidents} SET open_key = ?, state = ?, job = ?, body = ?, version = ?, closed_at = ?, look_at = ?
 WHERE id = ? AND version = ?
@@ -55,7 +55,6 @@ OLD_DELIVERIES = "SELECT r.id FROM {deliveries} AS r WHERE r.ended_at < ? ORDER 
 OLD_INCIDENTS = """
 SELECT r.id FROM {incidents} AS r WHERE r.closed_at < ? AND r.open_key IS NULL ORDER BY r.closed_at LIMIT ?
 """
-THESE = "(SELECT s.id FROM {rows(id:id)} AS s)"
 
 _signal = msgspec.json.Decoder(Signal)
 _incident = msgspec.json.Decoder(Incident)
@@ -191,13 +190,13 @@ def _claim(link: Link, due: Sequence[Any], *, lease: timedelta, now: datetime) -
 
 def _drop(link: Link, deliveries: Sequence[Any], incidents: Sequence[Any]) -> int:
     if deliveries:
-        link.run(f"DELETE FROM {{deliveries}} WHERE id IN {THESE}", json_of([row[:1] for row in deliveries]))
+        link.run("{drop(deliveries, id)}", json_of([row[:1] for row in deliveries]))
     if not incidents:
         return 0
     ids = json_of([row[:1] for row in incidents])
-    link.run(f"DELETE FROM {{deliveries}} WHERE incident_id IN {THESE}", ids)
-    link.run(f"DELETE FROM {{incident_tenants}} WHERE incident_id IN {THESE}", ids)
-    return link.run(f"DELETE FROM {{incidents}} WHERE id IN {THESE} AND open_key IS NULL", ids)
+    link.run("{drop(deliveries, incident_id)}", ids)
+    link.run("{drop(incident_tenants, incident_id)}", ids)
+    return link.run("{drop(incidents, id)} AND open_key IS NULL", ids)
 
 
 def _delivery_row(delivery: Delivery) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 COLUMNS = columns(AUDIT, "r")
 OLD = "SELECT r.id FROM {audit} AS r WHERE r.at < ? ORDER BY r.at, r.id LIMIT ?"
-DROP = "DELETE FROM {audit} WHERE id IN (SELECT s.id FROM {rows(id:id)} AS s)"
+DROP = "{drop(audit, id)}"
 
 
 def told(work: Callable[[Link], T], entry: AuditEntry | None) -> Callable[[Link], T]:

@@ -4,6 +4,7 @@ Statements are written once, in this shape:
 
     UPDATE {runs} ... WHERE id = ?          a table, and a parameter
     FROM {rows(id:id, turn:float)} AS s     rows from one JSON parameter, an array of arrays
+    {drop(runs, id)} AND ...                delete the rows of a table by a column, from such a parameter of one id each
     SELECT ... {lock} / {skip_locked}       lock the rows of the table called `r` that were read
     {greatest}(a, b), {least}(a, b)         the larger and the smaller of two numbers
     r.{key_state} = 'queued'                the state as the index of that name has it, see `marks`
@@ -78,6 +79,8 @@ class Dialect(Protocol):
     """Whether a recursive query jumps from one value of an index to the next; MariaDB reads what lies between."""
     returns_updated: bool
     """Whether UPDATE has RETURNING."""
+    deletes_by_join: bool
+    """Whether a list from a subquery is looked up for each row of a table that is deleted from, and a join is not."""
     false: str
     """How "no" is written in a statement."""
     fixed: Mapping[str, str]
@@ -138,6 +141,9 @@ def render(template: str, dialect: Dialect, tables: Mapping[str, str]) -> str:
 
     def field(match: re.Match[str]) -> str:
         word, arguments = match.group(1), match.group(2)
+        if word == "drop":
+            table, column = arguments.split(",")
+            return _drop(dialect, tables[table], column.strip())
         if word == "rows":
             return dialect.rows(dict(argument.strip().split(":") for argument in arguments.split(",")))
         return tables[word] if word in tables else dialect.fixed[word]
@@ -146,6 +152,13 @@ def render(template: str, dialect: Dialect, tables: Mapping[str, str]) -> str:
     if dialect.marker == "?":
         return text
     return text.replace("%", "%%").replace("?", dialect.marker)
+
+
+def _drop(dialect: Dialect, table: str, column: str) -> str:
+    source = dialect.rows({"id": "id"})
+    if dialect.deletes_by_join:
+        return f"DELETE r FROM {source} AS s STRAIGHT_JOIN {table} AS r ON r.{column} = s.id WHERE true"
+    return f"DELETE FROM {table} WHERE {column} IN (SELECT s.id FROM {source} AS s)"
 
 
 def repeated(attempt: Callable[[], T], *, dialect: Dialect, where: str, pause: Callable[[float], None]) -> T:

@@ -13,7 +13,7 @@ EXPIRATION = ("run_id", "expires_at")
 
 # Served by the index `due`, in its order.
 OVER = "SELECT e.run_id FROM {expirations} AS e WHERE e.expires_at <= ? ORDER BY e.expires_at, e.run_id LIMIT ?"
-FORGET = "DELETE FROM {expirations} WHERE run_id IN (SELECT s.id FROM {rows(id:id)} AS s)"
+FORGET = "{drop(expirations, run_id)}"
 
 
 def remember(link: Link, runs: Sequence[Run]) -> None:

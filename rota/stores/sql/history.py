@@ -26,10 +26,18 @@ SLOTS = """
 SELECT r.slot, r.tenant, r.state, r.id FROM {runs} AS r
 WHERE r.schedule = ? AND r.slot >= ? AND r.slot < ? AND r.kind = 'job' ORDER BY r.slot, r.tenant, r.id
 """
-OPEN = """
-SELECT r.queue, r.state, count(*), min(r.due_at) FROM {runs} AS r
-WHERE r.state IN ('scheduled', 'waiting', 'held', 'limited', 'queued', 'running') GROUP BY r.queue, r.state
-"""
+# State by state, in the words of the index of each: of all at once every run there ever was is read.
+OPEN = " UNION ALL ".join(
+    f"SELECT r.queue, '{state}', count(*), min(r.due_at) FROM {{runs}} AS r WHERE {condition} GROUP BY r.queue"
+    for state, condition in {
+        "queued": "r.state = 'queued' AND r.turn >= 0",
+        "running": "r.state = 'running'",
+        "scheduled": "r.{due_state} = 'scheduled' AND r.due_at >= 0",
+        "waiting": "r.{key_state} = 'waiting' AND r.concurrency_key IS NOT NULL",
+        "held": "r.state = 'held'",
+        "limited": "r.state = 'limited'",
+    }.items()
+)
 
 
 def run(link: Link, run_id: str) -> RunHistory | None:

@@ -68,6 +68,7 @@ class MySQL:
     driver_errors: tuple[type[Exception], ...] = (pymysql.err.MySQLError,)
     jumps = False
     returns_updated = False
+    deletes_by_join = True
     false = "0"
     fixed: Mapping[str, str] = {
         **{mark: mark for mark in MARKS},

@@ -48,7 +48,7 @@ def prune(link: Link, table: str, before: datetime, *, limit: int) -> int:
     find = f"SELECT r.id FROM {{{table}}} AS r WHERE r.at < ? ORDER BY r.at, r.id LIMIT ?"
     old = link.all(find, to_micros(before), limit)
     if old:
-        drop = f"DELETE FROM {{{table}}} WHERE id IN (SELECT s.id FROM {{rows(id:id)}} AS s)"
+        drop = f"{{drop({table}, id)}}"
         link.run(drop, json_of([(row[0],) for row in old]))
     return len(old)
 

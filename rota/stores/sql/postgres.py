@@ -82,6 +82,7 @@ class Postgres:
     collation: str | None = None
     jumps = True
     returns_updated = True
+    deletes_by_join = False
     false = "false"
     fixed: Mapping[str, str] = {
         **NO_MARKS,

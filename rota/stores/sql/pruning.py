@@ -6,8 +6,9 @@ from typing import Any
 from rota.clock import to_micros
 from rota.stores.sql.database import Link, json_of
 
-# The last run of a schedule and tenant stays: one with a larger id must exist. Later slots are asked first, where
-# the index `slot` finds one within a slot or two; the general question is for runs without a slot.
+# In the order of ids, which is nearly that in which runs end: what may go stands in front, and is found without reading
+# all the others. The last run of a schedule and tenant stays: one with a larger id must exist. Later slots are asked
+# first, where the index `slot` finds one within a slot or two; the general question is for runs without a slot.
 OLD = """
 SELECT r.id FROM {runs} AS r
 WHERE (
@@ -20,13 +21,13 @@ WHERE (
     OR EXISTS (SELECT 1 FROM {runs} AS n WHERE n.schedule = r.schedule AND n.id > r.id
                AND (n.tenant = r.tenant OR (n.tenant IS NULL AND r.tenant IS NULL)))
 )
-ORDER BY r.ended_at, r.id LIMIT ?
+ORDER BY r.id LIMIT ?
 """
 FINAL = "SELECT r.id FROM {rows(id:id)} AS s JOIN {runs} AS r ON r.id = s.id WHERE r.ended_at IS NOT NULL{lock}"
-DROP_ATTEMPTS = "DELETE FROM {attempts} WHERE run_id IN (SELECT s.id FROM {rows(id:id)} AS s)"
-DROP_LOGS = "DELETE FROM {logs} WHERE run_id IN (SELECT s.id FROM {rows(id:id)} AS s)"
+DROP_ATTEMPTS = "{drop(attempts, run_id)}"
+DROP_LOGS = "{drop(logs, run_id)}"
 DROP_RUNS = """
-DELETE FROM {runs} WHERE id IN (SELECT s.id FROM {rows(id:id)} AS s)
+{drop(runs, id)}
 AND state IN ('succeeded', 'failed', 'cancelled', 'skipped')
 """
 EMPTY_ROUNDS = """
@@ -34,13 +35,13 @@ SELECT r.id FROM {rounds} AS r
 WHERE (r.state = 'failed' AND r.ended_at < ? OR r.state <> 'failed' AND r.ended_at < ?)
 AND (r.slot IS NULL OR r.slot < ?) AND NOT EXISTS (SELECT 1 FROM {runs} AS u WHERE u.round_id = r.id)
 """
-DROP_ROUNDS = "DELETE FROM {rounds} WHERE id IN (SELECT s.id FROM {rows(id:id)} AS s) AND ended_at IS NOT NULL"
+DROP_ROUNDS = "{drop(rounds, id)} AND ended_at IS NOT NULL"
 
 
 def old_runs(
     link: Link, *, succeeded_before: datetime, failed_before: datetime, slots_before: datetime, limit: int
 ) -> list[Any]:
-    """Return the ids of runs that may go, oldest end first. Reads far; so it is done outside of a transaction."""
+    """Return the ids of runs that may go, smallest first. Reads far; so it is done outside of a transaction."""
     return link.all(OLD, to_micros(succeeded_before), to_micros(failed_before), to_micros(slots_before), limit)
 
 

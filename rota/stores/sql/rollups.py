@@ -56,8 +56,8 @@ SOURCE = "SELECT number FROM {rollup_sources} WHERE source = ?"
 # Served by the index `start` of either table.
 OLD = "SELECT r.id FROM {rollups} AS r WHERE r.grain = ? AND r.start_at < ? ORDER BY r.start_at LIMIT ?{lock}"
 OLD_MEASURES = "SELECT r.id FROM {measures} AS r WHERE r.grain = ? AND r.start_at < ? ORDER BY r.start_at LIMIT ?{lock}"
-DROP = "DELETE FROM {rollups} WHERE id IN (SELECT s.id FROM {rows(id:id)} AS s)"
-DROP_MEASURES = "DELETE FROM {measures} WHERE id IN (SELECT s.id FROM {rows(id:id)} AS s)"
+DROP = "{drop(rollups, id)}"
+DROP_MEASURES = "{drop(measures, id)}"
 # A table with a row for each process of the last days.
 DROP_SOURCES = "DELETE FROM {rollup_sources} WHERE seen_at < ?"
 

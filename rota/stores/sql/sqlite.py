@@ -44,6 +44,7 @@ class SQLite:
     collation: str | None = None
     jumps = True
     returns_updated = True
+    deletes_by_join = False
     false = "0"
     fixed: Mapping[str, str] = {
         **NO_MARKS,
