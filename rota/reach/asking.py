@@ -3,17 +3,16 @@
 import http.client
 import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import cast
 from urllib.parse import urljoin
-
-from msgspec import Struct
 
 from rota.clock import Clock
 from rota.core.size import size_text
 from rota.errors import AddressRefused, NotReached
 from rota.reach.address import is_address
+from rota.reach.answer import Answer, Resolve
 from rota.reach.line import Line, TooMuch
 from rota.reach.terms import Terms
 from rota.reach.url import Target, judge, parsed
@@ -22,44 +21,24 @@ REDIRECTS = (301, 302, 303, 307, 308)
 PRIVATE = frozenset({"authorization", "cookie"})
 """Headers that stay with the host that they were meant for."""
 
-Resolve = Callable[[str, int], Sequence[str]]
 
-
-class Answer(Struct, frozen=True, kw_only=True):
-    """What came back. The other end wrote every byte of it."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By their names in lower case; of several alike the first."""
-    body: bytes
-    is_whole: bool
-    """False where time or bytes were used up, or the connection broke, before the end of the body."""
-
-
-def resolve(host: str, port: int) -> Sequence[str]:
+def system_resolve(host: str, port: int) -> Sequence[str]:
     """Return all addresses of a host, as the system knows them. How long it may take is the system's to say."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def ask(
+def asked(
     method: str,
     url: str,
     *,
-    headers: Mapping[str, str] = MappingProxyType({}),
-    body: bytes = b"",
+    headers: Mapping[str, str],
+    body: bytes,
     terms: Terms,
     clock: Clock,
-    resolve: Resolve = resolve,
+    resolve: Resolve,
 ) -> Answer:
-    """Ask once and return the answer, whatever its status says; redirects are answers unless `terms` allows some.
-
-    Nothing is read from the environment, and nothing is decompressed: a body is what came over the line.
-
-    Raises:
-        AddressRefused: the URL, or one that it redirects to, may not be reached.
-        NotReached: no answer, a broken one, or none in time. It may have been received all the same.
-    """
+    """Return the answer to one question: `rota.reach.ask`."""
     deadline = clock.monotonic() + terms.timeout.total_seconds()
     target = parsed(url, terms)
     for hop in range(terms.redirects + 1):
