@@ -113,6 +113,11 @@ class Expectation(Struct, frozen=True, kw_only=True, gc=False):
     stale_at: datetime | None = None
     rule: str = ""
 
+    @property
+    def look_at(self) -> datetime | None:
+        """When it has to be judged again: what may be old for less than a run may take is stale before it is late."""
+        return min((at for at in (self.late_at, self.stale_at) if at is not None), default=None)
+
 
 @lru_cache(maxsize=4096)
 def expectation(rule: Rule, *, proof: datetime | None, watched_from: datetime | None = None) -> Expectation:

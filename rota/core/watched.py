@@ -249,7 +249,7 @@ def proved(watched: Watched, slot: datetime, expected: Expectation | None, *, en
     if expected is None:
         look_at = None if watched.state is Freshness.PAUSED else ended_at
         return replace(watched, last_success=slot, look_at=look_at)
-    look_at = expected.late_at or expected.stale_at
+    look_at = expected.look_at
     if watched.state is Freshness.PAUSED:
         look_at = None
     elif watched.state is not Freshness.FRESH:
@@ -295,8 +295,7 @@ def _state(expected: Expectation, *, now: datetime, has_succeeded: bool) -> Fres
 def _look_at(state: Freshness, watched: Watched) -> datetime | None:
     match state:
         case Freshness.NEW | Freshness.FRESH:
-            known = [at for at in (watched.late_at, watched.stale_at) if at is not None]
-            return min(known, default=None)
+            return Expectation(late_at=watched.late_at, stale_at=watched.stale_at).look_at
         case Freshness.LATE:
             return watched.stale_at
         case _:

@@ -31,6 +31,9 @@ from tests.values import (
 )
 
 LATER = Expectation(late_at=NOON + 3 * HOUR, stale_at=NOON + 5 * HOUR, rule="fedcba9876543210")
+STALE_FIRST = Expectation(late_at=NOON + 3 * HOUR, stale_at=NOON + 2 * HOUR, rule="fedcba9876543210")
+"""Of a job that may take longer than its proof may be old."""
+ONLY_STALE = Expectation(stale_at=NOON + 2 * HOUR, rule="fedcba9876543210")
 
 
 def the_pair(store, schedule="nightly", tenant="acme"):
@@ -176,10 +179,15 @@ class Case:
 
 
 CASES = [
-    Case(f"{state}, {name}, {'known' if expected else 'unknown'}", state, slot, expected)
+    Case(f"{state}, {name}, {known}", state, slot, expected)
     for state in Freshness
     for name, slot in (("newer", NOON + HOUR), ("same", NOON), ("older", NOON - HOUR))
-    for expected in (LATER, None)
+    for known, expected in (
+        ("late first", LATER),
+        ("stale first", STALE_FIRST),
+        ("never late", ONLY_STALE),
+        ("unknown", None),
+    )
 ]
 
 

@@ -342,3 +342,24 @@ def test_a_ping_proves_the_newest_slot_or_one_that_is_only_just_to_come(at, slot
 
 def test_a_ping_without_a_schedule_proves_its_own_instant():  # R51
     assert slot_of_ping(None, at=NOON) == NOON
+
+
+def test_what_is_stale_before_it_is_late_is_looked_at_when_it_is_stale():  # R51
+    often = a_rule("every 2 seconds", within="6s")
+    proof = NOON
+
+    found = expectation(often, proof=proof, watched_from=NOON - DAY)
+
+    assert found.stale_at == NOON + timedelta(seconds=6)
+    assert found.late_at is not None
+    assert found.late_at > found.stale_at
+    assert found.look_at == found.stale_at
+
+
+def test_a_success_is_looked_at_again_when_it_is_stale_where_that_is_first():  # R51
+    pair = a_pair(state=Freshness.FRESH, last_success=NOON)
+    expected = Expectation(late_at=NOON + HOUR, stale_at=NOON + MINUTE, rule="x")
+
+    after = proved(pair, NOON + timedelta(seconds=2), expected, ended_at=NOON + timedelta(seconds=3))
+
+    assert after.look_at == NOON + MINUTE

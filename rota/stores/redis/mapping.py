@@ -258,7 +258,10 @@ def expectation_record(expected: Expectation | None) -> ExpectationRecord | None
     if expected is None:
         return None
     return ExpectationRecord(
-        late_at=micros_if(expected.late_at), stale_at=micros_if(expected.stale_at), rule=expected.rule
+        late_at=micros_if(expected.late_at),
+        stale_at=micros_if(expected.stale_at),
+        look_at=micros_if(expected.look_at),
+        rule=expected.rule,
     )
 
 

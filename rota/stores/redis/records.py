@@ -107,6 +107,7 @@ class ExpectationRecord(Struct, kw_only=True, omit_defaults=True):
 
     late_at: Whole | None = None
     stale_at: Whole | None = None
+    look_at: Whole | None = None
     rule: str = ""
 
 

@@ -112,7 +112,7 @@ def prove(link: Link, proofs: Sequence[Proof]) -> None:
             since_epoch(ended_at),
             since_epoch(expected.late_at),
             since_epoch(expected.stale_at),
-            since_epoch(expected.late_at or expected.stale_at),
+            since_epoch(expected.look_at),
             expected.rule,
         )
         for schedule, tenant, slot, ended_at, expected in proofs

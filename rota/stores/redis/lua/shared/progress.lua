@@ -47,7 +47,7 @@ local function prove_pair(schedule, tenant, slot, ended_at, expected)
     if expected then
         one.late_at, one.stale_at, one.rule = expected.late_at, expected.stale_at, expected.rule
         if one.state == 'fresh' then
-            one.look_at = expected.late_at or expected.stale_at
+            one.look_at = expected.look_at
         end
     end
     if one.state == 'paused' then
