@@ -102,12 +102,15 @@ def test_an_incident_is_muted_until_a_time_or_until_it_is_over(store, noon_app, 
 
     noon_rota("alerts", "mute", incident.id, "--until", "+8h")
     until = noon_app.incidents.get(incident.id)
+    noon_rota("alerts", "mute", incident.id, "--for", "1h")
+    length = noon_app.incidents.get(incident.id)
     noon_rota("alerts", "mute", incident.id)
     for_good = noon_app.incidents.get(incident.id)
     noon_rota("alerts", "unmute", incident.id)
     again = noon_app.incidents.get(incident.id)
 
     assert (until.muted_at, until.muted_until) == (NOON, NOON + 8 * HOUR)
+    assert length.muted_until == NOON + HOUR
     assert (for_good.muted_at, for_good.muted_until) == (NOON, None)
     assert again.muted_at is None
 
@@ -127,6 +130,8 @@ def test_a_note_goes_along(store, noon_app, noon_rota):  # R50
         (("show", "nobody"), 3),
         (("ack", "nobody"), 3),
         (("mute", "{id}", "--until", "2020-01-01"), 2),
+        (("mute", "{id}", "--until", "+1h", "--for", "1h"), 2),
+        (("mute", "{id}", "--for", "ever"), 2),
         (("note", "{id}", " "), 2),
         (("unmute", "{id}"), 5),
         (("test", "pager"), 3),

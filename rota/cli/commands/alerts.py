@@ -77,12 +77,17 @@ def ack(session: Session, incident: str, note: str) -> None:
 @alerts.command(cls=RotaCommand, exits=NOT_FOUND)
 @click.argument("incident")
 @click.option("--until", metavar="TIME", help="When it is told of again: 18:00, +8h. Default: when it is over.")
+@click.option("--for", "length", metavar="LENGTH", help="The same, from now on: 8h.")
 @click.option("--note", default="", help="Why.")
 @pass_session
-def mute(session: Session, incident: str, until: str | None, note: str) -> None:
+def mute(session: Session, *, incident: str, until: str | None, length: str | None, note: str) -> None:
     """Tell nobody of it, until a time or until it is over. It stays in every list."""
+    if until is not None and length is not None:
+        raise click.UsageError("--until and --for say the same: name one of them")
     app = session.app
     ends = None if until is None else session.instant(until, flag="--until", now=app.clock.now())
+    if length is not None:
+        ends = session.instant(f"+{length.lstrip('+')}", flag="--for", now=app.clock.now())
     known = app.incidents.mute(incident, until=ends, note=note, actor=actor())
     _said(session, known, f"muted until {session.shown(ends) if ends is not None else 'it is over'}")
 
