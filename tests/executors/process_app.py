@@ -17,7 +17,10 @@ import warnings
 from datetime import timedelta
 from pathlib import Path
 
-from rota import Fail, Result, RetryLater, Rota, RunContext, Snooze, metrics
+import structlog
+
+from rota import Fail, Result, RetryLater, Rota, RunContext, Secret, Snooze, metrics
+from rota.logs import run_facts
 
 app = Rota("memory://", tenants=["acme", "globex"])
 canary = contextvars.ContextVar("canary", default="unset")
@@ -49,6 +52,19 @@ def prints():
     print("to standard output")
     print("to standard error", file=sys.stderr)
     os.write(1, b"raw, without a line break")
+
+
+@app.job()
+def structured():
+    structlog.configure(processors=[run_facts, structlog.processors.JSONRenderer()])
+    structlog.get_logger().info("fetched", rows=3)
+
+
+@app.job()
+def tells(card: Secret[str], key: str):
+    print(f"{card} and {key}")
+    log.warning("%s", {"inner": json.dumps([card])})
+    raise RuntimeError(f"refused {card}")
 
 
 @app.job()

@@ -48,6 +48,27 @@ def test_what_a_job_prints_is_heard_line_by_line(home):  # R44
     assert {line.source: line.level for line in home.lines} == {"stdout": "INFO", "stderr": "WARNING"}
 
 
+def test_structlog_says_in_a_child_which_run_it_is(home):  # R44
+    home.run("structured")
+
+    [line] = home.text("stdout")
+    told = json.loads(line)
+    assert {name: told[name] for name in ("event", "rows", "job")} == {
+        "event": "fetched",
+        "rows": 3,
+        "job": "structured",
+    }
+    assert len(told["run"]) == 32
+
+
+def test_a_child_gives_no_secret_argument_away(home):  # T51, T53
+    ending = home.run("tells", "4929-1234-5678", "public")
+
+    assert "4929" not in f"{ending.error} {ending.reason}"
+    assert "4929" not in "".join(line.text for line in home.lines if line.source == "process_app")
+    assert ending.error.message == "refused ***"
+
+
 def test_log_records_and_warnings_are_heard_with_level_and_logger_and_not_twice(home):  # R44
     home.run("logs")
 

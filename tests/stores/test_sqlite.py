@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_IMODE
 
 import pytest
 
@@ -183,3 +184,22 @@ def test_a_run_is_found_after_a_reopening(store: SqlStore, path: Path) -> None:
 
     assert found(again, run_id).id == run_id
     again.close()
+
+
+def test_what_is_stored_is_for_the_owner_and_its_group(store, path):  # T56
+    store.enqueue([a_run()], now=NOON)
+
+    modes = {file.name: S_IMODE(file.stat().st_mode) & 0o137 for file in path.parent.iterdir()}
+
+    assert set(modes) >= {"rota.db", "rota.db-wal"}
+    assert set(modes.values()) == {0}
+
+
+def test_a_file_that_is_there_stays_as_somebody_wanted_it(store, path):  # T56
+    store.enqueue([a_run()], now=NOON)
+    store.close()
+    path.chmod(0o664)
+
+    opened(f"sqlite:///{path}").counts()
+
+    assert S_IMODE(path.stat().st_mode) == 0o664

@@ -7,8 +7,10 @@ SHM: closing any descriptor drops the kernel's locks on it, and with them an ack
 import os
 import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event
@@ -165,11 +167,23 @@ def _has_begun(driver: sqlite3.Connection) -> bool:
 
 
 def _set_up(driver: sqlite3.Connection, _record: object) -> None:
+    _keep_private(driver)
     driver.execute("PRAGMA journal_mode = WAL")
     driver.execute("PRAGMA synchronous = FULL")
     # The WAL grows to this many pages before a commit has to copy it back.
     driver.execute("PRAGMA wal_autocheckpoint = 4000")
     driver.execute("PRAGMA cache_size = -16000")
+
+
+def _keep_private(driver: sqlite3.Connection) -> None:
+    """Let only the owner and its group read a file that was just made (T56): arguments stand in it as they were given.
+    What was made before stays as somebody wanted it; the WAL and the SHM take after it."""
+    file = driver.execute("PRAGMA database_list").fetchone()[2]
+    found = os.stat(file)
+    if found.st_size == 0:
+        # By its name: a descriptor of ours, once closed, would take the locks along.
+        with suppress(PermissionError):
+            os.chmod(file, S_IMODE(found.st_mode) & 0o640)
 
 
 def refuse_unsafe(database: str, *, version: tuple[int, ...] = sqlite3.sqlite_version_info) -> None:
