@@ -7,11 +7,25 @@ import msgspec
 import pytest
 
 from rota.core.model import LogChunk, LogLine, Note, State
-from rota.queries import RunQuery
-from rota.stores.sql import history, keys, logs, pairs, queue, rounds, schedules, settling, single, succeeding, turns
+from rota.core.rollup import Grain
+from rota.queries import RollupQuery, RunQuery
+from rota.stores.sql import (
+    history,
+    keys,
+    logs,
+    pairs,
+    queue,
+    rollups,
+    rounds,
+    schedules,
+    settling,
+    single,
+    succeeding,
+    turns,
+)
 from rota.stores.sql.database import Link
 from rota.stores.sql.store import SqlStore
-from tests.values import HOUR, NOON, a_pair, a_run, a_schedule, claim, watch
+from tests.values import HOUR, MINUTE, NOON, a_pair, a_rollup, a_run, a_schedule, a_sheet, claim, watch
 
 SORTS = ("TEMP B-TREE", "Sort", "filesort")
 SCANS = ("Seq Scan", "SCAN r\n", "'ALL'", "'index'")
@@ -343,3 +357,39 @@ def test_a_log_is_read_and_pruned_by_its_indexes(filled: SqlStore) -> None:  # R
 
     assert not any(word in read + old for word in (*SORTS, "Seq Scan", "SCAN rota_logs\n", "'ALL'")), read + old
     assert "rota_logs_old" in old
+
+
+@pytest.fixture
+def summed(store: SqlStore) -> SqlStore:
+    """A store with the sums of a day, by the minute, of some jobs."""
+    sums = [a_rollup(job=f"job{number % 20}", start_at=NOON + number // 20 * MINUTE) for number in range(6000)]
+    sums += [a_rollup(job=f"job{number}", grain=Grain.EVER) for number in range(20)]
+    for first in range(0, len(sums), 1500):
+        store.rollups.add(a_sheet(*sums[first : first + 1500]), now=NOON)
+    analyze = {"sqlite": "ANALYZE", "postgres": "ANALYZE", "mysql": "ANALYZE TABLE {rollups}"}
+    store._database.write(lambda link: link.run(analyze[link.dialect.name]))
+    return store
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (RollupQuery(grain=Grain.MINUTE, since=NOON + 4 * HOUR), "rota_rollups_start"),
+        (RollupQuery(grain=Grain.MINUTE, jobs=("job7",), since=NOON + HOUR), "rota_rollups_job"),
+        (RollupQuery(grain=Grain.EVER), "rota_rollups_"),
+    ],
+    ids=["time", "job", "ever"],
+)
+def test_sums_are_read_by_their_time_or_their_job(summed: SqlStore, query: RollupQuery, index: str) -> None:  # R53
+    text, parameters = rollups.statement(query)
+
+    found = plan(summed, text, *parameters)
+
+    assert index in found, found
+
+
+def test_old_sums_are_found_in_order(summed: SqlStore) -> None:  # R72
+    found = plan(summed, rollups.OLD, "minute", 0, 500)
+
+    assert "rota_rollups_start" in found
+    assert not any(word in found for word in SORTS), found

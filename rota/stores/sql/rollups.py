@@ -104,7 +104,15 @@ def _add(link: Link, sheet: Sheet, *, now: datetime) -> bool:
 
 
 def _rollups(link: Link, query: RollupQuery) -> list[Rollup]:
-    """Served by the index `job` where jobs are named, else by `start`."""
+    text, parameters = statement(query)
+    kept, since = _kept(query), to_micros(query.since or BEGINNING)
+    found = [_rollup(row, kept, since=since) for row in link.all(text, *parameters)]
+    return sorted(found, key=lambda rollup: rollup.key)
+
+
+def statement(query: RollupQuery) -> tuple[str, list[Any]]:
+    """Return what asks for sums, with its parameters. Served by the index `job` where jobs are named, else by
+    `start`."""
     narrowing = Narrowing("r")
     narrowing.equal("grain", query.grain)
     narrowing.equal("subject", query.subject)
@@ -112,14 +120,15 @@ def _rollups(link: Link, query: RollupQuery) -> list[Rollup]:
     narrowing.within("start_at", query.since, query.until)
     narrowing.among("tenant", query.tenants)
     narrowing.among("queue", query.queues)
-    # What is counted, and in what periods, is never added up.
-    kept = [name for name in NAMES if name in query.by or name in ("subject", "grain")]
     sums = [f"sum(r.{name})" for name in SUMS] + [f"max(r.{name})" for name in MOSTS]
-    group = ", ".join(f"r.{name}" for name in kept)
+    group = ", ".join(f"r.{name}" for name in _kept(query))
     text = f"SELECT {group}, {', '.join(sums)} FROM {{rollups}} AS r{narrowing.where} GROUP BY {group}"
-    since = to_micros(query.since or BEGINNING)
-    found = [_rollup(row, kept, since=since) for row in link.all(text, *narrowing.parameters)]
-    return sorted(found, key=lambda rollup: rollup.key)
+    return text, narrowing.parameters
+
+
+def _kept(query: RollupQuery) -> list[str]:
+    # What is counted, and in what periods, is never added up.
+    return [name for name in NAMES if name in query.by or name in ("subject", "grain")]
 
 
 def _measures(link: Link, query: MeasureQuery) -> list[Measure]:
