@@ -89,7 +89,8 @@ def advice_of(incident: Incident) -> str:
         case IncidentKind.FAILED | IncidentKind.TIMED_OUT | IncidentKind.LOST:
             return f"rota failures --where {job}"
         case IncidentKind.STALE:
-            return f"rota explain {quote(safe_text(incident.about or incident.job))}"
+            # A script outside of Rota has no job, and nothing here that could be explained.
+            return f"rota explain {quote(safe_text(incident.about or incident.job))}" if incident.job else "rota stale"
         case IncidentKind.PARKED:
             return "rota tenants list"
         case IncidentKind.BROKEN | IncidentKind.STOPPED:

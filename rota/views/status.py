@@ -11,6 +11,7 @@ from rota.core.controls import Circuit, ControlKind
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.freshness import Freshness
+from rota.core.incident import Incident
 from rota.core.model import ScheduleState, State, WorkerRecord
 from rota.core.telling import title_of
 from rota.queries import Counts
@@ -150,12 +151,18 @@ def _alerts(app: Rota, *, now: datetime) -> Line:
     found = app.incidents.list(limit=MOST_INCIDENTS)
     fresh = [one for one in found if one.acked_at is None and not one.is_muted(now)]
     if fresh:
-        text = f"{counted(len(fresh), 'incident')}: {_named([title_of(one, []) for one in fresh])}"
+        text = f"{counted(len(fresh), 'incident')}: {_named([_title(app, one) for one in fresh[:NAMED]])}"
+        text += f" and {len(fresh) - NAMED} more" if len(fresh) > NAMED else ""
         return Line(subject="Alerts", level=Level.FAILED, text=text, more="rota alerts")
     if found:
         text = f"{counted(len(found), 'incident')}, acknowledged or muted"
         return Line(subject="Alerts", level=Level.WARN, text=text, more="rota alerts")
     return Line(subject="Alerts", level=Level.OK, text="no incident is open")
+
+
+def _title(app: Rota, incident: Incident) -> str:
+    members = app.store.alerts.members(incident.id)
+    return title_of(incident, [one.name for one in members if one.name and one.recovered_at is None])
 
 
 def _next(schedules: Sequence[Planned], *, now: datetime) -> Line:

@@ -42,6 +42,10 @@ def test_a_stale_schedule_is_named_where_it_is_not_called_as_its_job():  # R50, 
     assert advice_of(stale) == "rota explain weekly@acme"
 
 
+def test_a_stale_script_outside_of_rota_is_to_be_looked_at_where_all_are():  # R50, R51
+    assert advice_of(an_incident(kind=IncidentKind.STALE, job="", about="backup")) == "rota stale"
+
+
 def test_names_that_mean_something_to_a_terminal_or_a_shell_are_harmless():  # R65
     incident = an_incident(job="x\n\x1b[31m; rm -rf ~")
 

@@ -236,7 +236,7 @@ def test_the_verdict_counts_incidents_and_those_that_somebody_sees_to_are_no_ala
     noon_app.incidents.ack(incident.id)
     seen = noon_rota("status")
 
-    assert "✗ Alerts     1 incident: report fails" in fresh.stdout
+    assert "✗ Alerts     1 incident: report fails for 2 tenants" in fresh.stdout
     assert fresh.exit_code == 1
     assert "! Alerts     1 incident, acknowledged or muted" in seen.stdout
 
