@@ -248,6 +248,8 @@ def test_a_change_of_the_rule_makes_nothing_late_by_itself():  # R5, R51
 
     assert (changed.state, reason) == (Freshness.FRESH, EDITED)
     assert changed.late_at == NOON + 21 * HOUR + 5 * MINUTE
+    # And it stays so: what it would have broken before is not asked for at the next look either.
+    assert judged(changed, hourly, now=NOON + 20 * HOUR + 2 * MINUTE)[0].state is Freshness.FRESH
     assert judged(changed, hourly, now=changed.stale_at)[0].state is Freshness.STALE
 
 
