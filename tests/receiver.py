@@ -150,7 +150,12 @@ def _chunks(file: Any) -> Iterator[bytes]:
 
 def head(status: int, **headers: object) -> bytes:
     """Return the head of an answer."""
-    lines = [f"HTTP/1.1 {status} Said", *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
+    # Each connection is for one answer; who kept it for the next request would lose that.
+    lines = [
+        f"HTTP/1.1 {status} Said",
+        "Connection: close",
+        *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
+    ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 

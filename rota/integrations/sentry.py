@@ -96,7 +96,7 @@ class SentryReports:
             self._own.close(timeout=timeout.total_seconds())
 
     def _check_in(self, schedule: str, job: str, *, round_id: str, status: str, duration: float | None = None) -> None:
-        monitor = self._monitor(schedule, job)
+        monitor = self._monitor(schedule, job, may_be_old=status == "in_progress")
         if monitor is not None:
             client = self.client
             # The round is the check-in: whichever process begins it or ends it names the same one.
@@ -110,10 +110,11 @@ class SentryReports:
             )
             client.capture_event(event)
 
-    def _monitor(self, schedule: str, job: str) -> Mapping[str, Any] | None:
+    def _monitor(self, schedule: str, job: str, *, may_be_old: bool) -> Mapping[str, Any] | None:
         now = self._rota.clock.now()
         known = self._monitors.get(schedule)
-        if known is None or now - known[0] > REMEMBERED:
+        # Who begins a run asks the store only once: it is about to start what it has claimed.
+        if known is None or (not may_be_old and now - known[0] > REMEMBERED):
             known = self._monitors[schedule] = (now, self._made(schedule, job, now))
         return known[1]
 

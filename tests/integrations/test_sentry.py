@@ -254,6 +254,18 @@ def test_a_slot_with_many_tenants_is_one_check_in(ingest):  # R54
     assert first["check_in_id"] == last["check_in_id"]
 
 
+def test_a_schedule_that_changes_changes_its_monitor(ingest):  # R54
+    def nightly() -> None: ...
+
+    process = hourly(nightly)
+    an_hour(process, ingest)
+    process.app.schedules.override("nightly", when="30 * * * *")
+    # What was read is believed for ten minutes.
+    last = an_hour(process, ingest)[-1]
+
+    assert last["monitor_config"]["schedule"]["value"] == "30 * * * *"
+
+
 def test_what_is_run_by_hand_is_no_check_in(ingest):
     def nightly() -> None: ...
 

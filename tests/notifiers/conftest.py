@@ -48,7 +48,7 @@ def web_channel():
             "networks": ["127.0.0.0/8"],
             "ports": [receiver.port],
             "insecure_http": receiver.scheme == "http",
-            "timeout": "5s",
+            "timeout": "20s",
         }
         return make(kind, address | reach | options, clock=NoonClock())
 

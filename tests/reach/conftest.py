@@ -24,7 +24,7 @@ def asked():
             "networks": ("127.0.0.0/8",),
             "ports": (receiver.port,),
             "insecure_http": receiver.scheme == "http",
-            "timeout": timedelta(seconds=0.5),
+            "timeout": timedelta(seconds=20),
         } | terms
         url = f"{receiver.scheme}://{host}:{receiver.port}{path}"
         more = {} if resolve is None else {"resolve": resolve}
