@@ -22,7 +22,7 @@ def app():
 def test_a_run_is_given_its_tenants_weight_and_host(app):  # R35
     run, other, nobodys = a_run(tenant="acme"), a_run(tenant="globex"), a_run()
 
-    accepted = Intake(app._premises()).enqueue(Asked(number=1, runs=[run, other, nobodys]))
+    accepted = Intake(app.premises()).enqueue(Asked(number=1, runs=[run, other, nobodys]))
 
     assert accepted == [run.id, other.id, nobodys.id]
     placed = [found(app.store, run_id) for run_id in accepted]
@@ -32,13 +32,13 @@ def test_a_run_is_given_its_tenants_weight_and_host(app):  # R35
 def test_a_run_with_a_key_is_too(app):  # R35
     run = a_run(tenant="acme")
 
-    Intake(app._premises()).enqueue(Asked(number=1, unique=[UniqueRun(run=run, name="daily")]))
+    Intake(app.premises()).enqueue(Asked(number=1, unique=[UniqueRun(run=run, name="daily")]))
 
     assert (found(app.store, run.id).weight, found(app.store, run.id).host) == (3.0, "db1")
 
 
 def test_one_unknown_tenant_and_none_of_them_is_queued(app):  # R64
     with pytest.raises(TenantNotFound, match="hooli"):
-        Intake(app._premises()).enqueue(Asked(number=1, runs=[a_run(tenant="acme"), a_run(tenant="hooli")]))
+        Intake(app.premises()).enqueue(Asked(number=1, runs=[a_run(tenant="acme"), a_run(tenant="hooli")]))
 
     assert app.store.runs(RunQuery()) == []
