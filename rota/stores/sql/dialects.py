@@ -8,6 +8,7 @@ Statements are written once, in this shape:
     SELECT ... {lock} / {skip_locked}       lock the rows of the table called `r` that were read
     {greatest}(a, b), {least}(a, b)         the larger and the smaller of two numbers
     r.{key_state} = 'queued'                the state as the index of that name has it, see `marks`
+    SET ... {less_room} / {no_room}         let a row grow into what was kept for it, where it has to be
 """
 
 import re

@@ -59,7 +59,7 @@ ORDER BY r.priority, r.turn, r.id LIMIT ?{skip_locked}
 """
 TAKEN = """
 state = 'running', owner = ?, lease_until = ?, claimed_at = ?, token = {greatest}(token + 1, ?), attempt = attempt + 1,
-running_key = concurrency_key, limited_by = NULL
+running_key = concurrency_key, limited_by = NULL{less_room}
 """
 # As one parameter each: the text of a statement must not depend on how many names there are.
 NOT_IN = "NOT IN (SELECT x.name FROM {rows(name:text)} AS x)"

@@ -37,6 +37,11 @@ def label(length: int = NAME) -> TypeEngine[str]:
     return String(length).with_variant(Text(collation="C"), "postgresql")
 
 
+def filler(length: int) -> TypeEngine[str]:
+    """Text that says nothing: ASCII."""
+    return _ascii(length)
+
+
 def long_text() -> TypeEngine[str]:
     """Text up to 16 MB; plain TEXT ends at 64 KB on MySQL."""
     return Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")

@@ -14,7 +14,7 @@ from rota.errors import ConfigurationError
 from rota.queries import OldSnapshot
 from rota.stores.sql.dialects import Asked, Fault
 from rota.stores.sql.making import KEY
-from rota.stores.sql.marks import MARKS
+from rota.stores.sql.marks import WORDS
 
 ANSWER_SECONDS = 30
 LOCK_SECONDS = 3
@@ -71,7 +71,7 @@ class MySQL:
     deletes_by_join = True
     false = "0"
     fixed: Mapping[str, str] = {
-        **{mark: mark for mark in MARKS},
+        **WORDS,
         "lock": " FOR UPDATE",
         "skip_locked": " FOR UPDATE SKIP LOCKED",
         "greatest": "GREATEST",

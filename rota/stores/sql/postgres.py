@@ -15,7 +15,7 @@ from sqlalchemy.pool import QueuePool
 from rota.clock import SystemClock
 from rota.queries import OldSnapshot
 from rota.stores.sql.dialects import Asked, Fault
-from rota.stores.sql.marks import NO_MARKS
+from rota.stores.sql.marks import NO_WORDS
 
 STATEMENT_SECONDS = 30
 LOCK_SECONDS = 4
@@ -85,7 +85,7 @@ class Postgres:
     deletes_by_join = False
     false = "false"
     fixed: Mapping[str, str] = {
-        **NO_MARKS,
+        **NO_WORDS,
         "lock": " FOR UPDATE OF r",
         "skip_locked": " FOR UPDATE OF r SKIP LOCKED",
         "greatest": "greatest",

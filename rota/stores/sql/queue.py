@@ -42,7 +42,7 @@ ORDER BY r.priority, r.turn, r.id LIMIT ?{skip_locked}
 """
 TAKEN = """
 state = 'running', owner = ?, lease_until = ?, claimed_at = ?, token = {greatest}(token + 1, ?), attempt = attempt + 1,
-running_key = concurrency_key
+running_key = concurrency_key{less_room}
 """
 # One statement: choose in the order of the index `claim`, lock, mark. What was chosen is an array, made once, and a run
 # is found by its place in the table (ctid), which nobody can change while it is locked. No join, so no choice of plans.

@@ -23,7 +23,7 @@ PLAIN_FIELDS = (
 # The attempt stays on the row, owner and claimed_at too; so does when it was due.
 PLAIN = """
 state = s.next_state, attempt = s.tries, lost_count = s.losses, started_at = s.began, ended_at = s.finished,
-outcome = s.ended_as, lease_until = NULL, running_key = NULL
+outcome = s.ended_as, lease_until = NULL, running_key = NULL{no_room}
 """
 # Most runs end without a word. Long texts make MariaDB put the rows of a batch on disk, so they go apart.
 TOLD_FIELDS = PLAIN_FIELDS + ", failure:long, answer:long, why:long"

@@ -20,7 +20,7 @@ from rota.clock import SystemClock
 from rota.errors import ConfigurationError, UnsafeStore
 from rota.queries import OldSnapshot
 from rota.stores.sql.dialects import Asked, Fault
-from rota.stores.sql.marks import NO_MARKS
+from rota.stores.sql.marks import NO_WORDS
 
 BUSY_SECONDS = 5.0
 LOOK_EVERY_MS = 2
@@ -49,7 +49,7 @@ class SQLite:
     deletes_by_join = False
     false = "0"
     fixed: Mapping[str, str] = {
-        **NO_MARKS,
+        **NO_WORDS,
         "lock": "",
         "skip_locked": "",
         "greatest": "max",

@@ -7,7 +7,7 @@ from rota.stores.sql.rows import to_json
 
 # What is the same for all stands in the statement. The attempt stays on the row, with all its claim wrote there.
 SUCCEEDED = """
-state = 'succeeded', outcome = 'succeeded', ended_at = ?, lease_until = NULL, running_key = NULL
+state = 'succeeded', outcome = 'succeeded', ended_at = ?, lease_until = NULL, running_key = NULL{no_room}
 """
 FIELDS = "row_id:id, held:int, began:int"
 FENCE = "r.id = s.row_id AND r.token = s.held AND r.state = 'running'"

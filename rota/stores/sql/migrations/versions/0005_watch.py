@@ -76,11 +76,12 @@ def _mark_runs() -> None:
         f"GENERATED ALWAYS AS (CASE WHEN {condition} THEN state END) STORED"
         for name, condition in MARKS.items()
     )
+    room = f"ADD COLUMN room VARCHAR(72) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '{72 * '-'}'"
     anew = ", ".join(
         f"DROP INDEX {table}_{name}, ADD INDEX {table}_{name} ({', '.join(columns)})"
         for name, columns in MARKED_INDEXES.items()
     )
-    op.execute(f"ALTER TABLE {table} {columns}, {anew}")
+    op.execute(f"ALTER TABLE {table} {columns}, {room}, {anew}")
 
 
 def _lighten_runs() -> None:
