@@ -33,7 +33,8 @@ def _read() -> str:
     """Return the end of what stands on standard input: that is where a script says how it ended."""
     kept = ""
     while piece := sys.stdin.read(1 << 16):
-        kept = (kept + piece)[-LONGEST_TEXT:]
+        # Twice as much as is kept: of a secret that is cut in two here, neither half could be found later.
+        kept = (kept + piece)[-2 * LONGEST_TEXT :]
     return kept
 
 
