@@ -2,9 +2,10 @@
 
 import pytest
 
-from rota import redaction
+from rota import Rota, Secret, State, redaction
 from rota.core.redaction import Redactor
 from rota.redaction import WITHHELD, Secrets, is_guessable, redacted, secrets_of_url
+from rota.tenants.connection import parsed
 
 
 def test_what_was_kept_is_hidden():
@@ -67,3 +68,22 @@ def test_there_is_one_set_of_secrets_for_a_process(monkeypatch):
     redaction.SECRETS.keep_url("postgresql://u:hunter2-and-more@h/db")
 
     assert redacted("authentication failed: hunter2-and-more") == "authentication failed: ***"
+
+
+def test_the_arguments_of_a_run_that_are_secret_are_known_when_it_begins():  # T51
+    rota = Rota(inline=True)
+
+    @rota.job()
+    def pay(card: Secret[str], options: dict[str, object], key: str) -> None:
+        assert redacted(f"{card} {key}") == "*** customer"
+
+    run = pay.enqueue(card="4929-1234-5678", options={"deep": [{"api_token": "tok-51d2b7"}]}, key="customer")
+
+    assert run.status is State.SUCCEEDED
+    assert redacted("4929-1234-5678 tok-51d2b7 customer") == "*** *** customer"
+
+
+def test_the_password_of_a_tenant_is_known_once_its_url_is_read():  # T52
+    parsed("mysql://shop:hunter2-and-more@db/shop")
+
+    assert redacted("denied: hunter2-and-more") == "denied: ***"

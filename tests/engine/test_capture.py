@@ -7,6 +7,7 @@ import pytest
 from rota.core.model import LogLine
 from rota.engine.capture import Captures
 from rota.errors import StoreUnavailable
+from rota.redaction import keep_secret
 from rota.stores.memory import MemoryStore
 from tests.contract.flaky import Moment, flaky
 from tests.contract.races import together
@@ -199,3 +200,14 @@ def test_many_threads_speak_and_every_line_is_there_once(store):
     said = texts(store, run)
     for name in "abcd":
         assert [text for text in said if text.startswith(name)] == [f"{name} {number}" for number in range(500)]
+
+
+def test_what_is_written_holds_no_secret(store):  # R65, T53
+    captures, run = Captures(store), running(store)
+    say(captures, run, "it is hunter2-and-more")
+    # Known by the time it is written.
+    keep_secret("hunter2-and-more")
+
+    captures.tick(NOON)
+
+    assert texts(store, run) == ["it is ***"]

@@ -9,7 +9,7 @@ from functools import partial
 import msgspec
 import pytest
 
-from rota import Cancel, Fail, Result, Retry, Snooze, StopSignal
+from rota import Cancel, Fail, Result, Retry, Snooze, StopSignal, keep_secret
 from rota.core.model import Outcome
 from rota.errors import Stopped
 from rota.executors.call import MOST_MESSAGE, execute
@@ -212,3 +212,23 @@ def test_an_error_inside_rota_has_its_place_in_the_job_that_asked():  # R38
         Retry(attempts=0)
 
     assert place(asks).partition(", line ")[0].endswith("asks")
+
+
+@pytest.mark.parametrize("padding", [0, MOST_MESSAGE - 8])
+def test_an_error_is_recorded_without_secrets_also_where_it_is_cut(padding):  # T51, T53
+    keep_secret("hunter2-and-more")
+
+    ending = run(raising(ValueError("x" * padding + " hunter2-and-more")))
+
+    assert "hunter2" not in ending.error.message + ending.error.traceback
+    assert "***" in ending.error.message or padding
+
+
+def test_variables_of_frames_are_no_part_of_an_error():  # T50
+    def library(card, depth):
+        return library(card, depth - 1) if depth else json.loads("{")
+
+    ending = run(lambda: library("4929-" + "1234", 5))
+
+    assert ending.error.type == "JSONDecodeError"
+    assert "4929-1234" not in ending.error.message + ending.error.traceback
