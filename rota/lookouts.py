@@ -16,8 +16,8 @@ from rota.premises import Premises
 from rota.status_board import StatusBoard
 
 
-def lookouts(premises: Premises, *, worker: str, rulebook: Rulebook) -> dict[str, Service]:  # noqa: ARG001
-    """Return the services that whoever watches has, by name; `worker` is the id of this process."""
+def lookouts(premises: Premises, *, rulebook: Rulebook) -> dict[str, Service]:
+    """Return the services that whoever watches has, by name."""
     watchdog = make_watchdog(premises, rulebook=rulebook, tell=make_boards(premises))
     found: dict[str, Service] = {"watchdog": watchdog}
     if (dead_man := make_dead_man(premises, watchdog)) is not None:

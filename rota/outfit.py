@@ -124,7 +124,7 @@ def make_crew(
         plan=plan,
         books=books,
         schedule_keepers=lambda worker: schedule_keepers(premises, worker=worker, confirm=confirm),
-        lookouts=lambda worker: lookouts(premises, worker=worker, rulebook=rulebook),
+        lookouts=lambda: lookouts(premises, rulebook=rulebook),
         rulebook=rulebook,
     )
 

@@ -65,13 +65,13 @@ class Crew:
         guard: Guard,
         books: Bookkeeper,
         schedule_keepers: Callable[[str], Mapping[str, Service]] | None = None,
-        lookouts: Callable[[str], Mapping[str, Service]] | None = None,
+        lookouts: Callable[[], Mapping[str, Service]] | None = None,
         rulebook: Rulebook | None = None,
     ) -> None:
         """`executor` runs what is no coroutine, and without `coroutines` those as well.
 
-        `schedule_keepers` makes what else looks after the schedules, `lookouts` what looks out for trouble; both for
-        the id of this process. `rulebook` knows by when what succeeded has to succeed again.
+        `schedule_keepers` makes what else looks after the schedules, for the id of this process; `lookouts` what looks
+        out for trouble.
         """
         self._store = store
         self._bus = bus
@@ -102,7 +102,7 @@ class Crew:
             self.schedule_keepers = schedule_keepers(self.worker.id)
         self.services: dict[str, Service] = self._usual(bus)
         """What is driven besides the worker and its leases, by name."""
-        self.services |= self._further(lookouts(self.worker.id) if lookouts is not None and plan.watches else {})
+        self.services |= self._further(lookouts() if lookouts is not None and plan.watches else {})
         self.heartbeat: Heartbeat = Heartbeat(self.worker, store, clock=clock, plan=plan, stamps=self.stamps)
         self.timekeeper: Timekeeper = Timekeeper(self.worker, clock=clock, plan=plan, on_stuck=self._on_stuck)
         self._leases = self._lease_loops(bus, coroutines)
