@@ -11,7 +11,7 @@ from rota.stores.sql import expiry, history, pruning
 from rota.stores.sql.store import SqlStore
 from tests.stores.conftest import opened
 from tests.stores.test_sql_plans import SORTS, plan
-from tests.values import HOUR, NOON, a_run, ids
+from tests.values import HOUR, NOON, a_run, claim, ids, settle_all, succeeded
 
 
 @pytest.fixture
@@ -60,3 +60,16 @@ def test_old_runs_go_by_the_hundred_from_a_long_history(long: SqlStore) -> None:
 
     assert dropped == [1500, 1500, 1000, 0]
     assert len(ids(long.runs(RunQuery(kind=None, limit=100)))) == 40
+
+
+def test_a_run_grows_into_the_room_that_it_brought(mariadb_database: str) -> None:
+    # Else InnoDB writes a page anew for every few runs that are claimed.
+    with closing(opened(mariadb_database)) as store:
+        store.setup()
+        store.enqueue([a_run() for _ in range(3)], now=NOON)
+        ended, _running = claim(store, limit=2)
+        settle_all(store, succeeded(ended))
+
+        rooms = store._database.read(lambda link: link.all("SELECT length(room) FROM {runs} ORDER BY id"))
+
+    assert rooms == [(0,), (20,), (72,)]
