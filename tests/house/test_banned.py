@@ -116,6 +116,7 @@ SQL_TEXT_EXCEPTIONS = {
     "rota/stores/sql/migrations/making.py": "the names of indexes, from constants of the migrations",
     "rota/stores/sql/migrations/versions/0004_queue.py": "the names of indexes, from constants of that module",
     "rota/stores/sql/migrations/versions/0003_gates.py": "defaults and conditions, from constants of that module",
+    "rota/stores/sql/marks.py": "generated columns, from constants of that module",
     "rota/stores/sql/making.py": "conditions of partial indexes, from constants of that module",
 }
 
