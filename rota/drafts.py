@@ -8,6 +8,7 @@ from rota.core import cron_jobs, editing
 from rota.core.agenda import Agenda, agenda, is_of_tenants, zones_of
 from rota.core.definition import Definition
 from rota.core.duration import parse_duration
+from rota.core.freshness import checked_age
 from rota.core.kind import Timing
 from rota.core.model import Origin, Schedule
 from rota.core.words import parse
@@ -109,10 +110,27 @@ def parsed_jitter(value: timedelta | str) -> timedelta | None:
     Raises:
         BadArguments: it is no duration, or less than nothing.
     """
-    try:
-        jitter = parse_duration(value) if isinstance(value, str) else value
-    except ValueError as error:
-        raise BadArguments(f"jitter: {error}") from error
+    jitter = _duration("jitter", value)
     if jitter < timedelta(0):
         raise BadArguments(f"jitter: {value} is less than nothing")
     return jitter or None
+
+
+def parsed_within(value: timedelta | str) -> timedelta:
+    """Return how old the slot of a last success may be, as it was said.
+
+    Raises:
+        BadArguments: it is no duration, or one that `checked_age` refuses.
+    """
+    within = _duration("fresh_within", value)
+    try:
+        return checked_age(within)
+    except ValueError as error:
+        raise BadArguments(f"fresh_within: {error}") from error
+
+
+def _duration(name: str, value: timedelta | str) -> timedelta:
+    try:
+        return parse_duration(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise BadArguments(f"{name}: {error}") from error

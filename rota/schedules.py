@@ -21,7 +21,7 @@ from rota.core.policy import CatchUp, Overlap
 from rota.core.rounds import Expansion, expansion_run, overlap_of, tenant_run
 from rota.core.words import parse
 from rota.declared import Declared
-from rota.drafts import Draft, Drafts, check_name, parsed_jitter
+from rota.drafts import Draft, Drafts, check_name, parsed_jitter, parsed_within
 from rota.errors import (
     ConfigurationError,
     JobNotFound,
@@ -33,6 +33,9 @@ from rota.errors import (
 from rota.footing import Footing
 from rota.queries import RoundQuery, ScheduleQuery
 from rota.redaction import remark
+
+AUDITED = ("job", "timing", "tenants", "exclude", "overlap", "fresh_within")
+"""What the entry of an edit says of it. Not the arguments: they are the tenant's data."""
 
 
 class Schedules:
@@ -82,6 +85,7 @@ class Schedules:
         catch_up: CatchUp | None = None,
         overlap: Overlap | None = None,
         jitter: timedelta | str | None = None,
+        fresh_within: timedelta | str | None = None,
         keep: bool = False,
         force: bool = False,
         actor: str | None = None,
@@ -91,7 +95,7 @@ class Schedules:
 
         Of a schedule of the code it is an override, which a deploy does not undo. One that is paused stays paused.
         `keep`: a one-time schedule is kept as `done` after its run succeeded. `force`: also for a time that is over,
-        which then runs now.
+        which then runs now. Without `fresh_within` that of the job holds.
 
         Raises:
             BadSchedule: `when` is not understood or never comes.
@@ -116,6 +120,7 @@ class Schedules:
             overlap=overlap or function.job.overlap,
             jitter=parsed_jitter(jitter) if jitter is not None else function.job.jitter,
             keep=keep,
+            fresh_within=None if fresh_within is None else parsed_within(fresh_within),
         )
         return self._edit(name, definition, force=force, actor=actor, reason=reason)
 
@@ -130,6 +135,7 @@ class Schedules:
         catch_up: CatchUp | None = None,
         overlap: Overlap | None = None,
         jitter: timedelta | str | None = None,
+        fresh_within: timedelta | str | None = None,
         actor: str | None = None,
         reason: str | None = None,
     ) -> Schedule:
@@ -146,6 +152,7 @@ class Schedules:
             "catch_up": catch_up,
             "overlap": overlap,
             "jitter": None if jitter is None else parsed_jitter(jitter),
+            "fresh_within": None if fresh_within is None else parsed_within(fresh_within),
         }
         said = replace(known, **{field: value for field, value in changes.items() if value is not None})
         return self._edit(name, said, force=False, actor=actor, reason=reason)
@@ -293,7 +300,7 @@ class Schedules:
         self, name: str, definition: Definition, *, force: bool, actor: str | None, reason: str | None
     ) -> Schedule:
         draft, now = self._drafts.draft(name, definition), self._clock.now()
-        said = {field: getattr(definition, field) for field in ("job", "timing", "tenants", "exclude", "overlap")}
+        said = {field: getattr(definition, field) for field in AUDITED}
         while True:
             known = self.declared.ensure(name)
             changed = draft.new(now) if known is None else draft.on(known, now)

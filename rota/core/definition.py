@@ -33,6 +33,7 @@ class Definition(Struct, frozen=True, kw_only=True):
     overlap: Overlap = Overlap.SKIP
     jitter: timedelta | None = None
     keep: bool = False
+    fresh_within: timedelta | None = None
 
     @classmethod
     def of(cls, schedule: Schedule) -> Self:
@@ -54,12 +55,20 @@ class Definition(Struct, frozen=True, kw_only=True):
     @property
     def written(self) -> str:
         """Return it as JSON: the same text for the same definition."""
-        return msgspec.json.encode(self).decode()
+        return self._encoded.decode()
 
     @property
     def fingerprint(self) -> str:
         """Return a hash of it. A row whose fingerprint says something else was edited by somebody past this library."""
-        return _MARK + blake2b(msgspec.json.encode(self), digest_size=15).hexdigest()
+        return _MARK + blake2b(self._encoded, digest_size=15).hexdigest()
+
+    @property
+    def _encoded(self) -> bytes:
+        said = msgspec.to_builtins(self)
+        if self.fresh_within is None:
+            # It came later: rows without it keep the fingerprint that they were written with.
+            del said["fresh_within"]
+        return msgspec.json.encode(said)
 
     def given_to(self, schedule: Schedule) -> Schedule:
         """Return the schedule under this definition. How far it has come is for the caller to put right."""

@@ -65,7 +65,7 @@ def rule_of(
         return None
     if is_of_tenants(timing) and tenant is None:
         return None
-    said = job.fresh_within
+    said = job.fresh_within if schedule.fresh_within is None else schedule.fresh_within
     return Rule(
         timing=timing_for(timing, tenant, default=zone),
         within=default if said is None else Allowance(intervals=0, extra=said),

@@ -21,6 +21,8 @@ GRACE = timedelta(minutes=15)
 """Of the default rule; and the most that a run may take before it is late."""
 SKEW = timedelta(minutes=1)
 """How far ahead of the clock a success may lie and still be one: processes need not agree to the second."""
+OLDEST = timedelta(days=36500)
+"""How old a success may be said to be at most: a time that far ahead can still be computed with."""
 
 _TICK = timedelta.resolution
 _TERM = re.compile(r"(?:(\d+(?:\.\d+)?)\s*\*\s*)?(interval)|(.+)")
@@ -186,6 +188,17 @@ def freshness(
     if late_at is not None and now >= late_at:
         return Freshness.LATE
     return Freshness.FRESH if has_succeeded else Freshness.NEW
+
+
+def checked_age(within: timedelta) -> timedelta:
+    """Return how old a success may be, as somebody said it of a schedule.
+
+    Raises:
+        ValueError: it cannot be that: nothing, or longer than a century.
+    """
+    if not timedelta(0) < within <= OLDEST:
+        raise ValueError(f"{within} must be longer than nothing and no longer than a century, such as 26h")
+    return within
 
 
 def grace_of(timeout: timedelta | None, jitter: timedelta | None = None) -> timedelta:

@@ -115,6 +115,8 @@ class Schedule(Struct, frozen=True, kw_only=True):
     catch_up: CatchUp = CatchUp()
     overlap: Overlap = Overlap.SKIP
     jitter: timedelta | None = None
+    fresh_within: timedelta | None = None
+    """How old the slot of its last success may be; `None` is as its job says (R51)."""
     keep: bool = False
     """Whether a one-time schedule is kept as `done` after its run succeeded, and not deleted (R7)."""
     origin: Origin = Origin.CODE

@@ -87,6 +87,9 @@ class CronJobs:
 
     def _schedule(self, row: CronJobRow, known: Schedule | None, now: datetime) -> Schedule:
         definition = self._definition(row, now)
+        if known is not None:
+            # Its row has no column for it: it is said with `rota schedules override`.
+            definition = replace(definition, fresh_within=known.fresh_within)
         timing = cron_jobs.timing_of(row, zone=self._zone)
         bare = Schedule(
             name=cron_jobs.schedule_name(row),

@@ -130,6 +130,7 @@ class SentryReports:
             zone=settings.timezone,
             within=Allowance.parse(settings.freshness.default),
             jitter=kept.jitter,
+            fresh_within=kept.fresh_within,
         )
 
 

@@ -34,19 +34,21 @@ def monitor_of(
     zone: str,
     within: Allowance = DEFAULT,
     jitter: timedelta | None = None,
+    fresh_within: timedelta | None = None,
 ) -> Mapping[str, Any] | None:
     """Return the monitor of a schedule; None for one that Sentry cannot express: in seconds, once, spread over
     tenants by `H`, or in the zone of each tenant.
 
     A slot is missed when nothing has begun by when Rota calls it late, and hangs when it has not ended by when Rota
-    calls it stale (R51). `zone` and `within` are what holds where the schedule and the job do not say.
+    calls it stale (R51). `zone` and `within` are what holds where the schedule and the job do not say; `jitter` and
+    `fresh_within` are what the schedule says.
     """
     schedule = _schedule(timing)
     own_zone = getattr(timing, "tz", None)
     if schedule is None or own_zone == TENANT:
         return None
     gap = interval(timing, at=now)
-    most = job.fresh_within or (within.of(gap) if gap is not None else None)
+    most = fresh_within or job.fresh_within or (within.of(gap) if gap is not None else None)
     monitor: dict[str, Any] = {
         "schedule": schedule,
         "timezone": own_zone or zone,

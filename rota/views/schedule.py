@@ -10,6 +10,7 @@ from rota.app import Rota
 from rota.core import words
 from rota.core.agenda import Agenda, agenda
 from rota.core.definition import Definition
+from rota.core.duration import duration_text
 from rota.core.kind import Timing
 from rota.core.model import Origin, Schedule, ScheduleState
 from rota.core.policy import CatchUp, Overlap
@@ -45,6 +46,8 @@ class Planned(Struct, frozen=True, kw_only=True):
     paused_until: datetime | None = None
     catch_up: CatchUp = CatchUp()
     overlap: Overlap = Overlap.SKIP
+    fresh_within: timedelta | None = None
+    """None: as its job says."""
 
     @property
     def agenda(self) -> Agenda:
@@ -133,6 +136,7 @@ def _facts(schedule: Schedule, plan: Planned, code: Definition | None) -> list[t
         ("catch-up", " ".join([str(catch_up.mode), *limits])),
         ("overlap", str(schedule.overlap)),
         ("jitter", "" if schedule.jitter is None else str(schedule.jitter)),
+        ("fresh within", "" if schedule.fresh_within is None else duration_text(schedule.fresh_within)),
         ("paused by", schedule.paused_by or ""),
     ]
     return [(label, text) for label, text in said if text]
@@ -161,6 +165,7 @@ def _stored(schedule: Schedule) -> Planned:
         paused_until=schedule.paused_until,
         catch_up=schedule.catch_up,
         overlap=schedule.overlap,
+        fresh_within=schedule.fresh_within,
     )
 
 

@@ -34,13 +34,14 @@ def put(store, *schedules):
         assert store.put_schedule(schedule, expected_version=None)
 
 
-def test_a_schedule_comes_back_as_it_was_given(store):  # R5
+def test_a_schedule_comes_back_as_it_was_given(store):  # R5, R51
     schedule = a_schedule(
         tenants=("acme", "globex"),
         user_id="u-1",
         args='{"args":[1],"kwargs":{}}',
         catch_up=CatchUp.all(limit=48, within=timedelta(days=2)),
         overlap=Overlap.QUEUE_ALL,
+        fresh_within=timedelta(hours=26),
         origin=Origin.ROW,
         fingerprint="abc",
         state=ScheduleState.PAUSED,

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from rota.core.expecting import rule_of
 from rota.core.freshness import (
     DEFAULT,
     GRACE,
@@ -14,15 +15,17 @@ from rota.core.freshness import (
     Expectation,
     Freshness,
     Rule,
+    checked_age,
     expectation,
     freshness,
     grace_of,
     slot_of_ping,
 )
+from rota.core.policy import Job
 from rota.core.watched import EDITED, FUTURE, Wanted, begun, judged, marked, proved, survey, turned
 from rota.core.words import parse
 from rota.errors import ConfigurationError
-from tests.values import DAY, HOUR, MINUTE, NOON, a_pair, new_id
+from tests.values import DAY, HOUR, MINUTE, NOON, a_pair, a_schedule, new_id
 
 
 def a_rule(text="0 * * * *", *, within="2 * interval + 15m", grace=5 * MINUTE, **fields):
@@ -71,6 +74,40 @@ def test_without_a_word_a_success_may_be_two_intervals_and_a_quarter_hour_old():
     found = expectation(Rule(timing=parse("every 30 minutes"), within=DEFAULT), proof=NOON)
 
     assert found.stale_at == NOON + 75 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("schedule", "job", "within"),
+    [
+        (None, None, DEFAULT),
+        (None, 3 * HOUR, Allowance(intervals=0, extra=3 * HOUR)),
+        (26 * HOUR, None, Allowance(intervals=0, extra=26 * HOUR)),
+        (26 * HOUR, 3 * HOUR, Allowance(intervals=0, extra=26 * HOUR)),
+    ],
+)
+def test_a_schedule_says_how_old_a_success_may_be_else_its_job_else_the_default(schedule, job, within):  # R51
+    said = a_schedule(timing="hourly", fresh_within=schedule)
+
+    rule = rule_of(said, Job(name="report", fresh_within=job), None, default=DEFAULT, zone="UTC")
+
+    assert rule.within == within
+
+
+def test_a_schedule_that_says_another_age_has_another_mark():  # R51
+    marks = {
+        rule_of(
+            a_schedule(timing="hourly", fresh_within=within), Job(name="report"), None, default=DEFAULT, zone="UTC"
+        ).mark
+        for within in (None, 26 * HOUR, 27 * HOUR)
+    }
+
+    assert len(marks) == 3
+
+
+@pytest.mark.parametrize("within", [timedelta(0), -HOUR, timedelta.max])
+def test_an_age_that_cannot_be_is_refused(within):  # R51, R64
+    with pytest.raises(ValueError, match="longer than nothing and no longer than a century"):
+        checked_age(within)
 
 
 def test_a_success_is_late_when_the_next_slot_had_time_to_run():  # R51

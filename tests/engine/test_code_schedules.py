@@ -7,13 +7,14 @@ import pytest
 from msgspec.structs import replace
 
 from rota import CatchUp, Overlap, Rota, RunContext
+from rota.core.definition import Definition
 from rota.core.model import Origin, Schedule, ScheduleState, WorkerRecord
 from rota.engine.crew import Crew
 from rota.errors import Refused, ScheduleInCode
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.engine.house import an_app, driven, hourly, noon_plus, runs_of
-from tests.values import HOUR, MINUTE, NOON, SECOND, a_worker
+from tests.values import HOUR, MINUTE, NOON, SECOND, a_schedule, a_worker
 
 
 class Deployment:
@@ -147,6 +148,43 @@ def test_an_override_survives_a_deploy_that_changes_the_code_and_goes_back_on_re
     assert restored.next_at == NOON + 2 * HOUR
     with pytest.raises(Refused, match="not overridden"):
         newer.schedules.restore("report")
+
+
+def test_how_old_a_success_may_be_is_overridden_over_deploys_and_given_back():  # R5, R51
+    deployment = Deployment()
+    app, old = deployment.start("every hour")
+    app.schedules.override("report", fresh_within="26h", actor="cli:ana")
+    deployment.stop(old)
+
+    newer, _ = deployment.start("every hour", fresh_within="3h", overlap=Overlap.ALLOW)
+
+    assert deployment.stored().fresh_within == 26 * HOUR
+    assert newer.schedules.restore("report").fresh_within is None
+
+
+def test_another_age_of_the_job_rewrites_no_schedule():  # R5, R51
+    deployment = Deployment()
+    _, old = deployment.start("every hour", fresh_within="3h")
+    before = deployment.stored()
+    deployment.stop(old)
+
+    deployment.start("every hour", fresh_within="5h")
+
+    assert deployment.stored() == before
+
+
+def test_a_schedule_that_says_no_age_keeps_the_fingerprint_of_earlier_versions():  # R5, R51
+    said = Definition.of(a_schedule())
+
+    assert said.fingerprint == "v17bd901dc4f4d5a6d1abef51725dd86"
+    assert Definition.read(said.written) == said
+
+
+def test_an_age_is_a_part_of_what_a_schedule_says():  # R5, R51
+    said = Definition.of(a_schedule(fresh_within=26 * HOUR))
+
+    assert said.fingerprint != Definition.of(a_schedule()).fingerprint
+    assert Definition.read(said.written) == said
 
 
 def test_an_edit_with_sql_of_a_schedule_of_the_code_becomes_an_override():  # R5

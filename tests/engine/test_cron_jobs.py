@@ -249,3 +249,16 @@ def test_a_row_whose_job_comes_with_newer_code_begins_to_fire():  # R5, R36
     fixture.advance(HOUR)
 
     assert fixture.seen == [(NOON + HOUR,)]
+
+
+def test_a_change_of_a_row_leaves_how_old_a_success_may_be():  # R6, R51
+    house = Fixture()
+    house.store.write(id=7, name="noop", interval_minutes=15)
+    house.keep()
+    house.app.schedules.override("cron_jobs/7", fresh_within="26h")
+
+    house.store.write(id=7, name="noop", interval_minutes=30)
+    house.keep()
+
+    stored = house.store.schedule("cron_jobs/7")
+    assert (stored.timing, stored.fresh_within) == ("every 30 minutes", 26 * HOUR)

@@ -95,6 +95,19 @@ def test_silence_is_late_then_stale_and_each_is_told_once():  # R51, fault row H
     assert [str(flip.after) for flip in kennel.app.store.freshness.flips(FlipQuery())] == ["stale", "late", "fresh"]
 
 
+def test_an_age_that_a_schedule_is_given_holds_from_then_on_and_makes_nothing_late_by_itself():  # R5, R51
+    kennel = a_fresh_kennel()
+    kennel.clock.tick(30 * MINUTE)
+
+    kennel.app.schedules.override("report", fresh_within="10m", actor="ana")
+    kennel.look()
+    assert (kennel.states(), kennel.kinds()) == ({"acme": "fresh"}, [])
+
+    kennel.clock.tick(35 * MINUTE)
+    kennel.look()
+    assert kennel.kinds() == [("ScheduleStale", "acme")]
+
+
 def test_a_failure_is_no_proof_and_a_recovery_is_told():  # R51
     kennel = a_fresh_kennel()
     kennel.fails.add("now")

@@ -59,6 +59,18 @@ def test_a_slot_hangs_when_rota_calls_it_stale(said, minutes):  # R51
     assert monitor("0 2 * * *", fresh_within=said)["max_runtime"] == minutes
 
 
+def test_a_slot_hangs_by_what_the_schedule_says_before_the_job():  # R51
+    found = monitor_of(
+        parse("0 2 * * *"),
+        Job(name="report", fresh_within=timedelta(hours=3)),
+        now=NOON,
+        zone="UTC",
+        fresh_within=timedelta(hours=26),
+    )
+
+    assert found["max_runtime"] == 26 * 60
+
+
 @pytest.mark.parametrize(
     "name", ["nightly", "nightly_report", "Nightly", "a/b", "nächtlich", "a" * 80, "..", "nightly "]
 )

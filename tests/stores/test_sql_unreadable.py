@@ -20,6 +20,7 @@ COLUMNS = {
     "created_at": -BEYOND,
     "last_run_at": BEYOND,
     "paused_until": BEYOND,
+    "fresh_within": BEYOND,
 }
 
 

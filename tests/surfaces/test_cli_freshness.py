@@ -41,6 +41,16 @@ def test_what_is_stale_is_listed_and_ends_with_1(watched_app, noon_rota):  # R51
     )  # fmt: skip
 
 
+def test_a_schedule_says_how_old_a_success_may_be(watched_app, noon_rota):  # R51
+    set_back(watched_app, "globex")
+    watched_app.schedules.override("sync", fresh_within="26h")
+
+    [row] = data(noon_rota("stale", "--all", "--tenant", "globex", "--json"))
+
+    assert (row["age_s"], row["allowed_s"]) == (86400, 26 * 3600)
+    assert row["state"] == "late"
+
+
 def test_with_nothing_stale_it_ends_with_0_and_counts(watched_app, noon_rota):  # R51, R63
     found = noon_rota("stale", "--tenant", "acme,hooli")
 

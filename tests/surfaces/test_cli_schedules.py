@@ -40,6 +40,19 @@ def test_a_schedule_of_the_code_is_overridden_and_restored_and_not_deleted(noon_
     assert again.exit_code == 5 and "not overridden" in again.stderr
 
 
+@pytest.mark.parametrize("args", [["put", "sync", "sync", "every hour"], ["override", "sync"]])
+def test_how_old_a_success_may_be_is_said_and_shown(noon_app, noon_rota, args):  # R5, R51
+    assert "fresh within" not in noon_rota("schedules", "show", "sync").stdout
+
+    assert noon_rota("schedules", *args, "--fresh-within", "26h").exit_code == 0
+
+    assert "fresh within  1d2h" in noon_rota("schedules", "show", "sync").stdout
+    shown = data(noon_rota("schedules", "show", "sync", "--json"))
+    assert (shown["schedule"]["fresh_within"], shown["code"]["fresh_within"]) == ("P1DT7200S", None)
+    [entry] = noon_app.store.audit(AuditQuery())
+    assert "P1DT7200S" in entry.detail
+
+
 def test_a_pause_says_why_until_when_and_by_whom(noon_app, noon_rota):  # R12
     assert noon_rota("schedules", "pause", "sync").exit_code == 2
     assert noon_rota("schedules", "pause", "sync", "--reason", "migration", "--until", "+2h").exit_code == 0
@@ -64,6 +77,9 @@ def test_a_pause_says_why_until_when_and_by_whom(noon_app, noon_rota):  # R12
         (["put", "cron_jobs/7", "report", "hourly"], 2, "cron_jobs"),
         (["put", " ", "report", "hourly"], 2, "is no name"),
         (["put", "x", "report", "hourly", "--jitter", "soon"], 2, "jitter"),
+        (["put", "x", "report", "hourly", "--fresh-within", "soon"], 2, "fresh_within"),
+        (["override", "sync", "--fresh-within", "0s"], 2, "longer than nothing"),
+        (["override", "sync", "--fresh-within", "36501d"], 2, "longer than a century"),
         (["put", "x", "report", "hourly", "--catch-up-limit", "3"], 2, "--catch-up all"),
         (["override", "sync"], 2, "say what to change"),
         (["pause", "snyc", "--reason", "x"], 3, "did you mean 'sync'"),

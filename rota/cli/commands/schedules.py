@@ -20,6 +20,9 @@ from rota.views.pauses import paused_since
 from rota.views.schedule import Planned, planned, schedule_shown
 
 UNKNOWN = {Exit.NOT_FOUND: "no such schedule, job or tenant"}
+FRESH_WITHIN = click.option(
+    "--fresh-within", metavar="DURATION", help="How old its last success may be; else as its job says."
+)
 REASON = click.option("--reason", help="Kept in the audit.")
 
 
@@ -84,6 +87,7 @@ def show(session: Session, name: str, *, count: int) -> None:
 @click.option("--catch-up-within", metavar="DURATION", help="With all: only slots at most so old.")
 @click.option("--overlap", type=click.Choice([str(policy) for policy in Overlap]), help="When the last is not over.")
 @click.option("--jitter", metavar="DURATION", help="Each run is due up to so much after its slot.")
+@FRESH_WITHIN
 @click.option("--keep", is_flag=True, help="Keep a one-time schedule as done.")
 @click.option("--force", is_flag=True, help="Also for a time that is over: it runs now.")
 @REASON
@@ -104,6 +108,7 @@ def put(
     catch_up_within: str | None,
     overlap: str | None,
     jitter: str | None,
+    fresh_within: str | None,
     keep: bool,
     force: bool,
     reason: str | None,
@@ -129,6 +134,7 @@ def put(
         catch_up=_catch_up(catch_up, catch_up_limit, catch_up_within),
         overlap=Overlap(overlap) if overlap else None,
         jitter=jitter,
+        fresh_within=fresh_within,
         keep=keep,
         force=force,
         actor=actor(),
@@ -192,6 +198,7 @@ def delete(session: Session, name: str, *, reason: str | None) -> None:
 @click.option("--catch-up", type=click.Choice([str(mode) for mode in CatchUpMode]), help="What missed slots become.")
 @click.option("--overlap", type=click.Choice([str(policy) for policy in Overlap]), help="When the last is not over.")
 @click.option("--jitter", metavar="DURATION", help="Each run is due up to so much after its slot; 0s: none.")
+@FRESH_WITHIN
 @REASON
 @pass_session
 def override(
@@ -204,12 +211,15 @@ def override(
     catch_up: str | None,
     overlap: str | None,
     jitter: str | None,
+    fresh_within: str | None,
     reason: str | None,
 ) -> None:
     """Change what is given of a schedule, and leave the rest. Of one of the code a deploy does not undo it."""
     app = session.app
-    if not any((when, tenants, exclude, catch_up, overlap, jitter)):
-        raise click.UsageError("say what to change: --when, --tenant, --exclude, --catch-up, --overlap or --jitter")
+    if not any((when, tenants, exclude, catch_up, overlap, jitter, fresh_within)):
+        raise click.UsageError(
+            "say what to change: --when, --tenant, --exclude, --catch-up, --overlap, --jitter or --fresh-within"
+        )
     stored = app.schedules.override(
         name,
         when=when,
@@ -219,6 +229,7 @@ def override(
         catch_up=_catch_up(catch_up, None, None),
         overlap=Overlap(overlap) if overlap else None,
         jitter=jitter,
+        fresh_within=fresh_within,
         actor=actor(),
         reason=reason,
     )

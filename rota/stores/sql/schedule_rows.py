@@ -8,6 +8,7 @@ import msgspec
 
 from rota.clock import EPOCH
 from rota.core.definition import UNREADABLE
+from rota.core.freshness import checked_age
 from rota.core.model import Origin, Schedule, ScheduleState
 from rota.core.policy import CatchUp, CatchUpMode, Overlap
 from rota.stores.sql.rows import MICROSECOND, Row, at, clean, since_epoch, to_json
@@ -18,7 +19,7 @@ V = TypeVar("V")
 SCHEDULE = (
     "name", "job", "timing", "tenants", "user_id", "args", "catch_up", "overlap", "origin", "fingerprint", "state",
     "reason", "paused_until", "version", "cursor_at", "next_at", "created_at", "last_run_at", "exclude", "zones",
-    "jitter", "keep", "declared", "confirmed_at", "paused_by",
+    "jitter", "keep", "declared", "confirmed_at", "paused_by", "fresh_within",
 )  # fmt: skip
 
 NOBODY: tuple[str, ...] = ()
@@ -34,7 +35,7 @@ def schedule_of(row: Row) -> Schedule:
     (
         name, job, timing, tenants, user_id, args, catch_up, overlap, origin, fingerprint, state, reason, paused_until,
         version, cursor_at, next_at, created_at, last_run_at, exclude, zones, jitter, keep, declared, confirmed_at,
-        paused_by,
+        paused_by, fresh_within,
     ) = row  # fmt: skip
     wrong: list[str] = []
 
@@ -76,6 +77,7 @@ def schedule_of(row: Row) -> Schedule:
         declared=declared,
         confirmed_at=instant("confirmed_at", confirmed_at),
         paused_by=paused_by,
+        fresh_within=None if fresh_within is None else read("fresh_within", fresh_within, _age, None),
     )
     if not wrong:
         return schedule
@@ -110,6 +112,7 @@ def schedule_row(schedule: Schedule) -> tuple[Any, ...]:
         schedule.declared,
         since_epoch(schedule.confirmed_at),
         schedule.paused_by,
+        None if schedule.fresh_within is None else schedule.fresh_within // MICROSECOND,
     )
 
 
@@ -128,6 +131,10 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _duration(micros: int) -> timedelta:
     return timedelta(microseconds=micros)
+
+
+def _age(micros: int) -> timedelta:
+    return checked_age(_duration(micros))
 
 
 def _catch_up(text: str) -> CatchUp:

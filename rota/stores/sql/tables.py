@@ -272,6 +272,7 @@ def _schedules(metadata: MetaData, prefix: str) -> None:
         Column("paused_by", name()),
         # The row of cron_jobs that it stands for.
         Column("row_id", BigInteger),
+        Column("fresh_within", BigInteger),
         **metadata.info,
     )
     index(schedules, "due", ["next_at", "name"], state="active")

@@ -50,6 +50,7 @@ MARKED_INDEXES = {
 
 def upgrade() -> None:
     _runs()
+    _schedules()
     _freshness()
     _alerts()
     _rollups()
@@ -98,6 +99,10 @@ def _lighten_runs() -> None:
         postgresql_where=sa.text("state <> 'running'"),
         postgresql_with={"fillfactor": FILL},
     )
+
+
+def _schedules() -> None:
+    add("schedules", Column("fresh_within", BigInteger))
 
 
 def _freshness() -> None:
