@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import select
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -12,11 +13,15 @@ from typing import Any
 from rota.clock import SystemClock, sleep
 from rota.errors import StoreUnavailable
 from rota.stores.sql.database import Database
+from rota.stores.sql.dialects import Fault
 from rota.stores.waking import NEVER
 
 IN_MODIFY = 0x2
 IN_NONBLOCK = 0o4000
 IN_CLOEXEC = 0o2000000
+
+COM_QUERY = 3
+"""What the protocol of MariaDB calls a statement."""
 
 AT_ONCE = (0.0002, 0.0003, 0.0005)
 SOON = (0.001, 0.001, 0.001, 0.001, 0.002, 0.002, 0.004, 0.008, 0.016)
@@ -184,31 +189,100 @@ class Notices:
         self._one_tells = threading.Lock()
 
 
-class NewestRun:
-    """MariaDB and MySQL cannot wake a client: the newest id, one probe of the primary key, is asked for often."""
+WATCH = """
+BEGIN NOT ATOMIC
+    DECLARE looks INT DEFAULT 0;
+    DECLARE newest VARCHAR(32) DEFAULT (SELECT max(id) FROM {runs});
+    WHILE looks < 25 AND newest <=> @rota_newest DO
+        DO SLEEP(0.04);
+        SET looks = looks + 1, newest = (SELECT max(id) FROM {runs});
+    END WHILE;
+    SET @rota_newest = newest;
+    SELECT newest;
+END
+"""
+"""Answers at once with a newest id that is another than in the last answer, and otherwise after a second. Each SELECT
+in it is a transaction of its own, so no snapshot and no lock stands longer than one look."""
 
-    pause: float = 0.04
+
+class NewestRun:
+    """MariaDB and MySQL cannot wake a client: the newest id, one probe of the primary key, is looked for often.
+
+    MariaDB looks by itself and answers when it has changed (`WATCH`): asked 25 times a second from here, it took half
+    of what an idle process costs. MySQL knows no such statement; there, and where one in between refuses it, it is
+    asked.
+    """
+
+    apart: float = 0.04
+    overdue: float = 10.0
+    """After how many seconds without an answer a connection is taken for lost."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.errors: tuple[type[Exception], ...] = (*database.dialect.driver_errors, OSError)
+        self.pause: float = self.apart
+        self._clock = SystemClock()
+        self._is_refused = False
+        self._asked_at: float | None = None
         self._driver: Any = None
         self._newest: object = None
 
     def open(self) -> int | None:
+        self._asked_at, self.pause = None, self.apart
         self._driver = self._database.detached()
-        return None
+        if self._is_refused or "MariaDB" not in self._driver.get_server_info():
+            return None
+        self.pause = NEVER
+        # The driver has no public way to send a statement and to read its answer later.
+        descriptor: int = self._driver._sock.fileno()
+        return descriptor
 
     def came(self) -> bool:
+        if self.pause != NEVER:
+            return self._is_another(self._asked())
+        try:
+            came = self._asked_at is not None and self._is_answered() and self._is_another(self._answer())
+            if self._asked_at is None:
+                self._driver._execute_command(COM_QUERY, self._database.text(WATCH))
+                self._asked_at = self._clock.monotonic()
+        except self._database.dialect.driver_errors as error:
+            if self._database.dialect.fault(error) is not Fault.OURS:
+                raise
+            self._is_refused, self.pause = True, self.apart
+            return True
+        return came
+
+    def _asked(self) -> object:
         with self._driver.cursor() as cursor:
             cursor.execute(self._database.text("SELECT max(id) FROM {runs}"))
             [newest] = cursor.fetchone()
+        return newest
+
+    def _is_answered(self) -> bool:
+        poll = select.poll()
+        poll.register(self._driver._sock, select.POLLIN)
+        if poll.poll(0):
+            return True
+        if self._asked_at is not None and self._clock.monotonic() - self._asked_at > self.overdue:
+            raise TimeoutError("the server does not answer")
+        return False
+
+    def _answer(self) -> object:
+        self._asked_at = None
+        self._driver._read_query_result()
+        [[newest]] = self._driver._result.rows
+        # The end of the block is an answer too.
+        while self._driver._result.has_next:
+            self._driver.next_result()
+        return newest
+
+    def _is_another(self, newest: object) -> bool:
         changed: bool = newest != self._newest
         self._newest = newest
         return changed
 
     def tell(self) -> None:
-        """Nothing: they ask."""
+        """Nothing: they look."""
 
     def close(self) -> None:
         if self._driver is not None:
