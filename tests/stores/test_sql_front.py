@@ -65,9 +65,9 @@ def passed_by_a_claim(store: SqlStore, limit: int) -> tuple[int, list[Run]]:
 
     def counted(link: Link) -> tuple[int, list[Run]]:
         [before] = link.one(PASSED)
-        held = queue.claim(link, a_request(limit=limit), now=NOON)
+        made = queue.claim(link, a_request(limit=limit), now=NOON)
         [after] = link.one(PASSED)
-        return after - before, held
+        return after - before, made()
 
     return store._database.write(counted)
 

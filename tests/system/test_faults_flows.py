@@ -185,11 +185,15 @@ def test_flows_whose_workers_are_killed_again_and_again_end_whole(ground):  # R3
     handles = flows(ground, ids)
     chosen = random.Random(32)
 
+    def over() -> bool:
+        # A fast machine is through before the last kill.
+        return all(run.state.is_final for run in ground.everything())
+
     with ExitStack() as stack:
         two = [stack.enter_context(site.started("--processes", "1")) for _ in range(2)]
         for kill in range(KILLS):
             seen = len(events(site, "done"))
-            wait_until(lambda seen=seen: len(events(site, "done")) > seen + 5, what="steps are done")
+            wait_until(lambda seen=seen: len(events(site, "done")) > seen + 5 or over(), what="steps are done")
             which = chosen.randrange(2)
             if kill % 2:
                 kill_tree(two[which])
