@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from typing import TYPE_CHECKING
 
 from rota.core.board import Board, Day, Section
 from rota.core.duration import rough_duration
 from rota.core.freshness import Freshness
 from rota.core.safe import safe_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 MARKS: Mapping[Freshness, str] = {
     Freshness.FRESH: "●",
@@ -64,7 +65,10 @@ def badge(name: str, state: Freshness) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    # Here, since a process that writes no page need not hold it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("rota.pages"),
         autoescape=True,
@@ -86,6 +90,8 @@ def _environment() -> Environment:
 
 
 def _shown(value: object) -> object:
+    from markupsafe import Markup
+
     # All that is shown, not only what a template thinks of: control characters become text (T31).
     return safe_text(value, lines=True) if isinstance(value, str) and not isinstance(value, Markup) else value
 
