@@ -129,7 +129,10 @@ def receiving(*answers: Answer, certificate: Path | None = None) -> Iterator[Rec
 
 def _read(connection: socket.socket) -> Request:
     with connection.makefile("rb") as file:
-        method, path, _ = file.readline().decode("ascii").split()
+        first = file.readline()
+        if not first:
+            raise ConnectionResetError("gone before it asked anything")
+        method, path, _ = first.decode("ascii").split()
         headers = {}
         while line := file.readline().strip().decode("latin-1"):
             name, _, value = line.partition(":")
@@ -142,7 +145,7 @@ def _read(connection: socket.socket) -> Request:
 
 
 def _chunks(file: Any) -> Iterator[bytes]:
-    while size := int(file.readline(), 16):
+    while size := int(file.readline() or b"0", 16):
         yield file.read(size)
         file.readline()
     file.readline()
