@@ -11,7 +11,7 @@ from time import perf_counter
 from bench.drain import a_store_url
 from rota import Rota, RunContext, every
 from rota.core.model import Origin, Schedule
-from rota.stores.sql.rows import SCHEDULE, schedule_row
+from rota.stores.sql.schedule_rows import SCHEDULE, schedule_row
 from rota.stores.sql.store import SqlStore
 
 TENANTS = 10_000

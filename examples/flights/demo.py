@@ -15,7 +15,7 @@ from examples.flights.bar import bar
 from examples.flights.places import DATABASES, STORE, WORK, clear, environment
 from examples.flights.work import work_off
 from rota import Mode, State
-from rota.core.safe import masked
+from rota.redaction import redacted
 from rota.settings import load
 
 # A place for each airline, and a store on a server may be set up by whoever comes first.
@@ -70,7 +70,7 @@ def backfill() -> bool:
             standing = work_off(show)
         states = rota.store.slot_states(daily_delays.name, since=year.SINCE, until=year.UNTIL)
         succeeded = sum(entry.state is State.SUCCEEDED for entry in states)
-        print(f"  {succeeded:,} of {len(states):,} runs succeeded, {standing.failed} failed; kept in {masked(STORE)}")
+        print(f"  {succeeded:,} of {len(states):,} runs succeeded, {standing.failed} failed; kept in {redacted(STORE)}")
         return succeeded == len(states) == total
 
 

@@ -1,0 +1,20 @@
+"""Programs beside the library still find in it what they name: nobody else imports them."""
+
+import importlib
+
+import pytest
+
+from tests.house.source import files, shown
+
+MODULES = [
+    shown(path).removesuffix(".py").replace("/", ".")
+    for path in files(".py")
+    # Those of others are written for environments of their own; a main begins when it is imported.
+    if shown(path).startswith(("bench/", "examples/")) and "peers/apps" not in shown(path)
+    and path.name not in ("__main__.py", "__init__.py")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_program_can_be_loaded(module):
+    assert importlib.import_module(module)
