@@ -6,14 +6,13 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from rota.core.builder import When, as_timing
 from rota.core.duration import parse_duration
 from rota.core.events import PingFailed
 from rota.core.expecting import Watch, rule_of_watch
 from rota.core.freshness import Allowance, expectation, grace_of, slot_of_ping
-from rota.core.kind import Timing
 from rota.core.timing import with_default_zone
 from rota.core.watched import Ping, PingKind
-from rota.core.words import parse
 from rota.engine.bus import Bus
 from rota.errors import BadSchedule, ConfigurationError, WatchNotFound
 from rota.footing import Footing
@@ -40,7 +39,7 @@ class Pings:
         self,
         name: str,
         *,
-        schedule: Timing | str | None = None,
+        schedule: When | None = None,
         fresh_within: timedelta | str | None = None,
         timeout: timedelta | str | None = None,
         description: str = "",
@@ -146,14 +145,14 @@ def read_watch(name: str, text: str) -> Watch:
 def _watch(
     name: str,
     *,
-    schedule: Timing | str | None,
+    schedule: When | None,
     within: timedelta | str | None,
     timeout: timedelta | str | None = None,
     description: str = "",
 ) -> Watch:
     if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
         raise ConfigurationError(f"watch({name!r}): a name is text of 1 to {LONGEST_NAME} printable characters")
-    timing = parse(schedule) if isinstance(schedule, str) else schedule
+    timing = None if schedule is None else as_timing(schedule)
     allowed = Allowance.parse(within) if isinstance(within, str) else within
     if isinstance(allowed, timedelta):
         allowed = Allowance(intervals=0, extra=allowed)
