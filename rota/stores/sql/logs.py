@@ -20,7 +20,7 @@ CHUNKS = f"SELECT {columns(CHUNK)} FROM {{logs}} WHERE run_id = ?"
 AFTER = " AND (token, number) > (?, ?)"
 IN_ORDER = " ORDER BY token, number LIMIT ?"
 # Served by the index `old`.
-OLD = "SELECT run_id, token, number FROM {logs} WHERE created_at < ? ORDER BY created_at, run_id, token, number LIMIT ?"
+OLD = "SELECT run_id, token, number FROM {logs} WHERE created_at < ? ORDER BY created_at LIMIT ?"
 # One by one: MariaDB reads the whole table for a list of keys of three parts.
 DROP_OLD = "DELETE FROM {logs} WHERE run_id = ? AND token = ? AND number = ?"
 
