@@ -1,6 +1,7 @@
 """Inline mode: what is enqueued has run before `.enqueue` returns. (R33)"""
 
 import asyncio
+import logging
 import threading
 from datetime import timedelta
 
@@ -289,7 +290,8 @@ def test_an_inline_enqueue_is_not_warned_of(caplog):  # R33
 
     nothing.enqueue()
 
-    assert not caplog.records
+    # Others may have the log of runs at INFO in this process: what counts is that nobody is warned.
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_a_job_that_asks_for_itself_once_gets_its_own_run():  # R32, R33

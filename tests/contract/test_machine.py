@@ -306,17 +306,21 @@ class Machine(RuleBasedStateMachine):
 
     @rule(indices=some, number=st.integers(0, 3), done=st.sampled_from([None, 1, 2]), drops=st.booleans())
     def note(self, indices, number, done, drops):
+        # Which of the chunks of one instant are pruned first is nobody's promise: each call writes one, at an instant
+        # of its own.
+        self.clock.advance(timedelta(microseconds=1))
         line = LogLine(at=self.now, level="INFO", source="stdout", text="said")
+        noted = self.picked(self.claimed, indices)
         notes = [
             Note(
                 run_id=run.id,
                 token=run.token,
                 done=done,
                 total=3 if done == 2 else None,
-                chunks=(LogChunk(run_id=run.id, token=run.token, number=number, lines=(line,)),),
+                chunks=(LogChunk(run_id=run.id, token=run.token, number=number, lines=(line,)),) if run is noted[0] else (),
                 drop=(0, number) if drops else None,
             )
-            for run in self.picked(self.claimed, indices)
+            for run in noted
         ]
         self.both(lambda store: store.note(notes, now=self.now))
 
