@@ -11,6 +11,7 @@ from rota.campaigns import Campaigns
 from rota.carrying import Carriers
 from rota.clock import Clock, ReplaceableClock, SystemClock
 from rota.context import RunContext
+from rota.core.access import Principal
 from rota.core.agenda import timing_for
 from rota.core.events import Event
 from rota.core.model import Run, Tenant
@@ -19,7 +20,7 @@ from rota.engine.bus import Bus
 from rota.engine.chronicle import Chronicle
 from rota.engine.crew import Crew
 from rota.enqueuing import StoreEnqueuer
-from rota.errors import ConfigurationError, RunNotFound
+from rota.errors import ConfigurationError, Forbidden, RunNotFound
 from rota.executors.invocation import Invocation, TellProgress
 from rota.flow import Flows
 from rota.footing import Footing
@@ -48,6 +49,9 @@ from rota.tenancy import Tenancy, Tenants
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from rota.web.authority import Authority
+    from rota.web.gate import Gate
 
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -203,6 +207,31 @@ class Rota:
             return subscriber
 
         return subscribe
+
+    # --- who asks ---
+
+    def seen_by(self, principal: Principal) -> "Rota":
+        """Return this application as a principal sees it: with the jobs, tenants and runs that there are for it.
+
+        Raises:
+            Forbidden: it sees only some of them.
+        """
+        if not principal.knows_everything:
+            raise Forbidden("this is for those who may see all jobs and all tenants")
+        return self
+
+    def asgi_app(self, *, authority: "Authority | None" = None) -> "Gate":
+        """Return the HTTP door as an ASGI application; see `rota.web.asgi_app`."""
+        # Weight by choice, and upwards: the door is built on the application, this is only its bell.
+        from rota.web import asgi_app
+
+        return asgi_app(self, authority=authority)
+
+    def wsgi_app(self, *, authority: "Authority | None" = None) -> Any:
+        """Return the HTTP door as a WSGI application; see `rota.web.wsgi_app`."""
+        from rota.web import wsgi_app
+
+        return wsgi_app(self, authority=authority)
 
     # --- store and tenants ---
 

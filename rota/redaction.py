@@ -159,3 +159,16 @@ def is_guessable(text: str) -> bool:
     """Return whether a text, though its name says that it is secret, is a word, a number or a date: to hide it
     wherever it stands would blank half a log (`key="customer"`)."""
     return len(text) < LEAST or _SIMPLE.fullmatch(text) is not None
+
+
+def redacted_within(value: object) -> object:
+    """Return a document without secrets: its texts one by one, so that it stays the JSON that it is."""
+    match value:
+        case str():
+            return redacted(value)
+        case dict():
+            return {redacted_within(name): redacted_within(one) for name, one in value.items()}
+        case list() | tuple():
+            return [redacted_within(one) for one in value]
+        case _:
+            return value

@@ -16,7 +16,7 @@ import click
 from msgspec import Struct
 from msgspec.structs import fields
 
-from rota.cli.exits import MEANINGS
+from rota.exits import MEANINGS
 from rota.cli.root import root
 from rota.core import events
 from rota.notifiers import KINDS, parts_of

@@ -4,8 +4,8 @@ import signal
 import sys
 from types import FrameType
 
-from rota.cli.exits import Exit
 from rota.cli.root import root
+from rota.exits import Exit
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from datetime import timedelta
 import click
 
 from rota.app import Rota
-from rota.cli.exits import Exit
 from rota.cli.progress import progress
 from rota.cli.session import Session
 from rota.clock import sleep
@@ -14,6 +13,7 @@ from rota.core.duration import rough_duration
 from rota.core.model import State
 from rota.core.safe import safe_text
 from rota.core.slot_plan import SlotPlan
+from rota.exits import Exit
 from rota.preview import Preview
 from rota.views.campaigns import CampaignDetail, CampaignRow, campaign_row, causes
 from rota.views.status import alive_workers

@@ -9,10 +9,10 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from rota.cli.exits import MEANINGS, Exit, code_of, exit_of, hint_of
 from rota.cli.output import Form
 from rota.cli.session import session_of
 from rota.core.safe import safe_text
+from rota.exits import MEANINGS, Exit, code_of, exit_of, hint_of
 from rota.redaction import redacted
 from rota.version import __version__
 
@@ -109,6 +109,12 @@ def global_options(*, hidden: bool) -> list[click.Option]:
         ),
         option("--config", to="config", metavar="FILE", text="Default: rota.toml, or [tool.rota] in pyproject.toml."),
         option("--profile", to="profile", metavar="NAME", text="Lay [profile.NAME] of the file over the rest."),
+        option(
+            "--url",
+            to="url",
+            metavar="URL",
+            text="Ask this server, with ROTA_TOKEN. Or ROTA_URL.",
+        ),
         option(
             "-o",
             "--output",

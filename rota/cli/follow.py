@@ -6,7 +6,6 @@ from datetime import timedelta
 import click
 
 from rota.app import Rota
-from rota.cli.exits import Exit
 from rota.cli.output import Form
 from rota.cli.progress import progress
 from rota.cli.session import Session
@@ -14,6 +13,7 @@ from rota.clock import sleep
 from rota.core.cause import Cause
 from rota.core.duration import rough_duration
 from rota.core.safe import safe_text
+from rota.exits import Exit
 from rota.redaction import redacted
 from rota.views.follow import Summary, standing, summary
 from rota.views.status import alive_workers

@@ -7,12 +7,15 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import msgspec
 
 from rota.core.safe import safe_text
-from rota.redaction import redacted
+from rota.redaction import redacted, redacted_within
+
+if TYPE_CHECKING:
+    from rota.operations.operation import Page
 
 
 class Form(StrEnum):
@@ -95,6 +98,12 @@ class Output:
                 if foot:
                     self.say(foot)
 
+    def page(self, schema: str, page: "Page[Any]", columns: Sequence[Column], *, foot: str = "") -> None:
+        """Write a page of a list, with the warnings that came with it."""
+        for warning in page.warnings:
+            self.warn(warning)
+        self.rows(schema, page.data, columns, next_page=page.page.next, foot=foot)
+
     def one(self, schema: str, value: Any, lines: Iterable[str]) -> None:
         """Write one thing: `lines` for people (already made safe), `value` for programs."""
         match self.form:
@@ -116,7 +125,7 @@ class Output:
 
     def event(self, event: object) -> None:
         """Write one line of JSON."""
-        self._write(json.dumps(_redacted(event), separators=(",", ":")))
+        self._write(json.dumps(redacted_within(event), separators=(",", ":")))
 
     def say(self, text: str) -> None:
         """Tell a person something on standard error, unless `-q`. In JSON forms only errors stand there."""
@@ -143,7 +152,7 @@ class Output:
         if page is not None:
             document["page"] = page
         # ASCII only: no character of a tenant's reaches the terminal as it is.
-        self._write(json.dumps(_redacted(document | {"warnings": self._warnings}), indent=2))
+        self._write(json.dumps(redacted_within(document | {"warnings": self._warnings}), indent=2))
 
     def _csv(self, columns: Sequence[Column], rows: Iterable[Any]) -> None:
         buffer = io.StringIO()
@@ -196,19 +205,6 @@ class Output:
 def _cell(column: Column, row: Any) -> str:
     value = column.cell(row)
     return "" if value is None else safe_text(redacted(str(value)))
-
-
-def _redacted(value: object) -> object:
-    """Return a document without secrets: its texts one by one, so that it stays the JSON that it is."""
-    match value:
-        case str():
-            return redacted(value)
-        case dict():
-            return {_redacted(name): _redacted(one) for name, one in value.items()}
-        case list() | tuple():
-            return [_redacted(one) for one in value]
-        case _:
-            return value
 
 
 def _field(name: str) -> Callable[[Any], object]:

@@ -8,14 +8,15 @@ from typing import Any
 import click
 
 from rota.cli.command import global_options, guarded
-from rota.cli.exits import MEANINGS
 from rota.cli.session import session_of
+from rota.exits import MEANINGS
 from rota.version import __version__
 
 # The texts stand here so that `rota --help` imports no command; a test holds them equal to the commands' own.
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "Run the system": {
         "start": "Fire schedules and execute runs until stopped.",
+        "serve": "Answer over HTTP: the API, triggers, health and metrics.",
         "tick": "Do one pass: fire what is due, work it off, exit.",
         "watchdog": "Find what has not succeeded in time, in a process of its own.",
     },

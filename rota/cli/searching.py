@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from rota.cli.progress import progress
-from rota.cli.selection import chosen
 from rota.cli.session import Session
-from rota.cli.times import parse_time
 from rota.core.counting import counted
 from rota.core.model import Run, State
 from rota.core.search import Search
+from rota.core.times import parse_time
 from rota.queries import RunQuery
+from rota.views.chosen import chosen
 from rota.views.search import Hits, all_hits, read
 
 BATCH = 500

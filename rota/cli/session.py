@@ -13,13 +13,18 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
+from rota.cli.arguments import actor
 from rota.cli.output import Form, Output
-from rota.cli.times import parse_time
+from rota.core.times import parse_time
 from rota.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from rota.app import Rota
+    from rota.clock import Clock
+    from rota.operations.operation import Answer, Asked, Asking, Operation
     from rota.settings import Settings
+
+REMOTE_TIMEOUT_S = 30.0
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,6 +43,7 @@ class Flags(Struct, frozen=True, kw_only=True):
     no_progress: bool = False
     yes: bool = False
     zone: str = ""
+    url: str = ""
 
 
 class Session:
@@ -82,6 +88,8 @@ class Session:
         """Return the application's Rota object, under these settings."""
         if self._given_app is not None:
             return self._given_app
+        if self.url:
+            raise click.UsageError("this works on the machine that has the application: leave --url and ROTA_URL out")
         # The app brings the engine and the application's own imports: only commands that need it pay for it.
         from rota.cli.discovery import find_app
         from rota.settings.reading import laid_over
@@ -90,6 +98,37 @@ class Session:
         app = find_app(settings.app, directory=self.directory)
         app.configure(laid_over(app.settings, settings))
         return app
+
+    @property
+    def url(self) -> str:
+        """Return the address of the server that is asked in place of the store; "" where none is."""
+        return self.flags.url or os.environ.get("ROTA_URL", "")
+
+    @cached_property
+    def desk(self) -> "Asking":
+        """Return whoever answers operations: the application here, or a server far away."""
+        if self.url and self._given_app is None:
+            from rota.operations.remote import RemoteDesk
+
+            return RemoteDesk(self.url, token=token(), timeout_s=REMOTE_TIMEOUT_S)
+        from rota.core.access import LOCAL
+        from rota.operations.operation import Desk
+
+        door, _, name = actor().partition(":")
+        return Desk(app=self.app, principal=replace(LOCAL, subject=name), door=door)
+
+    def ask(self, operation: "Operation[Asked, Answer]", asked: "Asked") -> "Answer":
+        """Return what an operation answers."""
+        return self.desk.ask(operation, asked)
+
+    @cached_property
+    def clock(self) -> "Clock":
+        """Return the application's clock; far from it, that of this machine."""
+        if self.url and self._given_app is None:
+            from rota.clock import SystemClock
+
+            return SystemClock()
+        return self.app.clock
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -118,6 +157,17 @@ class Session:
         if not sys.stdin.isatty():
             raise click.UsageError(f"{question} There is no terminal to ask at: say --yes")
         click.confirm(question, abort=True, err=True)
+
+
+def token() -> str:
+    """Return the token for a server, from ROTA_TOKEN or the file that ROTA_TOKEN_FILE names; "" without one."""
+    path = os.environ.get("ROTA_TOKEN_FILE")
+    if path:
+        try:
+            return Path(path).read_text().strip()
+        except OSError as error:
+            raise ConfigurationError(f"ROTA_TOKEN_FILE: {error}") from error
+    return os.environ.get("ROTA_TOKEN", "")
 
 
 def session_of(ctx: click.Context) -> Session:

@@ -35,6 +35,11 @@ class Principal(Struct, frozen=True, kw_only=True):
         """Return whether it may do this to what there is for it."""
         return not self.capabilities.isdisjoint({capability, Capability.ADMIN})
 
+    @property
+    def knows_everything(self) -> bool:
+        """Return whether there is every job and every tenant for it."""
+        return self.tenants is None and "*" in self.jobs
+
     def knows_job(self, name: str) -> bool:
         """Return whether there is this job for it; another one is to it as one that does not exist."""
         return any(fnmatchcase(name, pattern) for pattern in self.jobs)

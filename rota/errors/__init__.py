@@ -17,6 +17,7 @@ RotaError
 ├── BadArguments (TypeError)            arguments that do not fit the job's signature
 │   ├── ArgumentsNotJson                a value that has no JSON form
 │   └── ArgumentsTooBig                 over the size limit
+├── BadRequest (ValueError)             a question over HTTP that cannot be read, with field and reason
 ├── NotJson (TypeError)                 a value that has no JSON form, with its place in the whole
 ├── NotDecodable (ValueError)           a text that is not JSON, or not of the type asked for
 ├── ResultNotStorable (TypeError)       a job returned what has no JSON form, or too much of it
@@ -25,6 +26,7 @@ RotaError
 │   ├── CampaignNotFound, FlowNotFound, RunOrRoundNotFound, NothingNamed, ErrorNotFound, WatchNotFound,
 │   ├── IncidentNotFound, ChannelNotFound
 ├── Refused                             exit 5
+│   ├── Forbidden                       whoever asks may not do that; over HTTP 403
 │   ├── SchemaMismatch                  the schema is older than the code, or too new for it
 │   ├── SlotPassed                      a one-time schedule for a time that is over
 │   ├── SlotRanAlready                  a one-time schedule for a time that is over, and at which it has run
@@ -33,6 +35,8 @@ RotaError
 │   ├── UnsafeStore                     the store cannot keep what Rota promises here
 │   ├── NotUnique                       another run has the name that this one was to have alone
 │   └── StoreIsBlackHole                a result was asked of a store that discards
+├── ServerUnreachable                   the server that a command talks to does not answer: exit 4
+├── RemoteFailed                        it answered that it will not, or cannot, with its words and exit code
 ├── StoreUnavailable                    the store could not be reached; nothing was written: exit 4
 ├── TransactionFailed                   a database refused a run in the application's own transaction
 ├── TenantUnavailable                   a tenant's database cannot be opened
@@ -77,6 +81,7 @@ from rota.errors.not_found import (
     WatchNotFound,
 )
 from rota.errors.refused import (
+    Forbidden,
     ImportRefused,
     NotUnique,
     Refused,
@@ -94,6 +99,7 @@ __all__ = [
     "CampaignNotFound",
     "ChannelNotFound",
     "ErrorNotFound",
+    "Forbidden",
     "IncidentNotFound",
     "FlowNotFound",
     "ImportRefused",
@@ -233,6 +239,15 @@ class ArgumentsTooBig(BadArguments):
         self.limit = limit
 
 
+class BadRequest(RotaError, ValueError):
+    """A question over HTTP cannot be read."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}" if field else reason)
+        self.field = field
+        self.reason = reason
+
+
 class NotJson(RotaError, TypeError):
     """A value has no JSON form. `at` is its place in the whole, such as `customer.born[2]`."""
 
@@ -257,6 +272,24 @@ class ResultNotStorable(RotaError, TypeError):
 
 class StoreUnavailable(RotaError):
     """The store could not be reached. Nothing was written; the call may be repeated."""
+
+
+class ServerUnreachable(RotaError):
+    """The server that a command talks to does not answer, or not in this language."""
+
+
+class RemoteFailed(RotaError):
+    """The server that a command talks to said what is wrong."""
+
+    exit_code: int = 1
+
+    def __init__(self, message: str, *, code: str, exit_code: int, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        """The class of the error there."""
+        self.exit_code = exit_code
+        """What a command ends with there."""
+        self.hint = hint
 
 
 class TransactionFailed(RotaError):

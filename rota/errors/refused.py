@@ -7,6 +7,10 @@ class Refused(RotaError):
     """Rota will not do this here and now, for the reason given."""
 
 
+class Forbidden(Refused):
+    """Whoever asks may not do that."""
+
+
 class SchemaMismatch(Refused):
     """The store's schema is older than the code, or too new for it (R70)."""
 

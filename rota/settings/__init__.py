@@ -18,8 +18,12 @@ from rota.settings.values import (
     TenantSettings,
     WorkerSettings,
 )
+from rota.settings.web import AuthMode, AuthSettings, WebSettings
 
 __all__ = [
+    "AuthMode",
+    "AuthSettings",
+    "WebSettings",
     "CloudWatchMode",
     "MetricsSettings",
     "FreshnessSettings",

@@ -31,7 +31,7 @@ KINDS: Mapping[str, Any] = MappingProxyType(
         for name, kind in get_type_hints(struct).items()
     }
 )
-SECRETS = frozenset({"store.url", "freshness.dead_man_url"})
+SECRETS = frozenset({"auth.secret", "store.url", "freshness.dead_man_url"})
 TABLES = frozenset({"alerts.channel", "alerts.rule"})
 """Lists of tables."""
 

@@ -20,6 +20,7 @@ from rota.redaction import redacted
 from rota.settings.alerts import AlertSettings
 from rota.settings.freshness import FreshnessSettings
 from rota.settings.metrics import MetricsSettings
+from rota.settings.web import AuthSettings, WebSettings
 
 DEFAULT = "default"
 
@@ -279,6 +280,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     logging: LoggingSettings = LoggingSettings()
     alerts: AlertSettings = AlertSettings()
     metrics: MetricsSettings = MetricsSettings()
+    web: WebSettings = WebSettings()
+    auth: AuthSettings = AuthSettings()
     origins: Mapping[str, str] = MappingProxyType({})
     """Where each key was set that does not have its default: `{"store.url": "environment ROTA_STORE"}`."""
 

@@ -317,7 +317,9 @@ class Machine(RuleBasedStateMachine):
                 token=run.token,
                 done=done,
                 total=3 if done == 2 else None,
-                chunks=(LogChunk(run_id=run.id, token=run.token, number=number, lines=(line,)),) if run is noted[0] else (),
+                chunks=(LogChunk(run_id=run.id, token=run.token, number=number, lines=(line,)),)
+                if run is noted[0]
+                else (),
                 drop=(0, number) if drops else None,
             )
             for run in noted

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from rota.app import Rota
-from rota.cli.exits import Exit, exit_of
 from rota.cli.root import COMMANDS, root
 from rota.errors import RotaError, SchemaMismatch, StoreUnavailable
+from rota.exits import Exit, exit_of
 from tests.surfaces.conftest import error, run
 
 ROOT = Path(__file__).parents[2]

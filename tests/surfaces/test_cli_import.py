@@ -5,11 +5,11 @@ import json
 import pytest
 
 from rota.app import Rota
-from rota.cli.exits import Exit
 from rota.cli.importing import FORMATS, PER_TENANT
 from rota.core.model import Tenant
 from rota.core.policy import CatchUpMode
 from rota.errors import StoreUnavailable
+from rota.exits import Exit
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.surfaces.conftest import HOSTILE, data, error, run

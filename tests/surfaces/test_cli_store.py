@@ -3,7 +3,7 @@
 import pytest
 
 from rota.app import Rota
-from rota.cli.exits import Exit
+from rota.exits import Exit
 from rota.settings import Settings, StoreSettings
 from rota.settings.values import Migrate
 from rota.stores.sql.schema import SCHEMA

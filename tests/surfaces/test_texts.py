@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rota.cli.times import parse_time
 from rota.core.duration import duration_text, parse_duration, rough_duration
 from rota.core.safe import safe_text
 from rota.core.secret_shape import without_shapes
+from rota.core.times import parse_time
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PARIS = ZoneInfo("Europe/Paris")

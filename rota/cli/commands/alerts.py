@@ -4,13 +4,13 @@ import click
 
 from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand, RotaGroup
-from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
 from rota.cli.round import facts
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.incident import Incident
 from rota.core.safe import safe_text
+from rota.exits import Exit
 from rota.views.channels import channel_rows
 from rota.views.incidents import IncidentDetail, IncidentRow, delivery_row, incident_detail, incident_rows
 

@@ -8,12 +8,12 @@ from rota.campaigns import MOST, Backfill, Wanted
 from rota.cli.arguments import actor
 from rota.cli.campaign import SHORT, follow_campaign, preview_lines, runs_text
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
-from rota.cli.selection import chosen, excluded
 from rota.cli.session import Session, pass_session
 from rota.core.campaign import Mode
 from rota.core.duration import parse_duration
+from rota.exits import Exit
 from rota.preview import Preview
+from rota.views.chosen import chosen, excluded
 from rota.views.status import alive_workers
 
 _RATE = re.compile(r"(?P<count>\d+(?:\.\d+)?)(?:/(?P<per>\d*\s*[a-z]+))?", re.ASCII)

@@ -7,12 +7,12 @@ from rota.cli.arguments import actor
 from rota.cli.campaign import detail_lines, how, share
 from rota.cli.command import RotaCommand, RotaGroup
 from rota.cli.commands.backfill import PARALLEL, RATE, STOP_AFTER
-from rota.cli.exits import Exit
 from rota.cli.output import Column
 from rota.cli.session import Session, pass_session
 from rota.core.campaign import Campaign
 from rota.core.duration import rough_duration
 from rota.core.safe import safe_text
+from rota.exits import Exit
 from rota.views.campaigns import campaign_detail, campaign_rows
 
 FOUND = {Exit.NOT_FOUND: "no such backfill"}

@@ -4,10 +4,10 @@ import click
 from msgspec import Struct
 
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.session import Session, pass_session
 from rota.clock import SystemClock
 from rota.core.safe import safe_text
+from rota.exits import Exit
 from rota.measuring.ground import Ground, ground
 from rota.measuring.machine import Machine, this_machine
 from rota.measuring.measures import Figure, Wanted, figures

@@ -6,12 +6,12 @@ import click
 
 from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.searching import in_batches, said, snapshot, where_option
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.model import OPEN
 from rota.errors import Refused
+from rota.exits import Exit
 from rota.views.runs import run_row
 from rota.views.selection import cancellable
 

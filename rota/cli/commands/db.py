@@ -3,11 +3,11 @@
 import click
 
 from rota.cli.command import RotaCommand, RotaGroup
-from rota.cli.exits import Exit
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import parse_duration
 from rota.core.safe import safe_text
+from rota.exits import Exit
 from rota.redaction import redacted
 from rota.views.store import pruned, upgrade_sql
 

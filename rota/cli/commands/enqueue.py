@@ -7,9 +7,9 @@ import click
 
 from rota.cli.arguments import from_json, keywords
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.session import Session, pass_session
 from rota.core.unique import Conflict
+from rota.exits import Exit
 from rota.options import JobTerms
 
 

@@ -3,15 +3,15 @@
 import click
 
 from rota.cli.command import RotaCommand, RotaGroup
-from rota.cli.exits import Exit
 from rota.cli.output import Column
 from rota.cli.round import facts
-from rota.cli.selection import chosen
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.safe import safe_text
+from rota.exits import Exit
 from rota.queries import ErrorKey, ErrorQuery
 from rota.redaction import redacted
+from rota.views.chosen import chosen
 from rota.views.errors import SHORT, ErrorDetail, ErrorRow, error_details, error_rows, page_key, read_page_key
 
 

@@ -7,7 +7,6 @@ import click
 
 from rota.app import Rota
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.session import Session, pass_session
 from rota.clock import SystemClock
 from rota.core import words
@@ -22,6 +21,7 @@ from rota.errors import (
     RunNotFound,
     close_names,
 )
+from rota.exits import Exit
 from rota.queries import RunQuery
 from rota.redaction import redacted
 from rota.views.explain import Explained, explain_timing

@@ -8,13 +8,13 @@ from msgspec import Struct
 
 from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.importing import FORMATS, Action, Line, create, planned
 from rota.cli.output import Column, Form
 from rota.cli.session import Session, pass_session
 from rota.core.safe import safe_text
 from rota.core.zone import is_zone
 from rota.errors import ImportRefused, JobNotFound, NothingToImport, SourceUnreadable, close_names
+from rota.exits import Exit
 from rota.importers.found import Finding
 from rota.importers.text import LARGEST, text_of
 from rota.redaction import redacted

@@ -3,14 +3,16 @@
 import click
 
 from rota.cli.command import RotaCommand, RotaGroup
-from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import duration_text, rough_duration
 from rota.core.retry import retry_text
 from rota.core.safe import safe_text
-from rota.views.jobs import JobDetail, JobRow, job_detail, jobs_overview
+from rota.exits import Exit
+from rota.operations.jobs import JobAsked, list_jobs, show_job
+from rota.operations.operation import Nothing
+from rota.views.jobs import JobDetail, JobRow
 
 MARKS = {
     "succeeded": "●",
@@ -33,7 +35,7 @@ def jobs() -> None:
 @pass_session
 def list_(session: Session) -> None:
     """List jobs with their schedule in words, their last runs and the next slot."""
-    rows = jobs_overview(session.app)
+    found = session.ask(list_jobs, Nothing())
     columns = [
         Column("STATE", lambda row: row.state, style=by_state),
         Column("JOB", lambda row: row.name),
@@ -45,7 +47,7 @@ def list_(session: Session) -> None:
         Column("TENANTS", _tenants),
         Column("DESCRIPTION", lambda row: row.description),
     ]
-    session.out.rows("rota.jobs.list/1", rows, columns, foot=counted(len(rows), "job"))
+    session.out.page("rota.jobs.list/1", found, columns, foot=counted(len(found.data), "job"))
 
 
 @jobs.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such job"})
@@ -53,7 +55,7 @@ def list_(session: Session) -> None:
 @pass_session
 def show(session: Session, job: str) -> None:
     """Show one job with its policy and the tenants that fail."""
-    detail = job_detail(session.app, job)
+    detail = session.ask(show_job, JobAsked(name=job))
     session.out.one("rota.jobs.show/1", detail, _lines(session, detail))
 
 

@@ -6,12 +6,12 @@ import click
 
 from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand, RotaGroup
-from rota.cli.exits import Exit
 from rota.cli.output import Column
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.limits import LimitScope
 from rota.core.safe import safe_text
+from rota.exits import Exit
 from rota.views.limits import limit_rows
 
 SCOPE = click.Choice([str(scope) for scope in LimitScope])

@@ -7,11 +7,11 @@ import click
 import msgspec
 
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.output import Form
 from rota.cli.session import Session, pass_session
 from rota.clock import sleep
 from rota.core.safe import safe_text
+from rota.exits import Exit
 from rota.views.logs import LogReader, LogRow, log_detail, severity
 
 POLL = timedelta(milliseconds=250)

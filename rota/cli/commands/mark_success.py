@@ -6,10 +6,10 @@ import click
 
 from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.output import Column
-from rota.cli.selection import known, said
 from rota.cli.session import Session, pass_session
+from rota.exits import Exit
+from rota.views.chosen import known, said
 
 
 @click.command(name="mark-success", cls=RotaCommand, exits={Exit.NOT_FOUND: "no such job or tenant"})

@@ -5,10 +5,10 @@ from datetime import timedelta
 import click
 
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.output import Column
 from rota.cli.session import Session, pass_session
 from rota.core.duration import rough_duration
+from rota.exits import Exit
 from rota.views.jobs import the_job
 from rota.views.upcoming import Fire, upcoming
 

@@ -8,7 +8,6 @@ from msgspec import UnsetType
 from rota.app import Rota
 from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.output import Column
 from rota.cli.pausing import Named, end_of, named
 from rota.cli.session import Session, pass_session
@@ -16,6 +15,7 @@ from rota.core.controls import Pause, Paused
 from rota.core.model import Schedule
 from rota.core.safe import safe_text
 from rota.errors import close_names
+from rota.exits import Exit
 from rota.views.pauses import paused
 
 

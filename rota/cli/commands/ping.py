@@ -5,11 +5,11 @@ import sys
 import click
 
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.session import Session, pass_session
 from rota.core.duration import rough_duration
 from rota.core.safe import safe_text
 from rota.core.watched import Ping, PingKind
+from rota.exits import Exit
 from rota.pings import LONGEST_TEXT
 
 

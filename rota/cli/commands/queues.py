@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import click
 
 from rota.cli.command import RotaCommand, RotaGroup
-from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
 from rota.cli.round import facts
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.errors import QueueNotFound
+from rota.exits import Exit
 from rota.views.queues import QueueDetail, QueueRow, queue_detail, queue_rows
 
 

@@ -5,13 +5,13 @@ import click
 from rota.app import Rota
 from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.pausing import Named, missed_lines, named
 from rota.cli.session import Session, pass_session
 from rota.core.controls import Paused
 from rota.core.dependencies import covers
 from rota.core.model import Schedule
 from rota.core.safe import safe_text
+from rota.exits import Exit
 from rota.views.pauses import paused_since
 
 

@@ -3,13 +3,13 @@
 import click
 
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
 from rota.cli.round import counts_text
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.model import RoundState
+from rota.exits import Exit
 from rota.queries import RoundQuery
 from rota.views.rounds import RoundRow, round_rows
 

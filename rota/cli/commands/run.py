@@ -8,14 +8,14 @@ from msgspec import Struct
 from rota.app import Rota
 from rota.cli.arguments import actor, from_json, keywords
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.follow import follow
-from rota.cli.selection import chosen, excluded
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.safe import safe_text
 from rota.engine.private import private_queue
 from rota.errors import TenantNotFound
+from rota.exits import Exit
+from rota.views.chosen import chosen, excluded
 from rota.views.jobs import the_job
 from rota.views.pauses import in_the_way
 

@@ -3,18 +3,15 @@
 import click
 
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
-from rota.cli.searching import searched, warn_if_cut, where_option
-from rota.cli.selection import chosen
+from rota.cli.searching import where_option
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
-from rota.core.gates import flow_batch
-from rota.core.model import RunKind, State
-from rota.queries import RunQuery
-from rota.views.runs import RunRow, run_row
-from rota.views.search import hits_of
+from rota.core.model import State
+from rota.exits import Exit
+from rota.operations.runs import RunsAsked, list_runs
+from rota.views.runs import RunRow
 
 
 @click.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "with --fail-empty: no run matches"})
@@ -52,26 +49,29 @@ def runs(
     fail_empty: bool,
 ) -> None:
     """List runs, newest first."""
-    app, now = session.app, session.app.clock.now()
-    query = RunQuery(
-        jobs=jobs,
-        tenants=tuple(chosen(app, tenants) or ()),
-        states=tuple(State(state) for state in states),
-        queues=queues,
-        kind=None if expansions else RunKind.JOB,
-        round_id=round_id,
-        batch=None if flow is None else flow_batch(flow),
-        since=session.instant(since, flag="--since", now=now) if since else None,
-        until=session.instant(until, flag="--until", now=now) if until else None,
-        before_id=cursor,
-        limit=limit,
+    now = session.clock.now()
+    found = session.ask(
+        list_runs,
+        RunsAsked(
+            job=jobs,
+            tenant=tenants,
+            state=tuple(State(state) for state in states),
+            queue=queues,
+            since=session.instant(since, flag="--since", now=now) if since else None,
+            until=session.instant(until, flag="--until", now=now) if until else None,
+            where=" ".join(where),
+            zone=session.zone.key,
+            round=round_id,
+            flow=flow,
+            expansions=expansions,
+            cursor=cursor,
+            limit=limit,
+        ),
     )
-    hits = hits_of(app, searched(session, where), base=query)
-    warn_if_cut(session, hits)
-    found, next_page = [run_row(run) for run in hits.runs], hits.next_page
-    foot = f"more: --cursor {next_page}" if next_page else counted(len(found), "run")
-    session.out.rows("rota.runs.list/1", found, columns(session), next_page=next_page, foot=foot)
-    if fail_empty and not found:
+    next_page = found.page.next
+    foot = f"more: --cursor {next_page}" if next_page else counted(len(found.data), "run")
+    session.out.page("rota.runs.list/1", found, columns(session), foot=foot)
+    if fail_empty and not found.data:
         click.get_current_context().exit(Exit.NOT_FOUND)
 
 

@@ -6,16 +6,16 @@ import click
 
 from rota.cli.arguments import actor, from_json, keywords
 from rota.cli.command import RotaCommand, RotaGroup
-from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
 from rota.cli.pausing import end_of, missed_lines
-from rota.cli.selection import chosen, excluded
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import parse_duration
 from rota.core.model import Schedule, ScheduleState
 from rota.core.policy import CatchUp, CatchUpMode, Overlap
 from rota.core.safe import safe_text
+from rota.exits import Exit
+from rota.views.chosen import chosen, excluded
 from rota.views.pauses import paused_since
 from rota.views.schedule import Planned, planned, schedule_shown
 

@@ -3,13 +3,13 @@
 import click
 
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.flow import flow_lines, run_line
 from rota.cli.round import facts, round_lines, say_retry
 from rota.cli.session import Session, pass_session
 from rota.core.duration import rough_duration
 from rota.core.model import ErrorReport, Round, State
 from rota.core.safe import safe_text
+from rota.exits import Exit
 from rota.redaction import redacted
 from rota.views.errors import SHORT
 from rota.views.flows import flow_detail, runs_of_flow

@@ -5,11 +5,11 @@ from collections import Counter
 import click
 
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.output import Column, Form, by_state
-from rota.cli.selection import chosen
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
+from rota.exits import Exit
+from rota.views.chosen import chosen
 from rota.views.slots import SlotRow, slot_grid
 
 MARKS = {"succeeded": "●", "failed": "■", "missing": "◇", "running": "○", "skipped": "·", "cancelled": "×"}

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import click
 
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
-from rota.cli.selection import chosen
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.freshness import WORSE, Freshness
+from rota.exits import Exit
 from rota.queries import PairQuery
+from rota.views.chosen import chosen
 from rota.views.freshness import Pair, pairs, worst_first, worst_state
 
 STATES = [str(state) for state in Freshness]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.logs import start_logging
 from rota.cli.session import Session, pass_session
 from rota.clock import SystemClock
 from rota.engine.supervisor import Supervisor
 from rota.errors import ConfigurationError
+from rota.exits import Exit
 
 if TYPE_CHECKING:
     from rota.app import Rota

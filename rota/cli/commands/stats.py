@@ -3,12 +3,12 @@
 import click
 
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.output import Column
-from rota.cli.selection import chosen
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
+from rota.exits import Exit
+from rota.views.chosen import chosen
 from rota.views.stats import By, StatsRow
 from rota.views.stats import stats as read_stats
 

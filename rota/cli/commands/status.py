@@ -3,9 +3,9 @@
 import click
 
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.session import Session, pass_session
 from rota.core.safe import safe_text
+from rota.exits import Exit
 from rota.views.status import Level
 from rota.views.status import status as verdict_of
 

@@ -6,16 +6,16 @@ import click
 
 from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand, RotaGroup
-from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
 from rota.cli.pausing import end_of
 from rota.cli.progress import progress
-from rota.cli.selection import chosen
 from rota.cli.session import Session, pass_session
 from rota.core.controls import Paused
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.safe import safe_text
+from rota.exits import Exit
+from rota.views.chosen import chosen
 from rota.views.tenants import TenantRow, TenantTried, by_host, tenant_row, tenant_rows, try_tenants
 
 

@@ -3,12 +3,12 @@
 import click
 
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.logs import start_logging
 from rota.cli.session import Session, pass_session
 from rota.core.duration import parse_duration
 from rota.core.model import Round, RoundState
 from rota.core.safe import safe_text
+from rota.exits import Exit
 from rota.passing import TickReport
 
 

@@ -5,13 +5,13 @@ from datetime import timedelta
 import click
 
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.output import Column, by_state
 from rota.cli.session import Session, pass_session
 from rota.clock import sleep
 from rota.core.duration import duration_text, parse_duration
 from rota.core.model import State
 from rota.errors import RunNotFound, WaitTimedOut
+from rota.exits import Exit
 from rota.views.runs import RunRow, run_row
 
 POLL = timedelta(milliseconds=100)

@@ -10,7 +10,6 @@ import click
 import msgspec
 
 from rota.cli.command import RotaCommand
-from rota.cli.exits import Exit
 from rota.cli.logs import start_logging
 from rota.cli.session import Session, pass_session
 from rota.core.events import FreshnessChanged
@@ -19,6 +18,7 @@ from rota.core.safe import safe_text
 from rota.core.watched import WATCH, Watched
 from rota.engine.judged import Judged
 from rota.engine.last_known import write_atomically
+from rota.exits import Exit
 
 NAMED = 20
 """How many pairs are named for people; the file has all."""

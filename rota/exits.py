@@ -7,6 +7,7 @@ from rota.errors import (
     AppNotFound,
     AppNotImportable,
     BadArguments,
+    BadRequest,
     BadSchedule,
     BadSearch,
     CampaignNotFound,
@@ -20,10 +21,12 @@ from rota.errors import (
     NothingNamed,
     QueueNotFound,
     Refused,
+    RemoteFailed,
     RotaError,
     RunNotFound,
     ScheduleNotFound,
     SchemaMismatch,
+    ServerUnreachable,
     SourceUnreadable,
     StoreUnavailable,
     TenantGone,
@@ -85,13 +88,15 @@ _HINTS: dict[type[RotaError], str] = {
 def exit_of(error: BaseException) -> Exit:
     """Return the exit code of an error that ended a command."""
     match error:
-        case ConfigurationError() | BadSchedule() | BadSearch() | BadArguments() | SourceUnreadable():
+        case ConfigurationError() | BadSchedule() | BadSearch() | BadArguments() | BadRequest() | SourceUnreadable():
             return Exit.USAGE
         case NotFound() | TenantGone():
             return Exit.NOT_FOUND
         case NoTenant():
             return Exit.USAGE
-        case StoreUnavailable() | WaitTimedOut():
+        case RemoteFailed():
+            return Exit(error.exit_code)
+        case StoreUnavailable() | WaitTimedOut() | ServerUnreachable():
             return Exit.UNREACHABLE
         case Refused():
             return Exit.REFUSED
@@ -105,6 +110,8 @@ def exit_of(error: BaseException) -> Exit:
 
 def code_of(error: BaseException) -> str:
     """Return the error's class in lower case with underscores: what a program matches on."""
+    if isinstance(error, RemoteFailed):
+        return error.code
     if not isinstance(error, RotaError):
         return "internal_error" if isinstance(error, Exception) else "interrupted"
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(error).__name__).lower()
@@ -112,4 +119,6 @@ def code_of(error: BaseException) -> str:
 
 def hint_of(error: BaseException) -> str | None:
     """Return what to try next, where that is the same for every error of a class."""
+    if isinstance(error, RemoteFailed):
+        return error.hint
     return next((hint for kind, hint in _HINTS.items() if isinstance(error, kind)), None)

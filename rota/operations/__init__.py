@@ -1,0 +1,1 @@
+"""What can be asked of an application from outside: for the command, here or far away, and over HTTP."""

@@ -1,0 +1,144 @@
+"""One thing that can be asked of an application: what it needs, what it is asked, what it answers.
+
+An operation is a function of a desk and a question. Beside it stands what HTTP needs to know, so that the API, its
+document, the command with `--url` and the table of who may do what are all made from the one list in `table`.
+"""
+
+import inspect
+from collections.abc import Callable
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any, Generic, Protocol, TypeVar, get_type_hints
+
+from msgspec import Struct
+
+from rota.app import Rota
+from rota.core.access import Capability, Principal
+from rota.errors import Forbidden
+
+
+class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operation is asked: each field stands in the path, in the query, or in the body."""
+
+
+Asked = TypeVar("Asked", bound=Question)
+Answer = TypeVar("Answer")
+Row = TypeVar("Row")
+
+
+class Nothing(Question, frozen=True):
+    """An operation that has nothing to be asked."""
+
+
+class Next(Struct, frozen=True, kw_only=True):
+    """Where a list goes on."""
+
+    next: str | None = None
+    """The `cursor` of the next page; null on the last one."""
+
+
+class Page(Struct, Generic[Row], frozen=True, kw_only=True):
+    """Some rows of a list, in the order that the operation says."""
+
+    data: list[Row]
+    page: Next = Next()
+    warnings: list[str] = []
+    """What the reader should know of this answer, such as that only the newest runs were looked at."""
+
+
+class Method(StrEnum):
+    """How it is asked over HTTP. GET changes nothing."""
+
+    GET = "GET"
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+
+    @property
+    def has_body(self) -> bool:
+        return self in (Method.POST, Method.PUT, Method.PATCH)
+
+
+class Asking(Protocol):
+    """Whoever operations are put to: a desk in this process, or one that is reached over HTTP."""
+
+    def ask(self, operation: "Operation[Asked, Answer]", asked: Asked) -> Answer:
+        """Return the answer; errors are those of the operation."""
+
+
+class Operation(Generic[Asked, Answer]):
+    """A function that is asked from outside, with what HTTP needs to know of it."""
+
+    def __init__(
+        self,
+        does: "Callable[[Desk, Asked], Answer]",
+        *,
+        method: Method,
+        path: str,
+        needs: Capability,
+        is_whole: bool,
+        status: HTTPStatus,
+    ) -> None:
+        hints = get_type_hints(does)
+        _, question = inspect.signature(does).parameters
+        self.does = does
+        self.method = method
+        self.path = path
+        self.needs = needs
+        self.is_whole = is_whole
+        self.status = status
+        self.name: str = does.__name__
+        self.text: str = inspect.getdoc(does) or ""
+        self.asks: type[Asked] = hints[question]
+        self.answers: Any = hints["return"]
+
+    def __repr__(self) -> str:
+        return f"Operation({self.method} {self.path})"
+
+
+class Desk(Struct, frozen=True, kw_only=True):
+    """The application as somebody sees it. Asking is where it is decided whether he may."""
+
+    app: Rota
+    """With the jobs, tenants and runs that there are for the principal, and no others."""
+    principal: Principal
+    door: str
+    """Where he came in: `cli`, `api`."""
+
+    @property
+    def actor(self) -> str:
+        """Return who it was, for the audit."""
+        return f"{self.door}:{self.principal.subject}"
+
+    def ask(self, operation: Operation[Asked, Answer], asked: Asked) -> Answer:
+        """Do it, if the principal may.
+
+        Raises:
+            Forbidden: it lacks the capability, or sees only some tenants and jobs where the operation is about all.
+        """
+        if not self.principal.may(operation.needs):
+            raise Forbidden(f"{operation.name} needs the capability {str(operation.needs)!r}")
+        if operation.is_whole and not self.principal.knows_everything:
+            raise Forbidden(f"{operation.name} is for those who may see all jobs and all tenants")
+        return operation.does(self, asked)
+
+
+def operation(
+    method: str,
+    path: str,
+    *,
+    needs: Capability,
+    is_whole: bool = False,
+    status: HTTPStatus = HTTPStatus.OK,
+) -> "Callable[[Callable[[Desk, Asked], Answer]], Operation[Asked, Answer]]":
+    """Make an operation of a function.
+
+    `path` names fields of the question in braces; the others stand in the query of GET and DELETE, else in the body.
+    `is_whole`: it tells of all tenants and jobs at once, and is refused to who sees only some.
+    """
+
+    def made(does: Callable[[Desk, Asked], Answer]) -> Operation[Asked, Answer]:
+        return Operation(does, method=Method(method), path=path, needs=needs, is_whole=is_whole, status=status)
+
+    return made

@@ -1,0 +1,101 @@
+"""A desk that is reached over HTTP: what `--url` of the command talks to."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from http.client import HTTPException
+from typing import Any, cast
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
+
+import msgspec
+
+from rota.errors import ConfigurationError, RemoteFailed, ServerUnreachable
+from rota.exits import Exit
+from rota.operations.operation import Answer, Asked, Operation
+from rota.operations.wire import carried
+from rota.version import __version__
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """A redirection is an answer: the token is for this server alone."""
+
+    def redirect_request(self, *_told: Any) -> None:
+        return None
+
+
+class RemoteDesk:
+    """Puts operations to the server at a URL, under a token. Nothing is repeated by itself."""
+
+    def __init__(self, url: str, *, token: str, timeout_s: float) -> None:
+        """`timeout_s`: seconds that a server may be silent.
+
+        Raises:
+            ConfigurationError: it is no URL that a token may be sent to.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigurationError(f"--url: {url!r} is no address of a server, such as https://jobs.example.org")
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            raise ConfigurationError(f"--url: the token would go to {parts.hostname} for all to read: use https")
+        self._url = url.rstrip("/")
+        self._token = token
+        self._timeout_s = timeout_s
+        self._opener: OpenerDirector = build_opener(_NoRedirect)
+
+    def ask(self, operation: Operation[Asked, Answer], asked: Asked) -> Answer:
+        """Return what the server answers.
+
+        Raises:
+            RemoteFailed: it refused, with its words.
+            ServerUnreachable: nobody answered, or not in this language.
+        """
+        sent = carried(operation, asked)
+        body = self._exchange(str(operation.method), sent.target, sent.body)
+        try:
+            return cast(Answer, msgspec.json.decode(body, type=operation.answers))
+        except msgspec.DecodeError as error:
+            raise ServerUnreachable(f"{self._url} answered what this version does not understand: {error}") from error
+
+    def _exchange(self, method: str, target: str, body: bytes | None) -> bytes:
+        headers = {"Accept": "application/json", "User-Agent": f"rota/{__version__}"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        # Whether it is http or https was looked at when the desk was made.
+        request = Request(self._url + target, data=body, headers=headers, method=method)  # noqa: S310
+        try:
+            with self._opener.open(request, timeout=self._timeout_s) as answer:
+                return cast(bytes, answer.read())
+        except HTTPError as error:
+            with error:
+                raise _failure(error.code, error.read()) from None
+        except (OSError, HTTPException) as error:
+            raise ServerUnreachable(f"{self._url} does not answer: {error}") from error
+
+
+def _failure(status: int, body: bytes) -> RemoteFailed:
+    try:
+        problem: Any = json.loads(body)
+    except ValueError:
+        problem = None
+    if not isinstance(problem, Mapping):
+        return RemoteFailed(
+            f"the server answered {status} {HTTPStatus(status).phrase}", code="http", exit_code=Exit.BUG
+        )
+    code = Exit.REFUSED if status in (401, 403) else _exit(problem.get("exit"))
+    hint = problem.get("hint")
+    return RemoteFailed(
+        str(problem.get("detail") or problem.get("title") or status),
+        code=str(problem.get("code") or "http"),
+        exit_code=code,
+        hint=hint if isinstance(hint, str) else None,
+    )
+
+
+def _exit(number: object) -> Exit:
+    return next((code for code in Exit if code == number), Exit.FAILED)

@@ -1,0 +1,75 @@
+"""What is asked about runs."""
+
+from datetime import datetime
+
+from rota.core.access import Capability
+from rota.core.gates import flow_batch
+from rota.core.model import RunKind, State
+from rota.errors import RunNotFound
+from rota.operations.operation import Desk, Next, Page, Question, operation
+from rota.operations.searching import cut_warnings, searched
+from rota.queries import RunQuery
+from rota.views.chosen import chosen
+from rota.views.runs import RunDetail, RunRow, run_detail, run_row
+from rota.views.search import hits_of
+
+
+class RunsAsked(Question, frozen=True, kw_only=True):
+    """Which runs; every field that is set narrows the answer."""
+
+    job: tuple[str, ...] = ()
+    tenant: tuple[str, ...] = ()
+    """Ids, or `@tag` for all that have it."""
+    state: tuple[State, ...] = ()
+    queue: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    """Made in [since, until)."""
+    where: str = ""
+    """A search, as in `error:timeout attempt:>1 -tenant:acme`; times in it are read in `zone`."""
+    zone: str = "UTC"
+    round: str | None = None
+    """The id of a round."""
+    flow: str | None = None
+    """The id of a chain or batch."""
+    expansions: bool = False
+    """Whether runs that only list tenants are among them."""
+    cursor: str | None = None
+    """What `page.next` of the page before said."""
+    limit: int = 50
+
+
+@operation("GET", "/api/v1/runs", needs=Capability.READ)
+def list_runs(desk: Desk, asked: RunsAsked) -> Page[RunRow]:
+    """List runs, newest first."""
+    query = RunQuery(
+        jobs=asked.job,
+        tenants=tuple(chosen(desk.app, asked.tenant) or ()),
+        states=asked.state,
+        queues=asked.queue,
+        kind=None if asked.expansions else RunKind.JOB,
+        round_id=asked.round,
+        batch=None if asked.flow is None else flow_batch(asked.flow),
+        since=asked.since,
+        until=asked.until,
+        before_id=asked.cursor,
+        limit=asked.limit,
+    )
+    hits = hits_of(desk.app, searched(desk.app, asked.where, zone=asked.zone), base=query)
+    return Page(data=[run_row(run) for run in hits.runs], page=Next(next=hits.next_page), warnings=cut_warnings(hits))
+
+
+class RunAsked(Question, frozen=True, kw_only=True):
+    """Which run."""
+
+    id: str
+    """Its id, or the beginning of it: six digits or more, if only one has it."""
+
+
+@operation("GET", "/api/v1/runs/{id}", needs=Capability.READ)
+def show_run(desk: Desk, asked: RunAsked) -> RunDetail:
+    """Show a run with its attempts, arguments and result."""
+    history = desk.app.store.run(asked.id)
+    if history is None:
+        raise RunNotFound(asked.id)
+    return run_detail(desk.app, history)

@@ -1,0 +1,54 @@
+"""The application as it answers over HTTP: routes, with the gate in front of all of them."""
+
+from http import HTTPStatus
+from typing import Any
+
+from a2wsgi import ASGIMiddleware
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from rota.app import Rota
+from rota.operations.table import OPERATIONS
+from rota.web.authority import Authority, authority_of
+from rota.web.endpoint import endpoint
+from rota.web.gate import Gate
+from rota.web.health import healthz
+from rota.web.problem import problem, problem_of
+
+
+def asgi_app(app: Rota, *, authority: Authority | None = None) -> Gate:
+    """Return an ASGI application: by itself under `rota serve`, or mounted under a prefix of another one.
+
+    `authority` says whom a request comes from; without one, the settings `[auth]` do.
+
+    Raises:
+        ConfigurationError: there is no key, or an unsafe one (R62).
+    """
+    routes = [Route(one.path, endpoint(app, one), methods=[str(one.method)]) for one in OPERATIONS]
+    inner = Starlette(
+        routes=[Route("/healthz", healthz), *routes],
+        exception_handlers={404: _no_route, 405: _no_method, Exception: _broken},
+    )
+    return Gate(inner, authority=authority or authority_of(app.settings), clock=app.clock)
+
+
+def wsgi_app(app: Rota, *, authority: Authority | None = None) -> Any:
+    """Return the same as a WSGI application, for Flask and Django. Streams are not: who follows a log polls."""
+    inner: Any = asgi_app(app, authority=authority)  # two libraries, two ways to write down one protocol
+    return ASGIMiddleware(inner)
+
+
+async def _no_route(_request: Request, _error: Exception) -> Response:
+    return problem(HTTPStatus.NOT_FOUND, code="no_route", detail="there is nothing at this address")
+
+
+async def _no_method(_request: Request, error: Exception) -> Response:
+    answer = problem(HTTPStatus.METHOD_NOT_ALLOWED, code="no_method", detail="this address is not asked so")
+    answer.headers.update(getattr(error, "headers", None) or {})
+    return answer
+
+
+async def _broken(_request: Request, error: Exception) -> Response:
+    return problem_of(error)

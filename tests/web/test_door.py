@@ -1,0 +1,75 @@
+"""The HTTP door as a whole: who passes it, and what answers."""
+
+from datetime import UTC, datetime
+
+import pytest
+from starlette.testclient import TestClient
+
+from rota import Rota
+from rota.access.keys import Algorithm, Key
+from rota.access.tokens import sign
+from rota.operations.table import OPERATIONS
+from rota.settings import AuthSettings, Settings
+
+SECRET = "a-secret-of-more-than-thirty-two-bytes-made-for-tests"
+
+
+def an_app() -> Rota:
+    app = Rota("memory://", settings=Settings(auth=AuthSettings(secret=SECRET)), tenants=["acme", "globex"])
+
+    @app.job()
+    def greet(name: str) -> None: ...
+
+    return app
+
+
+def a_token(**claims: object) -> str:
+    now = int(datetime.now(UTC).timestamp())
+    payload = {
+        "sub": "ana",
+        "aud": "rota",
+        "iat": now,
+        "exp": now + 600,
+        "scope": "admin",
+        "jobs": ["*"],
+        "tenants": "*",
+    }
+    return sign(payload | claims, Key(algorithm=Algorithm.HS256, material=SECRET.encode()))
+
+
+def a_client(app: Rota, token: str | None = None) -> TestClient:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return TestClient(app.asgi_app(), headers=headers, raise_server_exceptions=False)
+
+
+def test_a_run_is_listed():
+    app = an_app()
+    app.jobs["greet"].enqueue("ana")
+
+    answer = a_client(app, a_token()).get("/api/v1/runs?job=greet&state=queued")
+
+    assert answer.status_code == 200
+    assert [run["job"] for run in answer.json()["data"]] == ["greet"]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
+def test_nobody_gets_anything_without_a_token(operation):  # R62, T11
+    answer = a_client(an_app()).request(str(operation.method), operation.path)
+
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "path", ["//healthz", "/x/healthz", "/healthz/", "/healthz/..", "/HEALTHZ", "/healthz;x", "/%2e/healthz"]
+)
+def test_only_the_very_path_is_open(path):  # T10
+    assert a_client(an_app()).get("/healthz").status_code == 200
+    assert a_client(an_app()).request("GET", f"http://testserver{path}").status_code in (401, 404)
+
+
+def test_a_field_that_cannot_be_read_is_named():  # R64
+    answer = a_client(an_app(), a_token()).get("/api/v1/runs?limit=many")
+
+    assert answer.status_code == 422
+    assert answer.json()["field"] == "limit"
