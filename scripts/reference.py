@@ -16,9 +16,9 @@ import click
 from msgspec import Struct
 from msgspec.structs import fields
 
-from rota.exits import MEANINGS
 from rota.cli.root import root
 from rota.core import events
+from rota.exits import MEANINGS
 from rota.notifiers import KINDS, parts_of
 from rota.settings import Settings
 from rota.settings.reading import SECTIONS, written
