@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from rota.web.authority import Authority
+    from rota.web.authority.host import ResolveUser
     from rota.web.gate import Gate
 
 
@@ -220,18 +221,18 @@ class Rota:
             raise Forbidden("this is for those who may see all jobs and all tenants")
         return self
 
-    def asgi_app(self, *, authority: "Authority | None" = None) -> "Gate":
+    def asgi_app(self, *, authority: "Authority | None" = None, resolve_user: "ResolveUser | None" = None) -> "Gate":
         """Return the HTTP door as an ASGI application; see `rota.web.asgi_app`."""
         # Weight by choice, and upwards: the door is built on the application, this is only its bell.
         from rota.web import asgi_app
 
-        return asgi_app(self, authority=authority)
+        return asgi_app(self, authority=authority, resolve_user=resolve_user)
 
-    def wsgi_app(self, *, authority: "Authority | None" = None) -> Any:
+    def wsgi_app(self, *, authority: "Authority | None" = None, resolve_user: "ResolveUser | None" = None) -> Any:
         """Return the HTTP door as a WSGI application; see `rota.web.wsgi_app`."""
         from rota.web import wsgi_app
 
-        return wsgi_app(self, authority=authority)
+        return wsgi_app(self, authority=authority, resolve_user=resolve_user)
 
     # --- store and tenants ---
 

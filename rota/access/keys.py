@@ -1,8 +1,9 @@
 """Keys that tokens are signed with. Each has one algorithm, by configuration: what a token says of it must be that."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -36,9 +37,19 @@ class Key(Struct, frozen=True, kw_only=True):
     material: bytes
     """The shared secret, or a PEM: public to verify, private to sign."""
     id: str = ""
+    until: datetime | None = None
+    """When it is over with it; None is never."""
 
     def __repr__(self) -> str:
         return f"Key(id={self.id!r}, algorithm={self.algorithm.value!r})"
+
+
+class Keys(Protocol):
+    """Keys that are believed, by their ids."""
+
+    def find(self, key_id: str) -> tuple[Key, Any] | None:
+        """Return a key with what the library takes for it, or None. The id is only looked up, never resolved (J11)."""
+        ...
 
 
 class KeyRing:
@@ -57,10 +68,9 @@ class KeyRing:
             if key.id in self._keys:
                 raise ConfigurationError(f"two keys for tokens have the id {key.id!r}: give each another one")
             self._keys[key.id] = key
-            self._prepared[key.id] = _prepared(key)
+            self._prepared[key.id] = prepared(key)
 
     def find(self, key_id: str) -> tuple[Key, Any] | None:
-        """Return a key with what the library takes for it, or None. The id is only looked up, never resolved (J11)."""
         key = self._keys.get(key_id)
         return None if key is None else (key, self._prepared[key_id])
 
@@ -68,21 +78,36 @@ class KeyRing:
         return len(self._keys)
 
 
-def _prepared(key: Key) -> Any:
+class KeyRings:
+    """Several rings as one; of two keys with one id that of the first ring."""
+
+    def __init__(self, rings: Iterable[Keys]) -> None:
+        self._rings = tuple(rings)
+
+    def find(self, key_id: str) -> tuple[Key, Any] | None:
+        return next((found for ring in self._rings if (found := ring.find(key_id)) is not None), None)
+
+
+def prepared(key: Key) -> Any:
+    """Return a key as the library takes it.
+
+    Raises:
+        ConfigurationError: it is weak, or of another kind than its algorithm.
+    """
     library = load_jwt(key.algorithm)
     if key.algorithm.is_shared:
         _refuse_weak(key)
     algorithm = library.algorithms.get_default_algorithms()[key.algorithm.value]
     try:
-        prepared = algorithm.prepare_key(key.material)
+        ready = algorithm.prepare_key(key.material)
     except (ValueError, TypeError, library.PyJWTError) as error:
         # Without its message, which may quote the key.
         raise ConfigurationError(
             f"the key {key.id!r} for tokens is no key for {key.algorithm.value}: {type(error).__name__}"
         ) from None
-    if too_short := algorithm.check_key_length(prepared):
+    if too_short := algorithm.check_key_length(ready):
         raise ConfigurationError(f"the key {key.id!r} for tokens is too short: {too_short}")
-    return prepared
+    return ready
 
 
 def _refuse_weak(key: Key) -> None:

@@ -8,23 +8,30 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NoReturn
 
-from rota.access.keys import Key, KeyRing, load_jwt
+from rota.access.keys import Key, Keys, load_jwt
 from rota.core.access import Principal
 from rota.core.claims import Expected, Untrusted, principal_of
 
 LONGEST = 8 * 1024
 """Characters of a token (J14)."""
 
+LONGEST_ID = 200
+"""Characters of the id of a key."""
+
 DEEPEST = 16
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 
 
+class UnknownKey(Untrusted):
+    """It names a key that is not here; it may be one that an identity provider has just begun to use."""
+
+
 class Tokens:
     """Says whom a token stands for."""
 
-    def __init__(self, ring: KeyRing, *, expected: Expected) -> None:
-        self._ring = ring
+    def __init__(self, keys: Keys, *, expected: Expected) -> None:
+        self._keys = keys
         self._expected = expected
 
     def verify(self, token: str, *, now: datetime) -> Principal:
@@ -39,7 +46,7 @@ class Tokens:
         if len(segments) != 3:
             raise Untrusted("it has not three parts")
         header, payload, signature = map(_bytes_of, segments)
-        key, prepared = self._key_of(_object_of(header, "header"))
+        key, prepared = self._key_of(_object_of(header, "header"), now)
         algorithm = load_jwt(key.algorithm).algorithms.get_default_algorithms()[key.algorithm.value]
         signed = token[: token.rindex(".")].encode("ascii")
         if not algorithm.verify(signed, prepared, signature):
@@ -47,17 +54,21 @@ class Tokens:
         # Only now, and only once: nothing of an unsigned payload is looked at.
         return principal_of(_object_of(payload, "payload"), expected=self._expected, now=now)
 
-    def _key_of(self, header: Mapping[str, Any]) -> tuple[Key, Any]:
+    def _key_of(self, header: Mapping[str, Any], now: datetime) -> tuple[Key, Any]:
         if "crit" in header or "b64" in header:
             # We understand no extension, and what is critical has to be understood (J9).
             raise Untrusted("header: an extension that is not understood")
         key_id = header.get("kid", "")
-        found = self._ring.find(key_id) if isinstance(key_id, str) else None
-        if found is None:
+        if not isinstance(key_id, str) or len(key_id) > LONGEST_ID:
             raise Untrusted("kid: no key of ours")
+        found = self._keys.find(key_id)
+        if found is None:
+            raise UnknownKey("kid: no key of ours")
         # As the key says, not as the token does: a public key is no secret (J2, J10).
         if header.get("alg") != found[0].algorithm.value:
             raise Untrusted("alg: not that of the key")
+        if found[0].until is not None and now >= found[0].until:
+            raise Untrusted("kid: its time is over")
         return found
 
 

@@ -18,11 +18,12 @@ from rota.settings.values import (
     TenantSettings,
     WorkerSettings,
 )
-from rota.settings.web import AuthMode, AuthSettings, WebSettings
+from rota.settings.web import AuthMode, AuthSettings, KeySettings, WebSettings
 
 __all__ = [
     "AuthMode",
     "AuthSettings",
+    "KeySettings",
     "WebSettings",
     "CloudWatchMode",
     "MetricsSettings",

@@ -1,11 +1,9 @@
 """Who is told of what went wrong, as it is written: `[alerts]`, `[[alerts.channel]]`, `[[alerts.rule]]`."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import time, timedelta
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar, get_type_hints
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -14,13 +12,11 @@ from rota.core.alert import IncidentKind
 from rota.core.duration import duration_text
 from rota.core.incident import Policy
 from rota.core.routing import MEANS, RECOVERED, Channel, Quiet, Rule
-from rota.core.typed import typed
-from rota.errors import ConfigurationError, UnknownSetting, close_names
+from rota.errors import ConfigurationError, close_names
+from rota.settings.tables import listed, table
 
 LOG = "log"
 """The channel that is told where no other one is named."""
-
-Table = TypeVar("Table", bound=Struct)
 
 
 class ChannelSettings(Struct, frozen=True, kw_only=True):
@@ -139,47 +135,24 @@ class AlertSettings(Struct, frozen=True, kw_only=True):
 
 
 def tables(key: str, value: object, *, env: Mapping[str, str]) -> object:
-    """Return `alerts.channel` or `alerts.rule` as they are written: a list of tables, or the same as JSON. What a
-    channel has as `env:NAME` is what the environment says there.
+    """Return `alerts.channel` or `alerts.rule` as they are written. What a channel has as `env:NAME` is what the
+    environment says there.
 
     Raises:
         ValueError: it is something else; no value of a channel is in the message.
     """
-    parsed = value
-    if isinstance(value, str):
-        try:
-            parsed = json.loads(value)
-        except ValueError:
-            parsed = None
-    if not isinstance(parsed, Sequence) or not all(isinstance(one, Mapping) for one in parsed):
-        raise ValueError(f"it must be a list of tables: [[{key}]]")
     if key == "alerts.channel":
-        return tuple(_channel_table(one, f"[[{key}]] {number}", env) for number, one in enumerate(parsed, start=1))
-    return tuple(_table(RuleSettings, one, f"[[{key}]] {number}") for number, one in enumerate(parsed, start=1))
+        return tuple(_channel_table(one, where, env) for where, one in listed(key, value))
+    return tuple(table(RuleSettings, one, where) for where, one in listed(key, value))
 
 
-def from_directory(value: object, directory: Path) -> object:
-    """Return the tables of a file, with the files that they name (`..._file`) found from where that stands."""
-    if not isinstance(value, list):
-        return value
-    return [
-        {
-            name: str(directory / one) if name.endswith("_file") and isinstance(one, str) else one
-            for name, one in table.items()
-        }
-        if isinstance(table, Mapping)
-        else table
-        for table in value
-    ]
-
-
-def _channel_table(table: Mapping[str, Any], where: str, env: Mapping[str, str]) -> ChannelSettings:
-    own = {name: value for name, value in table.items() if name in ("kind", "name", "on")}
-    options = {name: _option(name, value, where, env) for name, value in table.items() if name not in own}
+def _channel_table(given: Mapping[str, Any], where: str, env: Mapping[str, str]) -> ChannelSettings:
+    own = {name: value for name, value in given.items() if name in ("kind", "name", "on")}
+    options = {name: _option(name, value, where, env) for name, value in given.items() if name not in own}
     if "kind" not in own:
         raise ValueError(f'{where} needs a kind: kind = "email"')
     # What else there may be depends on the kind, and is checked where the channel is made.
-    return _table(ChannelSettings, own | {"options": MappingProxyType(options)}, where)
+    return table(ChannelSettings, own | {"options": MappingProxyType(options)}, where)
 
 
 def _option(name: str, value: object, where: str, env: Mapping[str, str]) -> object:
@@ -189,19 +162,6 @@ def _option(name: str, value: object, where: str, env: Mapping[str, str]) -> obj
     if not env.get(variable):
         raise ValueError(f"{name} of {where} is {value}, and {variable} is not set in the environment")
     return env[variable]
-
-
-def _table(kind: type[Table], table: Mapping[str, Any], where: str) -> Table:
-    hints = get_type_hints(kind)
-    values: dict[str, object] = {}
-    for name, value in table.items():
-        if name not in hints:
-            raise UnknownSetting(name, where=where, close=close_names(name, hints))
-        try:
-            values[name] = value if name == "options" else typed(hints[name], value)
-        except ValueError as error:
-            raise ValueError(f"{name} of {where}: {error}") from error
-    return kind(**values)
 
 
 def _channel(said: ChannelSettings) -> Channel:

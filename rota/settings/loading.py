@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rota.errors import ConfigurationError, UnknownSetting, close_names
-from rota.settings.alerts import from_directory
 from rota.settings.reading import KINDS, SECRETS, SECTIONS, TABLES, build, known_file_key, read
+from rota.settings.tables import from_directory
 from rota.settings.values import Settings
 
-ALIASES = {"ROTA_APP": "app", "ROTA_STORE": "store.url", "ROTA_LOG": "logging.level"}
+ALIASES = {
+    "ROTA_APP": "app",
+    "ROTA_STORE": "store.url",
+    "ROTA_LOG": "logging.level",
+    "DISABLE_AUTH": "auth.disable",
+}
 NOT_SETTINGS = frozenset({"ROTA_CONFIG", "ROTA_PROFILE"})
 FILES = ("rota.toml", "pyproject.toml")
 
@@ -141,7 +146,7 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Given]:
     given: dict[str, Given] = {}
     # Files first: a variable that holds the value itself is nearer than one that names a file.
     for name in sorted(env, key=lambda name: (not name.endswith("_FILE"), name)):
-        if not name.startswith("ROTA_") or name in NOT_SETTINGS:
+        if not (name.startswith("ROTA_") or name in ALIASES) or name in NOT_SETTINGS:
             continue
         key = _variable_key(name)
         if key is None:

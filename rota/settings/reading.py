@@ -15,6 +15,7 @@ from rota.errors import ConfigurationError
 from rota.redaction import keep_secret, keep_secrets_of
 from rota.settings.alerts import tables
 from rota.settings.values import Settings
+from rota.settings.web import key_tables
 
 SECTIONS: Mapping[str, type[Struct]] = MappingProxyType(
     {
@@ -32,7 +33,7 @@ KINDS: Mapping[str, Any] = MappingProxyType(
     }
 )
 SECRETS = frozenset({"auth.secret", "store.url", "freshness.dead_man_url"})
-TABLES = frozenset({"alerts.channel", "alerts.rule"})
+TABLES = frozenset({"alerts.channel", "alerts.rule", "auth.key"})
 """Lists of tables."""
 
 
@@ -80,7 +81,7 @@ def read(key: str, value: object, *, origin: str, env: Mapping[str, str]) -> obj
         ConfigurationError: names key, origin and reason; shows the value unless it is a secret.
     """
     try:
-        converted = tables(key, value, env=env) if key in TABLES else typed(KINDS[key], value)
+        converted = _tables(key, value, env) if key in TABLES else typed(KINDS[key], value)
         if key == "timezone":
             _check_zone(converted)
     except ValueError as error:
@@ -95,6 +96,10 @@ def read(key: str, value: object, *, origin: str, env: Mapping[str, str]) -> obj
         # Before anything can go wrong with it: the message about that may quote it.
         keep_secrets_of(converted) if "://" in converted else keep_secret(converted)
     return converted
+
+
+def _tables(key: str, value: object, env: Mapping[str, str]) -> object:
+    return key_tables(key, value) if key == "auth.key" else tables(key, value, env=env)
 
 
 def _check_zone(name: object) -> None:

@@ -343,6 +343,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         self.limits.read()
         self.freshness.check()
         self.alerts.check()
+        self.web.check()
+        self.auth.check()
         self._check_lease()
 
     def _check_lease(self) -> None:

@@ -1,5 +1,6 @@
 """The application as it answers over HTTP: routes, with the gate in front of all of them."""
 
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any
 
@@ -11,17 +12,27 @@ from starlette.routing import Route
 
 from rota.app import Rota
 from rota.operations.table import OPERATIONS
-from rota.web.authority import Authority, authority_of
+from rota.web.authority import Authority
+from rota.web.authority.host import ResolveUser
+from rota.web.authority.opening import authority_of
 from rota.web.endpoint import endpoint
 from rota.web.gate import Gate
 from rota.web.health import healthz
 from rota.web.problem import problem, problem_of
 
 
-def asgi_app(app: Rota, *, authority: Authority | None = None) -> Gate:
+def asgi_app(
+    app: Rota,
+    *,
+    authority: Authority | None = None,
+    resolve_user: ResolveUser | None = None,
+    hosts: Collection[str] = (),
+) -> Gate:
     """Return an ASGI application: by itself under `rota serve`, or mounted under a prefix of another one.
 
-    `authority` says whom a request comes from; without one, the settings `[auth]` do.
+    `resolve_user` says whom a request comes from, where the application around knows: it is given the request and
+    returns a `User`, a `Principal`, or None for nobody. Without it the settings `[auth]` decide; `authority` takes the
+    place of both. `hosts`: the names it may be asked for as, where the settings name none.
 
     Raises:
         ConfigurationError: there is no key, or an unsafe one (R62).
@@ -31,12 +42,21 @@ def asgi_app(app: Rota, *, authority: Authority | None = None) -> Gate:
         routes=[Route("/healthz", healthz), *routes],
         exception_handlers={404: _no_route, 405: _no_method, Exception: _broken},
     )
-    return Gate(inner, authority=authority or authority_of(app.settings), clock=app.clock)
+    web = app.settings.web
+    return Gate(
+        inner,
+        authority=authority or authority_of(app.settings, resolve_user=resolve_user),
+        clock=app.clock,
+        hosts=web.allowed_hosts or hosts,
+        read_only=web.read_only,
+    )
 
 
-def wsgi_app(app: Rota, *, authority: Authority | None = None) -> Any:
+def wsgi_app(app: Rota, *, authority: Authority | None = None, resolve_user: ResolveUser | None = None) -> Any:
     """Return the same as a WSGI application, for Flask and Django. Streams are not: who follows a log polls."""
-    inner: Any = asgi_app(app, authority=authority)  # two libraries, two ways to write down one protocol
+    inner: Any = asgi_app(
+        app, authority=authority, resolve_user=resolve_user
+    )  # two libraries, two ways to write down one protocol
     return ASGIMiddleware(inner)
 
 

@@ -1,45 +1,9 @@
 """The HTTP door as a whole: who passes it, and what answers."""
 
-from datetime import UTC, datetime
-
 import pytest
-from starlette.testclient import TestClient
 
-from rota import Rota
-from rota.access.keys import Algorithm, Key
-from rota.access.tokens import sign
 from rota.operations.table import OPERATIONS
-from rota.settings import AuthSettings, Settings
-
-SECRET = "a-secret-of-more-than-thirty-two-bytes-made-for-tests"
-
-
-def an_app() -> Rota:
-    app = Rota("memory://", settings=Settings(auth=AuthSettings(secret=SECRET)), tenants=["acme", "globex"])
-
-    @app.job()
-    def greet(name: str) -> None: ...
-
-    return app
-
-
-def a_token(**claims: object) -> str:
-    now = int(datetime.now(UTC).timestamp())
-    payload = {
-        "sub": "ana",
-        "aud": "rota",
-        "iat": now,
-        "exp": now + 600,
-        "scope": "admin",
-        "jobs": ["*"],
-        "tenants": "*",
-    }
-    return sign(payload | claims, Key(algorithm=Algorithm.HS256, material=SECRET.encode()))
-
-
-def a_client(app: Rota, token: str | None = None) -> TestClient:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return TestClient(app.asgi_app(), headers=headers, raise_server_exceptions=False)
+from tests.web.values import a_client, a_token, an_app
 
 
 def test_a_run_is_listed():
