@@ -1,7 +1,7 @@
 """The application: jobs, tenants and a store, wired together. The only place that knows all rooms."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -46,6 +46,7 @@ from rota.rehearsal import Rehearsal
 from rota.schedules import Schedules, timing_of
 from rota.settings import Settings
 from rota.tenancy import Tenancy, Tenants
+from rota.transactions import Transaction
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -68,14 +69,16 @@ class Rota:
 
     def __init__(
         self,
-        store: str | Store | None = None,
+        store: str | Store | Callable[[], str] | None = None,
         *,
         tenants: Tenants | None = None,
         settings: Settings | None = None,
         clock: Clock | None = None,
         inline: bool | Inline = False,
     ) -> None:
-        """`inline`, for tests: what is enqueued is executed before `.enqueue` returns, and kept in memory whatever
+        """`store` is a store or its URL, or a function that returns the URL when it is first asked for.
+
+        `inline`, for tests: what is enqueued is executed before `.enqueue` returns, and kept in memory whatever
         `store` names; only the black hole stays one (R33)."""
         self.settings: Settings = settings or Settings()
         self._time = ReplaceableClock(SystemClock())
@@ -193,6 +196,13 @@ class Rota:
         self._enqueuer.after_commit = hook
         return hook
 
+    def join(self, find: Callable[[], Transaction | None]) -> Callable[[], Transaction | None]:
+        """Let each enqueue that names no connection join the transaction that `find` returns, where one is open around
+        it: within it if it is of the store's database, else after its commit (R34). What an integration of a framework
+        with connections of its own calls."""
+        self._enqueuer.surrounding = find
+        return find
+
     def around(
         self, wrapper: Callable[[RunContext], AbstractContextManager[object]]
     ) -> Callable[[RunContext], AbstractContextManager[object]]:
@@ -244,6 +254,11 @@ class Rota:
             StoreUnavailable, SchemaMismatch, UnsafeStore: it cannot be worked with; the message says why.
         """
         return self._keeping.store()
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether this process executes what it enqueues before `.enqueue` returns."""
+        return self._keeping.is_inline
 
     @property
     def store_url(self) -> str:
@@ -394,13 +409,19 @@ class Rota:
         crew, self._crew = self._crew, None
         return True if crew is None else crew.stop()
 
-    def tick(self, *, limit: timedelta = timedelta(minutes=5), works: bool = True) -> TickReport:
+    def tick(
+        self, *, limit: timedelta = timedelta(minutes=5), works: bool = True, only: Collection[str] | None = None
+    ) -> TickReport:
         """Do one scheduler pass and work it off in this process: for an outside cron, systemd or Kubernetes.
 
         Two at once run nothing twice. After `limit` what is not done is given back. Without `works` it only fires.
+        `only`: fire and work these jobs, and leave all others to others.
         """
         self.schedules.sync()
         crew = self.crew(works=works, schedules=False, watches=True)
+        if only is not None:
+            crew.scheduler.only = only
+            crew.worker.leave(name for name in self.jobs if name not in only)
         return one_pass(self.store, crew, works=works, clock=self.clock, limit=limit)
 
     @contextmanager

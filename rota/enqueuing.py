@@ -33,6 +33,8 @@ class StoreEnqueuer:
         """Called with the ids of new runs that the store has accepted: inline mode executes them."""
         self.after_commit: Callable[[Work], object] | None = None
         """Given what queues runs, to be called once the transaction around it is committed, or at once without one."""
+        self.surrounding: Callable[[], Transaction | None] | None = None
+        """Returns the transaction of a framework's own that is open around this code."""
         self._store = footing.store
         self._jobs = footing.jobs
         self._directory = footing.directory
@@ -71,6 +73,8 @@ class StoreEnqueuer:
         """Queue runs by `keep`, at once or when a transaction is committed; or, if they are `plain`, within it."""
         if connection is not None:
             self._join(plain, keep, transaction_of(connection), now=now)
+        elif self.surrounding is not None and (transaction := self.surrounding()) is not None:
+            self._join(plain, keep, transaction, now=now)
         elif self.after_commit is not None:
             self.after_commit(keep)
         else:

@@ -15,9 +15,11 @@ from rota.stores import open_store
 class Keeping:
     """Opens the store at the first question to it."""
 
-    def __init__(self, store: str | Store | None, *, settings: Callable[[], Settings], clock: Clock) -> None:
-        self._url = store if isinstance(store, str) else None
-        self._given = None if isinstance(store, str) else store
+    def __init__(
+        self, store: str | Store | Callable[[], str] | None, *, settings: Callable[[], Settings], clock: Clock
+    ) -> None:
+        self._url = store if isinstance(store, str) or callable(store) else None
+        self._given = None if isinstance(store, str) or callable(store) else store
         self._settings = settings
         self._clock = clock
         self._one_opens = threading.Lock()
@@ -32,7 +34,7 @@ class Keeping:
         settings = self._settings()
         if self._url is None or settings.origin("store.url") != "default":
             return settings.store.url
-        return self._url
+        return self._url if isinstance(self._url, str) else self._url()
 
     @property
     def secret(self) -> str:

@@ -1,7 +1,7 @@
 """Fires the slots that are due, and lets schedules go on whose pause is over."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -48,6 +48,8 @@ class Scheduler:
         self._batch = batch
         self._others = Neighbourhood(store, worker=worker)
         self._left_alone = 0
+        self.only: Collection[str] | None = None
+        """The jobs whose schedules it fires; None for all. The others stay due."""
 
     def tick(self, now: datetime) -> timedelta:
         fired, more = self.fire_due(now)
@@ -79,6 +81,8 @@ class Scheduler:
     def _decide(self, schedule: Schedule, now: datetime) -> Firing | None:
         if is_unreadable(schedule):
             # For whom, or since when, is not known; `Rows` says so.
+            return None
+        if self.only is not None and schedule.job not in self.only:
             return None
         registered = self._jobs.get(schedule.job)
         if registered is None:

@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -124,13 +124,17 @@ class Worker:
 
     @property
     def jobs(self) -> tuple[str, ...]:
-        """The names of the jobs it knows."""
-        return tuple(self._jobs)
+        """The names of the jobs that it takes runs of."""
+        return tuple(name for name in self._jobs if name not in self._unknown)
 
     @property
     def has_unknown(self) -> bool:
-        """Whether it has met runs of jobs that it does not know (R36)."""
+        """Whether there may be runs in its queues that it does not take (R36)."""
         return bool(self._unknown)
+
+    def leave(self, jobs: Iterable[str]) -> None:
+        """Leave the runs of these jobs to other workers, as if they were not known here."""
+        self._unknown.update(jobs)
 
     def held(self) -> list[tuple[str, int]]:
         """Return the (run id, token) pairs whose leases must be renewed. Safe from any thread."""

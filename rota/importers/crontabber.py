@@ -75,7 +75,7 @@ def _finding(line: int, item: object) -> Finding:
     try:
         if not job:
             raise NoEqual("it names no command: cmd, or command")
-        timing, differences = _timing(item)
+        timing, differences = timing_of(item)
         args, kwargs = _arguments(item)
     except (NoEqual, BadSchedule) as error:
         return replace(unread, problem=str(error))
@@ -98,7 +98,13 @@ def _finding(line: int, item: object) -> Finding:
     )
 
 
-def _timing(item: Mapping[str, object]) -> tuple[str, list[str]]:
+def timing_of(item: Mapping[str, object]) -> tuple[str, list[str]]:
+    """Return when an item of the list is due, and what of that is not the same here.
+
+    Raises:
+        NoEqual: its frequency or time cannot be read, or they do not go together.
+        BadSchedule: it never comes.
+    """
     frequency, at = item.get("frequency", FREQUENCY), item.get("time")
     found = _LENGTH.fullmatch(frequency) if isinstance(frequency, str) else None
     if found is None:

@@ -2,7 +2,7 @@
 
 from rota.settings.alerts import AlertSettings, ChannelSettings, RuleSettings
 from rota.settings.freshness import FreshnessSettings
-from rota.settings.loading import load
+from rota.settings.loading import from_tables, load
 from rota.settings.metrics import CloudWatchMode, MetricsSettings
 from rota.settings.values import (
     LogFormat,
@@ -31,6 +31,7 @@ __all__ = [
     "AlertSettings",
     "ChannelSettings",
     "RuleSettings",
+    "from_tables",
     "load",
     "LogFormat",
     "LogLevel",

@@ -63,6 +63,21 @@ def load(
     return settings
 
 
+def from_tables(tables: Mapping[str, object], *, where: str, directory: Path, env: Mapping[str, str]) -> Settings:
+    """Return the settings that a framework's own settings hold, in the tables of `rota.toml`; not checked yet.
+
+    `where` is how messages call the place; `directory` is what the names of files in it start from.
+
+    Raises:
+        UnknownSetting, ConfigurationError: as from `load`.
+    """
+    given = dict(_flat(tables, file=directory / where, where=where))
+    return build(
+        {key: read(key, item.value, origin=item.origin, env=env) for key, item in given.items()},
+        origins={key: item.origin for key, item in given.items()},
+    )
+
+
 def environment_names() -> dict[str, str]:
     """Return the environment variable of each key: its alias where there is one."""
     names = {key: "ROTA_" + key.upper().replace(".", "__") for key in KINDS}

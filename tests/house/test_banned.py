@@ -55,6 +55,8 @@ ENVIRONMENT = {"os.environ", "os.getenv", "os.environb"}
 ENVIRONMENT_EXCEPTIONS = {
     "rota/cli/session.py": "hands it to the settings",
     "rota/cli/commands/config.py": "names the variables that nothing reads",
+    "rota/integrations/django/configuration.py": "hands it to the settings",
+    "rota/integrations/django/management/commands/rota.py": "tells worker processes which application, and where",
     "rota/engine/surroundings.py": "compares it with what it was",
     "rota/cli/output.py": "NO_COLOR and TERM describe the terminal, not Rota",
     "rota/executors/spawning.py": "child processes get what the settings allow of it",

@@ -11,6 +11,10 @@ SYNONYMS = {"task", "tasks", "execution", "executions", "customer", "customers",
 EMPTY_VERBS = {"process", "handle"}
 
 EXCEPTIONS: dict[str, str] = {}
+VERBS = {
+    f"rota/integrations/django/management/commands/{name}.py: Command.handle": "what Django calls of a command"
+    for name in ("cronlist", "cronmarksuccess", "cronreset", "cronrun", "rota")
+}
 
 
 def words(name):
@@ -36,4 +40,4 @@ def test_no_function_is_called_process_or_handle():
         f"{shown(path)}: {name}" for path in library() for name, node in functions(path) if node.name in EMPTY_VERBS
     }
 
-    allow_only({}, found)
+    allow_only(VERBS, found)

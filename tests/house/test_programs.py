@@ -1,16 +1,19 @@
 """Programs beside the library still find in it what they name: nobody else imports them."""
 
 import importlib
+import re
 
 import pytest
 
 from tests.house.source import files, shown
 
+OF_OTHERS = re.compile(r"peers/apps|examples/django_")
 MODULES = [
     shown(path).removesuffix(".py").replace("/", ".")
     for path in files(".py")
     # Those of others are written for environments of their own; a main begins when it is imported.
-    if shown(path).startswith(("bench/", "examples/")) and "peers/apps" not in shown(path)
+    # The projects of frameworks are set up by those: tests/integrations starts them.
+    if shown(path).startswith(("bench/", "examples/")) and not OF_OTHERS.search(shown(path))
     and path.name not in ("__main__.py", "__init__.py")
 ]  # fmt: skip
 

@@ -1,0 +1,48 @@
+"""`manage.py cronlist`: the commands of `ROTA["cron"]`, and how they stand."""
+
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from rota.core.model import Progress
+from rota.integrations.django import configuration, rota
+from rota.integrations.django.entries import Entry, read
+from rota.queries import RunQuery
+
+
+class Command(BaseCommand):
+    """Lists the commands with what is kept of them."""
+
+    help = 'List the commands of ROTA["cron"], when each is due next, and how it went.'
+
+    def handle(self, **_: Any) -> None:
+        """Print a paragraph for each command; times are UTC."""
+        entries = [entry for entry in read(configuration.read().cron) if isinstance(entry, Entry)]
+        rota.schedules.sync()
+        for entry in entries:
+            self.stdout.write(f"{entry.cmd} {' '.join(entry.args)}".rstrip())
+            for name, value in self._facts(entry).items():
+                self.stdout.write(f"  {name:<13} {value}")
+        if not entries:
+            self.stdout.write('ROTA["cron"] names no command')
+
+    def _facts(self, entry: Entry) -> dict[str, str]:
+        schedule = rota.schedules.get(entry.cmd)
+        progress = next(iter(rota.store.progress(schedule=entry.cmd)), Progress(schedule=entry.cmd, tenant=""))
+        runs = rota.store.runs(RunQuery(jobs=(entry.cmd,), limit=1))
+        facts = {"when": schedule.timing, "state": str(schedule.state), "next": _shown(schedule.next_at)}
+        facts |= {"last success": _shown(progress.last_success), "failures": str(progress.failures)}
+        if runs:
+            [run] = runs
+            facts["last run"] = f"{run.state}, of {_shown(run.slot or run.created_at)}"
+            history = rota.store.run(run.id)
+            errors = [one.error for one in history.attempts if one.error is not None] if history is not None else []
+            if errors:
+                facts["last error"] = errors[-1].first_line
+        made_up = "every missed time" if entry.backfill else "the newest missed time"
+        return {**facts, "made up": made_up}
+
+
+def _shown(at: datetime | None) -> str:
+    return "-" if at is None else f"{at:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,89 @@
+"""`manage.py cronrun`: run the commands of `ROTA["cron"]` that are due."""
+
+import signal
+import threading
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from rota.cli.logs import start_logging
+from rota.core.duration import parse_duration
+from rota.core.model import Outcome, Settlement
+from rota.errors import RotaError
+from rota.exits import Exit, exit_of
+from rota.integrations.django import commands, configuration, discovery, rota
+from rota.queries import RunQuery
+
+LONGEST = timedelta(days=1)
+"""How long one pass may take: longer than any command, which ends by its own time limit."""
+
+
+class Command(BaseCommand):
+    """One pass over the list, or one after another."""
+
+    help = 'Run the commands of ROTA["cron"] that are due. Two at once run nothing twice.'
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--job", metavar="NAME", help="Only this command of the list.")
+        parser.add_argument("--force", action="store_true", help="Run it now, due or not; it counts as no success.")
+        parser.add_argument(
+            "--job-arg", action="append", default=[], metavar="NAME=VALUE", help="An option for it, with --force."
+        )
+        parser.add_argument("--forever", action="store_true", help="Do a pass again and again until SIGTERM.")
+        parser.add_argument("--every", default="1m", metavar="DURATION", help="How often, with --forever: 1m.")
+
+    def handle(self, **options: Any) -> None:
+        """Do what the options say; exit with 1 if all that ran failed, with 6 if some did."""
+        try:
+            self._run(**options)
+        except (RotaError, ValueError) as error:
+            raise CommandError(str(error), returncode=exit_of(error) if isinstance(error, RotaError) else 2) from error
+
+    def _run(self, *, job: str | None, force: bool, job_arg: list[str], forever: bool, every: str, **_: Any) -> None:
+        items = configuration.read().cron
+        jobs = commands.chosen(items, job or "all")
+        start_logging(rota.settings, verbosity=0)
+        if (force or job_arg) and job is None:
+            raise CommandError("--force and --job-arg are for one command: say --job NAME", returncode=2)
+        if job_arg and not force:
+            raise CommandError(
+                "--job-arg goes with --force: what is due runs with the arguments of the list", returncode=2
+            )
+        if forever and force:
+            raise CommandError("--forever and --force do not go together", returncode=2)
+        if forever:
+            self._keep_on(jobs, every=parse_duration(every))
+            return
+        ended = self._forced(jobs, commands.options_of(job_arg)) if force else self._pass(jobs)
+        self._exit(ended)
+
+    def _forced(self, jobs: list[str], words: list[str]) -> list[Settlement]:
+        rounds = [rota.start_run(name, kwargs={"arguments": words} if words else {}) for name in jobs]
+        ended = self._pass(jobs)
+        # Once, as it was asked for: what failed is not tried again by later passes.
+        for round_ in rounds:
+            commands.cancel_waiting(rota, RunQuery(round_id=round_.id), reason="cronrun --force tries once")
+        return ended
+
+    def _pass(self, jobs: list[str]) -> list[Settlement]:
+        assert discovery.outcomes is not None, "the apps are loaded"
+        with discovery.outcomes.kept() as ended:
+            rota.tick(only=jobs, limit=LONGEST)
+        return ended
+
+    def _keep_on(self, jobs: list[str], *, every: timedelta) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        while not stop.is_set():
+            self._pass(jobs)
+            stop.wait(every.total_seconds())
+
+    def _exit(self, ended: list[Settlement]) -> None:
+        failed = [one for one in ended if one.outcome not in commands.GOOD]
+        done = sum(one.outcome is Outcome.SUCCEEDED for one in ended)
+        self.stdout.write(f"{done} succeeded, {len(failed)} failed" if ended else "nothing was due")
+        if failed:
+            names = ", ".join(sorted({one.run.job for one in failed}))
+            raise CommandError(f"failed: {names}", returncode=Exit.PARTIAL if done else Exit.FAILED)

@@ -1,0 +1,198 @@
+"""Rota and Django's own connections: where the store is, whose transaction an enqueue is in, what a run leaves."""
+
+import pytest
+from django.db import connections, transaction
+from django.db.utils import OperationalError
+
+from rota import State, testing
+from rota.core.model import OPEN
+from rota.errors import ConfigurationError
+from rota.integrations.django import rota
+from rota.integrations.django.databases import store_url
+from rota.queries import RunQuery
+from tests.integrations.django.agency.jobs import akeep, keep, leave_open
+from tests.integrations.django.agency.models import Item
+
+
+def kept_of(run):
+    """Return whether the store has this run."""
+    return rota.store.run(run.id) is not None
+
+
+@pytest.fixture(autouse=True)
+def _nothing_waits():
+    """Leave no runs to the next test: the store is that of the project."""
+    yield
+    rota.cancel([run.id for run in rota.store.runs(RunQuery(states=tuple(OPEN), limit=500))])
+
+
+# --- where the store is ---
+
+
+@pytest.mark.parametrize(
+    ("said", "url"),
+    [
+        ({"ENGINE": "sqlite3", "NAME": "/srv/shop x.db"}, "sqlite:////srv/shop x.db"),
+        ({"ENGINE": "sqlite3", "NAME": ":memory:"}, "memory://"),
+        ({"ENGINE": "sqlite3", "NAME": "file:memorydb_default?mode=memory&cache=shared"}, "memory://"),
+        (
+            {
+                "ENGINE": "postgresql",
+                "NAME": "shop",
+                "USER": "ops",
+                "PASSWORD": "p@ss/",
+                "HOST": "db1",
+                "PORT": "5433",
+                "OPTIONS": {"sslmode": "require", "pool": True},
+            },
+            "postgresql://ops:p%40ss%2F@db1:5433/shop?sslmode=require",
+        ),
+        (
+            {"ENGINE": "postgresql", "NAME": "shop", "HOST": "/run/postgresql"},
+            "postgresql:///shop?host=%2Frun%2Fpostgresql",
+        ),
+    ],
+)
+def test_the_store_is_where_the_settings_of_django_say(said, url, monkeypatch):
+    monkeypatch.setitem(
+        connections.settings,
+        "default",
+        {
+            **connections["default"].settings_dict,
+            "OPTIONS": {},
+            **said,
+            "ENGINE": f"django.db.backends.{said['ENGINE']}",
+        },
+    )
+    before = connections["default"]
+    del connections["default"]
+    try:
+        assert store_url() == url
+    finally:
+        connections["default"] = before
+
+
+def test_a_database_that_is_not_there_is_named():
+    with pytest.raises(ConfigurationError, match="'elsewhere' is not in DATABASES"):
+        store_url("elsewhere")
+
+
+# --- transactions ---
+
+
+def test_an_enqueue_is_in_the_transaction_of_the_store_s_database():  # R34
+    with transaction.atomic():
+        run = keep.enqueue("a")
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM rota_runs WHERE id = %s", [run.id])
+            assert cursor.fetchone() == (1,)
+        assert not kept_of(run)
+
+    assert kept_of(run)
+
+
+def test_a_rollback_leaves_no_run():  # R34
+    with pytest.raises(RuntimeError), transaction.atomic():
+        run = keep.enqueue("a")
+        raise RuntimeError
+
+    assert not kept_of(run)
+
+
+def test_a_rollback_to_a_savepoint_leaves_no_run():  # R34
+    with transaction.atomic():
+        kept = keep.enqueue("a")
+        with pytest.raises(RuntimeError), transaction.atomic():
+            lost = keep.enqueue("b")
+            raise RuntimeError
+
+    assert (kept_of(kept), kept_of(lost)) == (True, False)
+
+
+def test_in_the_transaction_of_another_database_it_waits_for_the_commit():  # R34
+    with transaction.atomic(using="other"):
+        run = keep.enqueue("a")
+        assert not kept_of(run)
+
+    assert kept_of(run)
+
+
+def test_with_two_transactions_open_it_is_in_that_of_the_store():  # R34
+    with pytest.raises(RuntimeError), transaction.atomic(using="other"):
+        with transaction.atomic():
+            run = keep.enqueue("a")
+        raise RuntimeError
+
+    assert kept_of(run)
+
+
+def test_a_store_elsewhere_is_told_after_the_commit_of_all_that_are_open():  # R34
+    with testing.capture(rota) as jobs:
+        with transaction.atomic(using="other"):
+            with transaction.atomic():
+                keep.enqueue("a")
+            assert jobs.enqueued() == []
+
+        assert len(jobs.enqueued()) == 1
+
+
+def test_outside_of_all_it_is_queued_at_once():
+    assert kept_of(keep.enqueue("a"))
+
+
+# --- connections ---
+
+
+def worked_off():
+    """Work off what is queued in a worker's own threads."""
+    rota.tick()
+
+
+def test_a_run_leaves_no_transaction_to_the_next():  # R21
+    first = leave_open.enqueue()
+    worked_off()
+    second = keep.enqueue("after it")
+    worked_off()
+
+    assert (first.state, second.state) == (State.SUCCEEDED, State.SUCCEEDED)
+    assert [item.name for item in Item.objects.all()] == ["after it"]
+
+
+def test_a_connection_that_the_server_has_ended_is_made_anew(monkeypatch):
+    broken = []
+
+    class Broken:
+        def cursor(self):
+            raise OperationalError("server closed the connection")
+
+        def close(self):
+            broken.append("closed")
+
+    with testing.capture(rota) as jobs:
+        keep.enqueue("a")
+        connection = connections["default"]
+        connection.ensure_connection()
+        connection.connection.close()
+        connection.connection, connection.errors_occurred = Broken(), True
+        [run] = jobs.drain()
+
+    assert run.state is State.SUCCEEDED and broken == ["closed"]
+
+
+def test_coroutines_keep_items_through_connections_that_are_closed_after_them():
+    runs = [akeep.enqueue(f"item {number}") for number in range(3)]
+    worked_off()
+
+    assert [run.state for run in runs] == [State.SUCCEEDED] * 3
+    assert Item.objects.count() == 3
+
+
+def test_inline_the_transaction_around_it_stays_open():
+    with testing.capture(rota, inline=True), pytest.raises(RuntimeError), transaction.atomic():
+        Item.objects.create(name="mine")
+        with transaction.atomic():
+            Item.objects.create(name="also mine")
+        keep(name="called")
+        raise RuntimeError
+
+    assert Item.objects.count() == 0
