@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rota.app import Rota
     from rota.clock import Clock
     from rota.operations.operation import Answer, Asked, Asking, Operation
+    from rota.operations.remote import Line
     from rota.settings import Settings
 
 REMOTE_TIMEOUT_S = 30.0
@@ -49,10 +50,12 @@ class Flags(Struct, frozen=True, kw_only=True):
 class Session:
     """What commands share: flags, settings, the app, the output."""
 
-    def __init__(self, *, app: "Rota | None" = None, directory: Path | None = None) -> None:
+    def __init__(self, *, app: "Rota | None" = None, directory: Path | None = None, line: "Line | None" = None) -> None:
+        """`app` is in place of what would be found, `line` of that to the server that --url names."""
         self.flags: Flags = Flags()
         self.directory: Path = directory or Path.cwd()
         self._given_app = app
+        self._given_line = line
         self._overrides: dict[str, object] = {}
 
     def set(self, name: str, value: object) -> None:
@@ -108,9 +111,10 @@ class Session:
     def desk(self) -> "Asking":
         """Return whoever answers operations: the application here, or a server far away."""
         if self.url and self._given_app is None:
-            from rota.operations.remote import RemoteDesk
+            from rota.operations.remote import HttpLine, RemoteDesk
 
-            return RemoteDesk(self.url, token=token(), timeout_s=REMOTE_TIMEOUT_S)
+            line = self._given_line or HttpLine(self.url, timeout_s=REMOTE_TIMEOUT_S)
+            return RemoteDesk(line, token=token())
         from rota.core.access import LOCAL
         from rota.operations.operation import Desk
 

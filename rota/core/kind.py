@@ -1,7 +1,7 @@
 """The four kinds of timing: a cron expression, an interval, calendar words, one time.
 
 Each is checked when it is made (R2), and `str()` of it is its canonical text: what is stored, and what `words.parse`
-reads back as the same value.
+reads back as the same value. As JSON its `kind` tells which one it is.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -29,7 +29,7 @@ class Unit(StrEnum):
     WEEK = "week"
 
 
-class Cron(Struct, frozen=True, kw_only=True):
+class Cron(Struct, frozen=True, kw_only=True, tag_field="kind", tag="cron"):
     """A cron expression (R2), kept in its canonical form: `cron.canonical`."""
 
     expression: str
@@ -44,7 +44,7 @@ class Cron(Struct, frozen=True, kw_only=True):
         return _joined(self.expression, self.tz)
 
 
-class Interval(Struct, frozen=True, kw_only=True):
+class Interval(Struct, frozen=True, kw_only=True, tag_field="kind", tag="interval"):
     """Elapsed time: a slot each `every`, the first at the anchor. It has no zone and knows no daylight saving."""
 
     every: timedelta
@@ -69,7 +69,7 @@ class Interval(Struct, frozen=True, kw_only=True):
         return f"every {_counted(seconds // size, unit)}{start}"
 
 
-class Calendar(Struct, frozen=True, kw_only=True):
+class Calendar(Struct, frozen=True, kw_only=True, tag_field="kind", tag="calendar"):
     """Calendar words: each or each n-th hour, day or week, at a time of the wall clock."""
 
     unit: Unit
@@ -113,7 +113,7 @@ class Calendar(Struct, frozen=True, kw_only=True):
         return _joined(f"{head} at {clock}" + (f" from {self.anchor}" if self.anchor else ""), self.tz)
 
 
-class Once(Struct, frozen=True, kw_only=True):
+class Once(Struct, frozen=True, kw_only=True, tag_field="kind", tag="once"):
     """One time: when the wall clock of its zone first shows `at`, or right after the gap that leaves it out."""
 
     at: datetime

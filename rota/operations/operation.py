@@ -8,9 +8,9 @@ import inspect
 from collections.abc import Callable
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Any, Generic, Protocol, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, Protocol, TypeVar, get_type_hints
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from rota.app import Rota
 from rota.core.access import Capability, Principal
@@ -24,6 +24,10 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 Asked = TypeVar("Asked", bound=Question)
 Answer = TypeVar("Answer")
 Row = TypeVar("Row")
+
+
+Limit = Annotated[int, Meta(ge=1, le=1000)]
+"""How many rows at most."""
 
 
 class Nothing(Question, frozen=True):

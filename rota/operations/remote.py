@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.client import HTTPException
-from typing import Any, cast
+from typing import Any, NamedTuple, Protocol, cast
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
@@ -27,10 +27,31 @@ class _NoRedirect(HTTPRedirectHandler):
         return None
 
 
-class RemoteDesk:
-    """Puts operations to the server at a URL, under a token. Nothing is repeated by itself."""
+class Said(NamedTuple):
+    """What a server answered."""
 
-    def __init__(self, url: str, *, token: str, timeout_s: float) -> None:
+    status: int
+    body: bytes
+
+
+class Line(Protocol):
+    """What carries a request to a server and its answer back."""
+
+    url: str
+    """Where it leads, for whoever reads that nobody answers there."""
+
+    def exchange(self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None) -> Said:
+        """Return what is answered, whatever its status is. `target`: path and query, encoded.
+
+        Raises:
+            ServerUnreachable: nothing was.
+        """
+
+
+class HttpLine:
+    """A line over HTTP. Nothing is repeated by itself."""
+
+    def __init__(self, url: str, *, timeout_s: float) -> None:
         """`timeout_s`: seconds that a server may be silent.
 
         Raises:
@@ -41,10 +62,29 @@ class RemoteDesk:
             raise ConfigurationError(f"--url: {url!r} is no address of a server, such as https://jobs.example.org")
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ConfigurationError(f"--url: the token would go to {parts.hostname} for all to read: use https")
-        self._url = url.rstrip("/")
-        self._token = token
+        self.url: str = url.rstrip("/")
         self._timeout_s = timeout_s
         self._opener: OpenerDirector = build_opener(_NoRedirect)
+
+    def exchange(self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None) -> Said:
+        # Whether it is http or https was looked at when the line was made.
+        request = Request(self.url + target, data=body, headers=dict(headers), method=method)  # noqa: S310
+        try:
+            with self._opener.open(request, timeout=self._timeout_s) as answer:
+                return Said(answer.status, answer.read())
+        except HTTPError as error:
+            with error:
+                return Said(error.code, error.read())
+        except (OSError, HTTPException) as error:
+            raise ServerUnreachable(f"{self.url} does not answer: {error}") from error
+
+
+class RemoteDesk:
+    """Puts operations to the server at the other end of a line, under a token."""
+
+    def __init__(self, line: Line, *, token: str) -> None:
+        self._line = line
+        self._token = token
 
     def ask(self, operation: Operation[Asked, Answer], asked: Asked) -> Answer:
         """Return what the server answers.
@@ -54,28 +94,20 @@ class RemoteDesk:
             ServerUnreachable: nobody answered, or not in this language.
         """
         sent = carried(operation, asked)
-        body = self._exchange(str(operation.method), sent.target, sent.body)
-        try:
-            return cast(Answer, msgspec.json.decode(body, type=operation.answers))
-        except msgspec.DecodeError as error:
-            raise ServerUnreachable(f"{self._url} answered what this version does not understand: {error}") from error
-
-    def _exchange(self, method: str, target: str, body: bytes | None) -> bytes:
         headers = {"Accept": "application/json", "User-Agent": f"rota/{__version__}"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        if body is not None:
+        if sent.body is not None:
             headers["Content-Type"] = "application/json"
-        # Whether it is http or https was looked at when the desk was made.
-        request = Request(self._url + target, data=body, headers=headers, method=method)  # noqa: S310
+        said = self._line.exchange(str(operation.method), sent.target, headers=headers, body=sent.body)
+        if said.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise _failure(said.status, said.body)
         try:
-            with self._opener.open(request, timeout=self._timeout_s) as answer:
-                return cast(bytes, answer.read())
-        except HTTPError as error:
-            with error:
-                raise _failure(error.code, error.read()) from None
-        except (OSError, HTTPException) as error:
-            raise ServerUnreachable(f"{self._url} does not answer: {error}") from error
+            return cast(Answer, msgspec.json.decode(said.body, type=operation.answers))
+        except msgspec.DecodeError as error:
+            raise ServerUnreachable(
+                f"{self._line.url} answered what this version does not understand: {error}"
+            ) from error
 
 
 def _failure(status: int, body: bytes) -> RemoteFailed:

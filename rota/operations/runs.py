@@ -6,7 +6,7 @@ from rota.core.access import Capability
 from rota.core.gates import flow_batch
 from rota.core.model import RunKind, State
 from rota.errors import RunNotFound
-from rota.operations.operation import Desk, Next, Page, Question, operation
+from rota.operations.operation import Desk, Limit, Next, Page, Question, operation
 from rota.operations.searching import cut_warnings, searched
 from rota.queries import RunQuery
 from rota.views.chosen import chosen
@@ -36,7 +36,7 @@ class RunsAsked(Question, frozen=True, kw_only=True):
     """Whether runs that only list tenants are among them."""
     cursor: str | None = None
     """What `page.next` of the page before said."""
-    limit: int = 50
+    limit: Limit = 50
 
 
 @operation("GET", "/api/v1/runs", needs=Capability.READ)

@@ -1,21 +1,41 @@
 """What a run printed and logged, as it is shown: by attempt, with the time since it began (R44)."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from rota.app import Rota
-from rota.core.model import Attempt, LogChunk, Run, RunHistory, State
+from rota.core.model import Attempt, LogChunk, RunHistory, State
 from rota.core.safe import safe_text
 from rota.errors import RunNotFound
 from rota.redaction import redacted
 
-PAGE = 200
 
-Place = tuple[int, int]
-"""Where a log has been read to: token and number of the last chunk."""
+class Place(NamedTuple):
+    """Where a log has been read to."""
+
+    token: int
+    """Of the last chunk."""
+    number: int
+    left_out: int = 0
+    """Lines that were not kept and are still to be told, with the first line that follows."""
+
+    @classmethod
+    def read(cls, text: str) -> "Place":
+        """Return the place that `written` wrote.
+
+        Raises:
+            ValueError: it did not.
+        """
+        token, number, left_out = (int(part) for part in text.split("."))
+        return cls(token, number, left_out)
+
+    @property
+    def written(self) -> str:
+        return f"{self.token}.{self.number}.{self.left_out}"
 
 
 class LogRow(Struct, frozen=True, kw_only=True):
@@ -36,6 +56,20 @@ class LogRow(Struct, frozen=True, kw_only=True):
     """How many lines came right before this one and were not kept."""
 
 
+class LogPage(Struct, frozen=True, kw_only=True):
+    """A part of the log of a run, and how the run stood before it was read."""
+
+    run: str
+    job: str
+    tenant: str | None
+    state: State
+    lines: list[LogRow]
+    next: str | None
+    """What to ask for as `after` next time, whether or not there is more by now; null while nothing was said."""
+    has_more: bool
+    """Whether there may be more already."""
+
+
 class LogDetail(Struct, frozen=True, kw_only=True):
     """The log of a run."""
 
@@ -50,46 +84,60 @@ class LogDetail(Struct, frozen=True, kw_only=True):
     """How many lines before the first of `lines` are kept and not among them."""
 
 
-class LogReader:
-    """Reads the log of one run, and goes on where it left off."""
+def log_page(app: Rota, run_id: str, *, after: Place | None, least: int = logging.NOTSET, chunks: int) -> LogPage:
+    """Return the lines after a place that are no less severe than `least`, oldest first.
 
-    def __init__(self, app: Rota, run_id: str) -> None:
-        """Find the run by its id, or the beginning of it.
+    At most so many `chunks` are read, of 64 KiB each. The run is found by its id or the beginning of it, and asked for
+    before its log: what a final state comes with is not yet the end, since a worker writes its last lines after it.
 
-        Raises:
-            RunNotFound: there is none.
-        """
+    Raises:
+        RunNotFound: there is none.
+    """
+    reader = _Reader(app, _found(app, run_id), after)
+    run = reader.history.run
+    found = app.store.log(run.id, after=None if after is None else (after.token, after.number), limit=chunks)
+    lines = [row for chunk in found for row in reader.rows(chunk, least)]
+    return LogPage(
+        run=run.id,
+        job=run.job,
+        tenant=run.tenant,
+        state=run.state,
+        lines=lines,
+        next=None if reader.place is None else reader.place.written,
+        has_more=len(found) == chunks,
+    )
+
+
+def log_detail(page: LogPage, rows: Sequence[LogRow], *, tail: int | None) -> LogDetail:
+    """Return the log of a run, of its lines the last `tail`: `page` was read last, `rows` are those of all pages."""
+    shown = rows if tail is None else rows[max(len(rows) - tail, 0) :]
+    return LogDetail(
+        run=page.run,
+        job=page.job,
+        tenant=page.tenant,
+        state=page.state,
+        lines=list(shown),
+        left_out=sum(row.left_out for row in rows),
+        not_shown=len(rows) - len(shown),
+    )
+
+
+class _Reader:
+    """Makes rows of chunks, and knows where it has come to."""
+
+    def __init__(self, app: Rota, history: RunHistory, place: Place | None) -> None:
         self._app = app
-        self._after: Place | None = None
-        self._token: int | None = None
-        self._left_out = 0
-        self.history: RunHistory = self._found(run_id)
+        self.history = history
+        self.place = place
 
-    @property
-    def run(self) -> Run:
-        return self.history.run
-
-    def refresh(self) -> None:
-        """Ask anew how the run stands."""
-        self.history = self._found(self.run.id)
-
-    def read(self, *, least: int = logging.NOTSET) -> Iterator[LogRow]:
-        """Yield the lines that came since the last time and are no less severe than `least`, oldest first."""
-        while chunks := self._app.store.log(self.run.id, after=self._after, limit=PAGE):
-            for chunk in chunks:
-                yield from self._rows(chunk, least)
-            self._after = (chunks[-1].token, chunks[-1].number)
-            if len(chunks) < PAGE:
-                return
-
-    def _rows(self, chunk: LogChunk, least: int) -> Iterator[LogRow]:
-        if self._token != chunk.token:
-            self._token, self._left_out = chunk.token, 0
-            if all(attempt.token != chunk.token for attempt in self.history.attempts):
-                # It began after the run was asked for.
-                self.refresh()
+    def rows(self, chunk: LogChunk, least: int) -> Iterator[LogRow]:
+        """Yield the lines of a chunk. What was left out is told with the first that follows it."""
+        before = self.place if self.place is not None and self.place.token == chunk.token else None
+        if before is None and all(attempt.token != chunk.token for attempt in self.history.attempts):
+            # It began after the run was asked for.
+            self.history = _found(self._app, self.history.run.id)
         attempt, began_at = self._attempt(chunk.token)
-        self._left_out += chunk.left_out
+        left_out = (before.left_out if before is not None else 0) + chunk.left_out
         for line in chunk.lines:
             if severity(line.level) < least:
                 continue
@@ -101,10 +149,10 @@ class LogReader:
                 level=safe_text(line.level),
                 source=safe_text(line.source),
                 text=safe_text(redacted(line.text).replace("\n", "\\n"), lines=True),
-                left_out=self._left_out,
+                left_out=left_out,
             )
-            # Told with the first line that follows.
-            self._left_out = 0
+            left_out = 0
+        self.place = Place(chunk.token, chunk.number, left_out)
 
     def _attempt(self, token: int) -> tuple[int | None, datetime | None]:
         for number, attempt in enumerate(self.history.attempts, start=1):
@@ -112,11 +160,12 @@ class LogReader:
                 return number, began(attempt)
         return None, None
 
-    def _found(self, run_id: str) -> RunHistory:
-        history = self._app.store.run(run_id)
-        if history is None:
-            raise RunNotFound(run_id)
-        return history
+
+def _found(app: Rota, run_id: str) -> RunHistory:
+    history = app.store.run(run_id)
+    if history is None:
+        raise RunNotFound(run_id)
+    return history
 
 
 def began(attempt: Attempt) -> datetime | None:
@@ -127,19 +176,3 @@ def began(attempt: Attempt) -> datetime | None:
 def severity(level: str) -> int:
     """Return the number of a level of `logging`; one that is not known counts as INFO."""
     return logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
-
-
-def log_detail(reader: LogReader, *, least: int, tail: int | None) -> LogDetail:
-    """Return the log of a run, of its lines the last `tail`."""
-    run = reader.run
-    rows = list(reader.read(least=least))
-    shown = rows if tail is None else rows[max(len(rows) - tail, 0) :]
-    return LogDetail(
-        run=run.id,
-        job=run.job,
-        tenant=run.tenant,
-        state=run.state,
-        lines=shown,
-        left_out=sum(row.left_out for row in rows),
-        not_shown=len(rows) - len(shown),
-    )

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import click
 import msgspec
+from msgspec.structs import replace
 
 from rota.cli.command import RotaCommand
 from rota.cli.output import Form
@@ -12,11 +13,13 @@ from rota.cli.session import Session, pass_session
 from rota.clock import sleep
 from rota.core.safe import safe_text
 from rota.exits import Exit
-from rota.views.logs import LogReader, LogRow, log_detail, severity
+from rota.operations.logs import Level, LogAsked, read_log
+from rota.views.logs import LogPage, LogRow, log_detail
 
 POLL = timedelta(milliseconds=250)
 LAST_LOOKS = 6
 """How often the log is read again after the end of a run: its worker writes once a second."""
+MOST_CHUNKS = 200
 LEVELS = ("debug", "info", "warn", "warning", "error", "critical")
 
 
@@ -34,32 +37,50 @@ def logs(session: Session, run: str, *, follows: bool, level: str | None, tail: 
     warning. Of a long log the first and the last part are kept; how many lines are missing stands in their place.
     With -f and --json, each line is a document of its own.
     """
-    reader = LogReader(session.app, run)
-    least = severity({"warn": "warning"}.get(level or "debug", level or "debug")) if level else 0
+    reader = Reader(session, run, level=Level({"warn": "warning"}.get(level.lower(), level.lower())) if level else None)
+    rows = list(reader.read())
+    detail = log_detail(reader.page, rows, tail=tail)
     page = Page(session, with_times=times)
-    detail = log_detail(reader, least=least, tail=tail)
     if not follows:
         session.out.one("rota.logs/1", detail, page.lines(detail.lines, not_shown=detail.not_shown))
         if not detail.lines and session.out.is_for_people:
             session.out.say("nothing was printed or logged" + (f" at level {level} or above" if level else ""))
         return
     page.write(detail.lines, not_shown=detail.not_shown)
-    for row in followed(reader, least=least):
+    for row in followed(reader):
         page.write([row])
-    session.out.say(f"run {reader.run.id[:12]}: {reader.run.state}")
+    session.out.say(f"run {reader.page.run[:12]}: {reader.page.state}")
 
 
-def followed(reader: LogReader, *, least: int) -> Iterator[LogRow]:
+class Reader:
+    """Reads the log of one run, and goes on where it left off."""
+
+    def __init__(self, session: Session, run: str, *, level: Level | None) -> None:
+        self._session = session
+        self._asked = LogAsked(id=run, level=level, chunks=MOST_CHUNKS)
+        self.page: LogPage
+        """What was read last."""
+
+    def read(self) -> Iterator[LogRow]:
+        """Yield the lines that came since the last time, oldest first."""
+        while True:
+            self.page = self._session.ask(read_log, self._asked)
+            yield from self.page.lines
+            self._asked = replace(self._asked, id=self.page.run, after=self.page.next)
+            if not self.page.has_more:
+                return
+
+
+def followed(reader: Reader) -> Iterator[LogRow]:
     """Yield the lines that come, until the run is over and its last lines have had time to be written."""
     looks = LAST_LOOKS
     while True:
-        yield from reader.read(least=least)
-        if reader.run.state.is_final:
+        yield from reader.read()
+        if reader.page.state.is_final:
             if looks == 0:
                 return
             looks -= 1
         sleep(POLL)
-        reader.refresh()
 
 
 class Page:

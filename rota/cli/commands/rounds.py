@@ -10,8 +10,8 @@ from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.model import RoundState
 from rota.exits import Exit
-from rota.queries import RoundQuery
-from rota.views.rounds import RoundRow, round_rows
+from rota.operations.rounds import RoundsAsked, list_rounds
+from rota.views.rounds import RoundRow
 
 
 @click.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "with --fail-empty: no round matches"})
@@ -41,20 +41,22 @@ def rounds(
     fail_empty: bool,
 ) -> None:
     """List rounds, newest first: firings and starts by hand, each with the sum of its runs."""
-    app = session.app
-    query = RoundQuery(
-        jobs=jobs,
-        schedule=schedule,
-        states=tuple(RoundState(state) for state in states),
-        before_id=cursor,
-        limit=limit,
+    begin = session.instant(since, flag="--since", now=session.clock.now()) if since else None
+    found = session.ask(
+        list_rounds,
+        RoundsAsked(
+            job=jobs,
+            schedule=schedule,
+            state=tuple(RoundState(state) for state in states),
+            since=begin,
+            cursor=cursor,
+            limit=limit,
+        ),
     )
-    begin = session.instant(since, flag="--since", now=app.clock.now()) if since else None
-    found = round_rows(app, query, since=begin)
-    next_page = found[-1].id if len(found) == limit else None
-    foot = f"more: --cursor {next_page}" if next_page else counted(len(found), "round")
-    session.out.rows("rota.rounds.list/1", found, _columns(session), next_page=next_page, foot=foot)
-    if fail_empty and not found:
+    next_page = found.page.next
+    foot = f"more: --cursor {next_page}" if next_page else counted(len(found.data), "round")
+    session.out.page("rota.rounds.list/1", found, _columns(session), foot=foot)
+    if fail_empty and not found.data:
         click.get_current_context().exit(Exit.NOT_FOUND)
 
 

@@ -7,14 +7,13 @@ from rota.cli.flow import flow_lines, run_line
 from rota.cli.round import facts, round_lines, say_retry
 from rota.cli.session import Session, pass_session
 from rota.core.duration import rough_duration
-from rota.core.model import ErrorReport, Round, State
+from rota.core.model import ErrorReport, State
 from rota.core.safe import safe_text
 from rota.exits import Exit
+from rota.operations.finding import IdAsked, find_by_id
 from rota.redaction import redacted
 from rota.views.errors import SHORT
-from rota.views.flows import flow_detail, runs_of_flow
-from rota.views.rounds import round_detail
-from rota.views.runs import AttemptRow, RunDetail, find, run_detail
+from rota.views.runs import AttemptRow, RunDetail
 
 
 @click.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such run or round"})
@@ -25,19 +24,14 @@ def show(session: Session, run_or_round: str) -> None:
 
     The beginning of an id will do: six digits or more, if only one has it; of a chain or batch all of them.
     """
-    of_flow = runs_of_flow(session.app, run_or_round)
-    if of_flow:
-        flow = flow_detail(run_or_round, of_flow)
-        session.out.one("rota.flow/1", flow, flow_lines(flow))
-        return
-    found = find(session.app, run_or_round)
-    if isinstance(found, Round):
-        round_ = round_detail(session.app, found)
-        session.out.one("rota.round/1", round_, round_lines(session, round_))
-        say_retry(session, round_)
-    else:
-        run = run_detail(session.app, found)
-        session.out.one("rota.run/1", run, _run_lines(session, run))
+    found = session.ask(find_by_id, IdAsked(id=run_or_round))
+    if found.flow is not None:
+        session.out.one("rota.flow/1", found.flow, flow_lines(found.flow))
+    if found.round is not None:
+        session.out.one("rota.round/1", found.round, round_lines(session, found.round))
+        say_retry(session, found.round)
+    if found.run is not None:
+        session.out.one("rota.run/1", found.run, _run_lines(session, found.run))
 
 
 def _run_lines(session: Session, detail: RunDetail) -> list[str]:
