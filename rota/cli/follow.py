@@ -1,11 +1,9 @@
 """Wait for rounds with a bar, then say who failed and end with the code that tells (R23)."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import click
 
-from rota.app import Rota
 from rota.cli.output import Form
 from rota.cli.progress import progress
 from rota.cli.session import Session
@@ -14,31 +12,31 @@ from rota.core.cause import Cause
 from rota.core.duration import rough_duration
 from rota.core.safe import safe_text
 from rota.exits import Exit
+from rota.operations.following import FollowAsked, follow_rounds
 from rota.redaction import redacted
-from rota.views.follow import Summary, standing, summary
-from rota.views.status import alive_workers
+from rota.views.follow import Summary
 
-POLL = timedelta(milliseconds=200)
 NAMED = 8
 MINUTE_S = 60
 FEW = 3
 """Rounds that a person would copy by their ids."""
 
 
-def follow(session: Session, app: Rota, round_ids: Sequence[str], *, job: str, schema: str) -> None:
+def follow(session: Session, round_ids: Sequence[str], *, job: str, schema: str) -> None:
     """Show the bar until the rounds are over, write their summary, and exit with 0, 6 or 1."""
-    started = app.clock.monotonic()
-    if not alive_workers(app, app.store.workers(), now=app.clock.now()):
+    asked, started = FollowAsked(round=tuple(round_ids)), session.clock.monotonic()
+    now = session.ask(follow_rounds, asked)
+    if not now.workers:
         session.out.say("no worker is alive, so nothing happens until one is: rota start")
-    with progress(session, job, monotonic=app.clock.monotonic) as report:
+    with progress(session, job, monotonic=session.clock.monotonic) as report:
         while True:
-            now = standing(app, round_ids)
-            report(now.done, now.total, now.failed)
-            if now.is_over:
+            report(now.standing.done, now.standing.total, now.standing.failed)
+            if now.summary is not None:
                 break
-            sleep(POLL)
-    ended = summary(app, round_ids)
-    session.out.one(schema, ended, _lines(job, ended, seconds=app.clock.monotonic() - started))
+            sleep(session.poll)
+            now = session.ask(follow_rounds, asked)
+    ended = now.summary
+    session.out.one(schema, ended, _lines(job, ended, seconds=session.clock.monotonic() - started))
     if session.out.form is Form.TABLE and ended.failures:
         few = len(ended.rounds) <= FEW
         again = (

@@ -100,8 +100,7 @@ class Output:
 
     def page(self, schema: str, page: "Page[Any]", columns: Sequence[Column], *, foot: str = "") -> None:
         """Write a page of a list, with the warnings that came with it."""
-        for warning in page.warnings:
-            self.warn(warning)
+        self.warn_all(page.warnings)
         self.rows(schema, page.data, columns, next_page=page.page.next, foot=foot)
 
     def one(self, schema: str, value: Any, lines: Iterable[str]) -> None:
@@ -138,6 +137,11 @@ class Output:
             self._warnings.append(text)
         else:
             print(f"warning: {safe_text(redacted(text))}", file=sys.stderr, flush=True)
+
+    def warn_all(self, texts: Iterable[str]) -> None:
+        """Warn of each of these."""
+        for text in texts:
+            self.warn(text)
 
     def is_colored(self, stream: TextIO) -> bool:
         """Return whether colours go to `stream`: the flag, then NO_COLOR, then FORCE_COLOR, then the terminal."""

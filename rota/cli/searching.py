@@ -9,17 +9,11 @@ import click
 from rota.cli.progress import progress
 from rota.cli.session import Session
 from rota.core.counting import counted
-from rota.core.model import Run, State
 from rota.core.search import Search
 from rota.core.times import parse_time
-from rota.queries import RunQuery
+from rota.operations.run_changes import BATCH, Changed
 from rota.views.chosen import chosen
-from rota.views.search import Hits, all_hits, read
-
-BATCH = 500
-"""Runs that are changed in one transaction."""
-
-EVERYTHING = RunQuery()
+from rota.views.search import read
 
 
 def where_option(text: str) -> Callable[[Any], Any]:
@@ -42,34 +36,18 @@ def searched(session: Session, where: Sequence[str]) -> Search:
     return read(app, " ".join(where), instant=instant, tenants=lambda tag: chosen(app, [tag]) or [])
 
 
-def warn_if_cut(session: Session, hits: Hits) -> None:
-    """Say that older runs were not looked at, where that is so."""
-    if hits.cut_after is not None:
-        looked_at = f"looked at the newest {hits.cut_after:,} runs only"
-        session.out.warn(f"{looked_at}: narrow the search, or say since when, such as since:30d")
-
-
-def snapshot(session: Session, where: Sequence[str], *, states: Sequence[State]) -> list[Run]:
-    """Return the runs that a search means now and that are in one of these states, where it names none itself."""
-    search = searched(session, where)
-    base = EVERYTHING if search.named("state") else RunQuery(states=tuple(states))
-    hits = all_hits(session.app, search, base=base)
-    warn_if_cut(session, hits)
-    return hits.runs
-
-
-def said(session: Session, runs: Sequence[Run], where: Sequence[str]) -> str:
+def said(session: Session, meant: Changed, where: Sequence[str]) -> str:
     """Return how many runs a search means, and as of when."""
-    return f"{counted(len(runs), 'run')} matching {' '.join(where)!r} as of {session.shown(session.app.clock.now())}"
+    return f"{counted(len(meant.meant), 'run')} matching {' '.join(where)!r} as of {session.shown(meant.as_of)}"
 
 
 def in_batches(
-    session: Session, runs: Sequence[Run], *, title: str, act: Callable[[list[str]], list[str]]
+    session: Session, ids: Sequence[str], *, title: str, act: Callable[[tuple[str, ...]], Changed]
 ) -> list[str]:
     """Do something to runs batch by batch, with a bar, and return the ids of those that it was done to."""
     done: list[str] = []
-    with progress(session, title, monotonic=session.app.clock.monotonic) as report:
-        for start in range(0, len(runs), BATCH):
-            done += act([run.id for run in runs[start : start + BATCH]])
-            report(min(start + BATCH, len(runs)), len(runs), 0)
+    with progress(session, title, monotonic=session.clock.monotonic) as report:
+        for start in range(0, len(ids), BATCH):
+            done += act(tuple(ids[start : start + BATCH])).done
+            report(min(start + BATCH, len(ids)), len(ids), 0)
     return done

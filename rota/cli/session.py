@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from rota.settings import Settings
 
 REMOTE_TIMEOUT_S = 30.0
+POLL = timedelta(milliseconds=200)
+POLL_FAR = timedelta(seconds=1)
+"""A server has a limit on how often it is asked."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -124,6 +127,11 @@ class Session:
     def ask(self, operation: "Operation[Asked, Answer]", asked: "Asked") -> "Answer":
         """Return what an operation answers."""
         return self.desk.ask(operation, asked)
+
+    @property
+    def poll(self) -> timedelta:
+        """Return how long whoever waits for something waits before it asks again."""
+        return POLL_FAR if self.url and self._given_app is None else POLL
 
     @cached_property
     def clock(self) -> "Clock":

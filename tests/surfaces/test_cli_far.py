@@ -1,29 +1,21 @@
 """Each command that reads says the same here and, with --url, of a server far away: same bytes, same exit code."""
 
 import shlex
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 
 import msgspec
 import pytest
-from click.testing import CliRunner, Result
-from starlette.testclient import TestClient
 
 from rota.app import Rota
-from rota.cli.root import root
-from rota.cli.session import Session
-from rota.core.access import LOCAL, Principal
 from rota.core.model import ErrorReport, LogChunk, LogLine, Note, Outcome
-from rota.operations.remote import Said
 from rota.operations.table import OPERATIONS
 from rota.queries import RunQuery
-from rota.web import asgi_app
-from rota.web.head import Head
 from tests.clocks import FakeClock
 from tests.surfaces.conftest import HOSTILE, an_app, run
 from tests.values import HOUR, MINUTE, NOON, SECOND, a_round, a_run, add_rounds, claim, ended, settle_all, succeeded
+from tests.web.far import InProcess, run_far
 
-URL = "http://127.0.0.1:8765"
 FORMS = [(), ("--json",)]
 AWAY = ErrorReport(
     type="OSError",
@@ -31,28 +23,6 @@ AWAY = ErrorReport(
     place="app.mail.send, line 3",
     traceback="T\n  at x",
 )
-
-
-class Anybody:
-    """Lets everybody in: who may do what is another test."""
-
-    is_off = False
-
-    async def principal(self, head: Head, *, now: datetime) -> Principal:
-        return LOCAL
-
-
-class InProcess:
-    """A line to a server that is in this process."""
-
-    url = URL
-
-    def __init__(self, app: Rota) -> None:
-        self.client = TestClient(asgi_app(app, authority=Anybody()), raise_server_exceptions=False)
-
-    def exchange(self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None) -> Said:
-        answer = self.client.request(method, target, headers=headers, content=body)
-        return Said(answer.status_code, answer.content)
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +54,6 @@ def line(seeded: Rota) -> Iterator[InProcess]:
     # Inside, all requests share one loop.
     with line.client:
         yield line
-
-
-def far(app: Rota, line: InProcess, *args: str) -> Result:
-    """Run the command as on a machine that has no application."""
-    session = Session(line=line)
-    session.clock = app.clock
-    return CliRunner().invoke(root, ["--url", URL, *args], obj=session)
 
 
 COMMANDS = [
@@ -131,7 +94,7 @@ def test_a_server_far_away_is_read_as_what_is_here(seeded, line, named, monkeypa
     monkeypatch.setattr("rota.cli.commands.logs.POLL", timedelta(0))
     args = [*shlex.split(command.format(**named)), *form]
 
-    here, there = run(seeded, *args), far(seeded, line, *args)
+    here, there = run(seeded, *args), run_far(seeded, line, *args)
 
     assert (there.stdout, there.stderr, there.exit_code) == (here.stdout, here.stderr, here.exit_code)
     assert here.exit_code != 70

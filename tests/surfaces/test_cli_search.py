@@ -6,6 +6,7 @@ import pytest
 
 from rota.cli import searching
 from rota.core.model import State
+from rota.queries import RunQuery
 from rota.views import search
 from tests.surfaces.conftest import data
 from tests.surfaces.test_cli_errors import AWAY, LOST, fail
@@ -175,12 +176,12 @@ def test_what_a_search_means_is_cancelled(known, noon_app, noon_rota):  # R32
 
 @pytest.mark.parametrize("command", ["retry", "cancel"])
 def test_a_dry_run_lists_and_changes_nothing(known, noon_app, noon_rota, command):  # R63
-    before = noon_app.store.runs(searching.EVERYTHING)
+    before = noon_app.store.runs(RunQuery())
 
     shown = noon_rota(command, "--where", "job:broken,report", "--dry-run", "--json")
 
     assert shown.exit_code == 0 and len(data(shown)) in (1, 2)
-    assert noon_app.store.runs(searching.EVERYTHING) == before
+    assert noon_app.store.runs(RunQuery()) == before
 
 
 @pytest.mark.parametrize(

@@ -4,19 +4,15 @@ from collections.abc import Sequence
 
 import click
 
-from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
 from rota.cli.follow import follow
-from rota.cli.searching import in_batches, said, snapshot, where_option
+from rota.cli.searching import in_batches, said, where_option
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.model import FINAL, State
 from rota.errors import Refused
 from rota.exits import Exit
-from rota.views.chosen import chosen, excluded
-from rota.views.rounds import RETRIABLE
-from rota.views.runs import run_row
-from rota.views.selection import retriable
+from rota.operations.run_changes import RETRIED, RetryAsked, retry_runs
 
 UNASKED = 100
 """So many runs are opened again without asking."""
@@ -45,7 +41,7 @@ UNASKED = 100
     help="Only those that ended so. Default: of a round, failed and cancelled.",
 )
 @click.option("--canary", metavar="ID", help="This tenant first; the others only if it succeeds.")
-@click.option("--reason", default="retried by an operator", show_default=True, help="Kept with the runs.")
+@click.option("--reason", default=RETRIED, show_default=True, help="Kept with the runs.")
 @click.option("--dry-run", is_flag=True, help="Only say what would run again.")
 @click.option("--follow", "is_followed", is_flag=True, help="Wait for it, with a bar.")
 @pass_session
@@ -66,7 +62,6 @@ def retry(
 
     What is meant is decided now: a run that fails later is not among them.
     """
-    app = session.app
     if bool(runs_or_rounds) is bool(where):
         raise click.UsageError("name runs or rounds, or say --where, and not both")
     if where:
@@ -76,13 +71,15 @@ def retry(
             )
         _retry_matching(session, where, reason=reason, dry_run=dry_run)
         return
-    found = retriable(
-        app,
-        runs_or_rounds,
-        tenants=chosen(app, tenants),
-        exclude=excluded(app, exclude),
-        states=[State(state) for state in states],
+    asked = RetryAsked(
+        runs=runs_or_rounds,
+        tenants=tenants,
+        exclude=exclude,
+        states=tuple(State(state) for state in states),
+        dry_run=True,
+        rows=True,
     )
+    found = session.ask(retry_runs, asked).runs
     if not found:
         raise Refused(f"nothing to retry: none of these has {' or '.join(states) or 'failed or was cancelled'}")
     if dry_run:
@@ -92,27 +89,31 @@ def retry(
         return
     if len(found) > UNASKED:
         session.confirm(f"Run {counted(len(found), 'run')} again?")
-    again = app.retry([run.id for run in found], canary=canary, reason=reason, actor=actor())
+    again = session.ask(retry_runs, RetryAsked(runs=tuple(run.id for run in found), canary=canary, reason=reason)).done
     rounds = list(dict.fromkeys(run.round_id for run in found if run.round_id))
     if is_followed and rounds:
-        follow(session, app, rounds, job=found[0].job, schema="rota.retry.follow/1")
+        follow(session, rounds, job=found[0].job, schema="rota.retry.follow/1")
     session.out.one("rota.retry/1", again, [f"{counted(len(again), 'run')} queued again; to take back: rota cancel"])
 
 
 def _retry_matching(session: Session, where: Sequence[str], *, reason: str, dry_run: bool) -> None:
-    runs = [run for run in snapshot(session, where, states=RETRIABLE) if run.state.is_final]
-    told = said(session, runs, where)
-    if not runs:
+    asked = RetryAsked(where=" ".join(where), zone=session.zone.key, dry_run=True, rows=dry_run)
+    meant = session.ask(retry_runs, asked)
+    session.out.warn_all(meant.warnings)
+    told = said(session, meant, where)
+    if not meant.meant:
         raise Refused(f"nothing to retry: {told} that failed, were cancelled, or ended as the search says")
     if dry_run:
-        rows = [run_row(run) for run in runs]
-        session.out.one("rota.retry/1", rows, [f"{told}. Nothing was started (--dry-run)."])
+        session.out.one("rota.retry/1", meant.runs, [f"{told}. Nothing was started (--dry-run)."])
         return
     session.confirm(f"Run {told} again?")
     again = in_batches(
-        session, runs, title="retry", act=lambda ids: session.app.retry(ids, reason=reason, actor=actor())
+        session,
+        meant.meant,
+        title="retry",
+        act=lambda ids: session.ask(retry_runs, RetryAsked(runs=ids, reason=reason)),
     )
-    skipped = len(runs) - len(again)
+    skipped = len(meant.meant) - len(again)
     line = f"{counted(len(again), 'run')} queued again" + (
         f", {skipped:,} skipped: they run again already" if skipped else ""
     )

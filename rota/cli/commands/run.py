@@ -1,11 +1,7 @@
 """`rota run`: a job, now."""
 
-from contextlib import nullcontext
-
 import click
-from msgspec import Struct
 
-from rota.app import Rota
 from rota.cli.arguments import actor, from_json, keywords
 from rota.cli.command import RotaCommand
 from rota.cli.follow import follow
@@ -13,22 +9,9 @@ from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.safe import safe_text
 from rota.engine.private import private_queue
-from rota.errors import TenantNotFound
 from rota.exits import Exit
+from rota.operations.starting import RunPlan, StartAsked, preview_start, start_job
 from rota.views.chosen import chosen, excluded
-from rota.views.jobs import the_job
-from rota.views.pauses import in_the_way
-
-
-class RunPlan(Struct, frozen=True, kw_only=True):
-    """What `run` would start, or did."""
-
-    job: str
-    tenants: list[str] | None
-    """None when the job is not per tenant."""
-    round: str | None
-    in_the_way: list[str] = []
-    """Why some of it would not run at once: pauses, parked tenants."""
 
 
 @click.command(
@@ -70,51 +53,53 @@ def run(
 
     A run by hand consumes no slot and moves none.
     """
-    app = session.app
-    the_job(app, job)
-    only, without = chosen(app, tenants), excluded(app, exclude)
     positional, named = from_json(args_json)
-    named |= keywords(args)
+    asked = StartAsked(
+        job=job,
+        tenants=tenants,
+        exclude=exclude,
+        args=tuple(positional),
+        kwargs=named | keywords(args),
+        canary=canary,
+        parallel=parallel,
+        reason=reason,
+    )
     if dry_run:
-        meant = _tenants(app, job, only, without)
-        plan = RunPlan(job=job, tenants=meant, round=None, in_the_way=in_the_way(app, job, meant or ()))
+        plan = session.ask(preview_start, asked)
         session.out.one("rota.run.start/1", plan, _lines(plan, tail="Nothing was started (--dry-run)."))
         return
+    if here:
+        _run_here(session, asked)
+    plan = session.ask(start_job, asked)
+    started = plan.round or ""
+    if is_followed:
+        follow(session, [started], job=job, schema="rota.run.follow/1")
+    session.out.one("rota.run.start/1", plan, [f"round {started} of {job} is queued"])
+    for line in plan.in_the_way:
+        session.out.say(safe_text(f"it waits: {line}"))
+    session.out.say(f"how it goes:  rota show {started}      to stop it:  rota cancel {started}")
+
+
+def _run_here(session: Session, asked: StartAsked) -> None:
+    """Work off the job in this process and end."""
+    app = session.app
+    app.find(asked.job)
     # A queue of its own: this process works off this round and nothing else.
-    queue = private_queue(app.clock.new_id()) if here else None
-    with app.working(queues={queue: 0}) if queue else nullcontext():
+    queue = private_queue(app.clock.new_id())
+    with app.working(queues={queue: 0}):
         round_ = app.start_run(
-            job,
-            tenants=only,
-            exclude=without,
-            args=positional,
-            kwargs=named,
-            canary=canary,
-            parallel=parallel,
-            reason=reason,
+            asked.job,
+            tenants=chosen(app, asked.tenants),
+            exclude=excluded(app, asked.exclude),
+            args=asked.args,
+            kwargs=asked.kwargs,
+            canary=asked.canary,
+            parallel=asked.parallel,
+            reason=asked.reason,
             actor=actor(),
             queue=queue,
         )
-        if here:
-            follow(session, app, [round_.id], job=job, schema="rota.run.follow/1")
-    if is_followed:
-        follow(session, app, [round_.id], job=job, schema="rota.run.follow/1")
-    waits = in_the_way(app, job, only or ())
-    plan = RunPlan(job=job, tenants=only, round=round_.id, in_the_way=waits)
-    session.out.one("rota.run.start/1", plan, [f"round {round_.id} of {job} is queued"])
-    for line in waits:
-        session.out.say(safe_text(f"it waits: {line}"))
-    session.out.say(f"how it goes:  rota show {round_.id}      to stop it:  rota cancel {round_.id}")
-
-
-def _tenants(app: Rota, job: str, only: list[str] | None, without: list[str]) -> list[str] | None:
-    if not the_job(app, job).per_tenant:
-        return None
-    listed = [tenant.id for tenant in app.list_tenants()]
-    for name in only or ():
-        if name not in listed:
-            raise TenantNotFound(name, known=listed)
-    return [name for name in listed if (only is None or name in only) and name not in without]
+        follow(session, [round_.id], job=asked.job, schema="rota.run.follow/1")
 
 
 def _lines(plan: RunPlan, *, tail: str) -> list[str]:

@@ -1,0 +1,140 @@
+"""Every command that changes something does the same far from the application as beside it."""
+
+import getpass
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from rota.app import Rota
+from rota.core.controls import ControlKind
+from rota.core.model import Outcome, State
+from rota.queries import AuditQuery, DeliveryQuery, IncidentQuery, RoundQuery, RunQuery, ScheduleQuery
+from tests.surfaces.conftest import an_app, run
+from tests.surfaces.test_cli_errors import LOST
+from tests.values import HOUR, MINUTE, NOON, a_run, claim, ended, settle_all
+from tests.web.far import InProcess, SerialClock, run_far
+
+
+@pytest.fixture(autouse=True)
+def as_ana(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the user of this terminal be called as the one that the server knows."""
+    monkeypatch.setattr(getpass, "getuser", lambda: "ana")
+
+
+def a_seeded_app() -> Rota:
+    """Return an application in which something has failed, something waits, and something runs; as each other one."""
+    app = an_app(clock=SerialClock())
+    queued = [a_run(id=app.clock.new_id(), job="broken", created_at=NOON - HOUR, max_attempts=1) for _ in range(3)]
+    app.store.enqueue(queued[:1], now=NOON)
+    [failed] = claim(app.store, limit=1)
+    settle_all(app.store, ended(failed, Outcome.FAILED, now=NOON - MINUTE, error=LOST))
+    app.store.enqueue(queued[1:], now=NOON)
+    app.start_run("report", reason="seed")
+    return app
+
+
+def kept(app: Rota) -> dict[str, Any]:
+    """Return all that a store keeps, whatever door people came in by."""
+    store = app.store
+    kept_now = {
+        "runs": store.runs(RunQuery(kind=None, limit=1000)),
+        "rounds": store.rounds(RoundQuery(limit=1000)),
+        "schedules": store.schedules(ScheduleQuery()),
+        "progress": [
+            one for schedule in store.schedules(ScheduleQuery()) for one in store.progress(schedule=schedule.name)
+        ],
+        "controls": [one for kind in ControlKind for one in store.controls(kind)],
+        "incidents": store.alerts.incidents(IncidentQuery()),
+        "deliveries": store.alerts.deliveries(DeliveryQuery()),
+        "audit": [msgspec.structs.replace(one, via="") for one in store.audit(AuditQuery(limit=1000))],
+    }
+    return msgspec.json.decode(msgspec.json.encode(kept_now).replace(b'"api:ana"', b'"cli:ana"'))
+
+
+def run_id(app: Rota, *states: State) -> str:
+    """Return the id of the newest run in one of these states."""
+    return app.store.runs(RunQuery(states=states, kind=None, limit=1))[0].id
+
+
+def failed(app: Rota) -> str:
+    return run_id(app, State.FAILED)
+
+
+def waiting(app: Rota) -> str:
+    return run_id(app, State.QUEUED)
+
+
+def the_round(app: Rota) -> str:
+    return app.store.rounds(RoundQuery(limit=1))[0].id
+
+
+Word = str | Callable[[Rota], str]
+
+CHANGES: dict[str, list[Word]] = {
+    "run": ["run", "report", "--tenant", "@gold", "--exclude", "acme", "--arg", "year=2025", "--reason", "a try"],
+    "run with a canary": ["run", "report", "--canary", "acme", "--parallel", "2"],
+    "run --dry-run": ["run", "report", "--tenant", "@gold", "--dry-run"],
+    "retry": ["retry", failed, "--reason", "once more"],
+    "retry by beginning": ["retry", lambda app: failed(app)[:14]],
+    "retry --where": ["retry", "--where", "job:broken state:failed"],
+    "retry --dry-run": ["retry", "--where", "job:broken", "--dry-run"],
+    "cancel": ["cancel", waiting, "--reason", "not now"],
+    "cancel a round": ["cancel", the_round],
+    "cancel --where": ["cancel", "--where", "job:broken"],
+    "cancel --dry-run": ["cancel", the_round, "--dry-run"],
+}
+
+REFUSED: dict[str, list[Word]] = {
+    "run an unknown job": ["run", "reprot"],
+    "run for an unknown tenant": ["run", "report", "--tenant", "nobody"],
+    "run with wrong arguments": ["run", "report", "--arg", "yaer=2025"],
+    "run for a tenant that no tag has": ["run", "report", "--tenant", "@silver"],
+    "retry what waits": ["retry", waiting],
+    "retry what is not there": ["retry", "ffffffffffff"],
+    "retry what cannot be read": ["retry", "--where", "stat:failed"],
+    "cancel what is over": ["cancel", failed],
+}
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize("line", [*CHANGES, *REFUSED])
+def test_far_away_a_command_does_and_says_what_it_does_here(line, form):  # R63
+    here, far = a_seeded_app(), a_seeded_app()
+    words = (CHANGES | REFUSED)[line]
+
+    near = run(here, *typed(words, here), "--yes", *form)
+    answer = run_far(far, InProcess(far), *typed(words, far), "--yes", *form)
+
+    assert (answer.stdout, answer.stderr, answer.exit_code) == (near.stdout, near.stderr, near.exit_code)
+    assert kept(far) == kept(here)
+
+
+@pytest.mark.parametrize("line", CHANGES)
+def test_what_is_changed_far_away_is_written_down_with_who_and_what(line):  # T73
+    app = a_seeded_app()
+    before = len(app.store.audit(AuditQuery(limit=1000)))
+
+    answer = run_far(app, InProcess(app), *typed(CHANGES[line], app), "--yes")
+
+    assert answer.exit_code == 0, answer.stderr
+    entries = app.store.audit(AuditQuery(limit=1000))
+    made = entries[: len(entries) - before]
+    assert bool(made) is ("--dry-run" not in CHANGES[line])
+    assert all((one.via, one.actor) == ("api", "ana") and one.target for one in made)
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_what_is_refused_leaves_everything_as_it_was(line):  # R64, T73
+    app = a_seeded_app()
+    before = kept(app)
+
+    answer = run_far(app, InProcess(app), *typed(REFUSED[line], app), "--yes")
+
+    assert answer.exit_code in (2, 3, 5), answer.stderr
+    assert kept(app) == before
+
+
+def typed(words: list[Word], app: Rota) -> list[str]:
+    return [word if isinstance(word, str) else word(app) for word in words]
