@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rota.campaigns import Campaigns
@@ -20,7 +20,7 @@ from rota.engine.bus import Bus
 from rota.engine.chronicle import Chronicle
 from rota.engine.crew import Crew
 from rota.enqueuing import StoreEnqueuer
-from rota.errors import ConfigurationError, Forbidden, RunNotFound
+from rota.errors import ConfigurationError, RunNotFound
 from rota.executors.invocation import Invocation, TellProgress
 from rota.flow import Flows
 from rota.footing import Footing
@@ -44,6 +44,10 @@ from rota.premises import Premises
 from rota.redaction import name_secrets
 from rota.rehearsal import Rehearsal
 from rota.schedules import Schedules, timing_of
+from rota.seen.controls import is_limit_seen
+from rota.seen.scope import Scope, SeenTenants
+from rota.seen.settings import seen_settings
+from rota.seen.store import SeenStore
 from rota.settings import Settings
 from rota.tenancy import Tenancy, Tenants
 from rota.transactions import Transaction
@@ -57,6 +61,9 @@ if TYPE_CHECKING:
 
 
 log: logging.Logger = logging.getLogger(__name__)
+
+MOST_SEEN = 256
+"""Narrowed applications that are kept, each some kilobytes: one for each set of jobs and tenants that is asked with."""
 
 Heard = TypeVar("Heard", bound=Event)
 
@@ -96,6 +103,7 @@ class Rota:
         self._arounds: list[Callable[[RunContext], AbstractContextManager[object]]] = []
         self._carriers = Carriers()
         self._crew: Crew | None = None
+        self._narrowed = lru_cache(maxsize=MOST_SEEN)(self._narrow)
         self._registry = Registry(timeout=self.settings.worker.timeout, retry=self.settings.retry.policy)
         footing = self._footing()
         self._enqueuer = StoreEnqueuer(footing)
@@ -222,14 +230,31 @@ class Rota:
     # --- who asks ---
 
     def seen_by(self, principal: Principal) -> "Rota":
-        """Return this application as a principal sees it: with the jobs, tenants and runs that there are for it.
+        """Return this application as a principal sees it: with the jobs, tenants and runs that there are for it, and
+        no others. It does not work, and who sees everything gets this very one."""
+        if principal.knows_everything:
+            return self
+        # Jobs may be registered after the first question.
+        return self._narrowed(Scope.of(principal, jobs=self.jobs), len(self.jobs))
 
-        Raises:
-            Forbidden: it sees only some of them.
-        """
-        if not principal.knows_everything:
-            raise Forbidden("this is for those who may see all jobs and all tenants")
-        return self
+    def _narrow(self, scope: Scope, _number_of_jobs: int) -> "Rota":
+        """Return an application like this one that is given no more than there is in a scope: each of its parts can
+        then be used as it is, and none has to know of principals."""
+        jobs = self._registry.narrowed(scope.has_job)
+        seen_tenants = SeenTenants(self.list_tenants, scope)
+        store = SeenStore(
+            lambda: self.store,
+            scope,
+            tenants=seen_tenants.tenants,
+            queues={function.job.queue for function in jobs.functions.values()},
+            zone=lambda: self.settings.timezone,
+        )
+        seen = Rota(store, tenants=seen_tenants, settings=seen_settings(self.settings, scope), clock=self.clock)
+        seen.include(jobs)
+        seen._carriers.take(self._carriers)
+        seen._enqueuer.after_commit, seen._enqueuer.then = self._enqueuer.after_commit, self._enqueuer.then
+        seen.limits.take(self.limits, has=lambda limit: is_limit_seen(limit.known_as, scope))
+        return seen
 
     def asgi_app(self, *, authority: "Authority | None" = None, resolve_user: "ResolveUser | None" = None) -> "Gate":
         """Return the HTTP door as an ASGI application; see `rota.web.asgi_app`."""

@@ -50,6 +50,10 @@ class Carriers:
             )
         self._carriers[name] = Carrier(name=name, get=get, enter=enter)
 
+    def take(self, other: "Carriers") -> None:
+        """Carry what another one carries, also what is declared there later."""
+        self._carriers = other._carriers
+
     def pack(self) -> str | None:
         """Return what is carried from here, as text; None when there is nothing.
 

@@ -164,6 +164,12 @@ class JobFunction(Generic[Called, Asked, Returned]):
             self.registered, target=self.target, timing=self.timing, registry=self._registry, options=options
         )
 
+    def belonging_to(self, registry: "Registry") -> "JobFunction[Called, Asked, Returned]":
+        """Return the same job as one of another registry, to whose application it then enqueues."""
+        return JobFunction(
+            self.registered, target=self.target, timing=self.timing, registry=registry, options=self.options
+        )
+
 
 class Runs(Protocol[Called, Returned]):
     """An instance of a class with a `run` method."""
@@ -252,6 +258,15 @@ class Registry:
             self.functions[name] = function
             self._unsaid[name] = other._unsaid.get(name, frozenset())
             self._fill_in(function)
+
+    def narrowed(self, has: Callable[[str], bool]) -> "Registry":
+        """Return a registry of its own with those of these jobs whose names `has` says yes to."""
+        other = Registry(timeout=self._timeout, retry=self._retry)
+        for name, function in self.functions.items():
+            if has(name):
+                other.functions[name] = function.belonging_to(other)
+                other._unsaid[name] = self._unsaid.get(name, frozenset())
+        return other
 
     def _refuse_taken(self, function: JobFunction[Any, Any, Any]) -> None:
         known = self.functions.get(function.name)

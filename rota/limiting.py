@@ -1,6 +1,6 @@
 """How many runs run at once, and how many begin in a while: declared, set by operators, looked at (R35)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -71,6 +71,10 @@ class Limits:
             )
         self._in_code[limit.known_as] = limit
         return limit
+
+    def take(self, other: "Limits", *, has: Callable[[Limit], bool]) -> None:
+        """Declare those limits of another one that `has` says yes to."""
+        self._in_code = {name: limit for name, limit in other._in_code.items() if has(limit)}
 
     def declared(self) -> tuple[Limit, ...]:
         """Return what the code says and, in its place, the settings.

@@ -1,0 +1,206 @@
+"""The store as it is for whoever sees only some jobs and tenants (T15, T16, T25)."""
+
+import inspect
+
+import pytest
+
+from rota import Rota
+from rota.core.access import Capability, Principal
+from rota.core.controls import ControlKind
+from rota.core.model import RunKind, State
+from rota.errors import Forbidden, JobNotFound, RunNotFound, TenantNotFound
+from rota.ports import AlertStore, FreshnessStore, RollupStore, Store
+from rota.queries import DeliveryQuery, ErrorQuery, FlipQuery, IncidentQuery, PairQuery, RoundQuery, RunQuery
+from rota.seen.alerts import SeenAlerts
+from rota.seen.freshness import SeenFreshness
+from rota.seen.rollups import SeenRollups
+from rota.seen.store import SeenStore
+from tests.values import NOON, a_control, a_run, a_schedule
+from tests.web.world import OURS, THEIRS, World, id_of
+
+SEEN = {Store: SeenStore, AlertStore: SeenAlerts, FreshnessStore: SeenFreshness, RollupStore: SeenRollups}
+
+
+def of_tenant(*tenants: str, jobs: tuple[str, ...] = ("*",)) -> Principal:
+    return Principal(
+        subject="bob", capabilities=frozenset({Capability.ADMIN}), jobs=jobs, tenants=frozenset(tenants)
+    )  # fmt: skip
+
+
+def of_jobs(*jobs: str) -> Principal:
+    return Principal(subject="bob", capabilities=frozenset({Capability.ADMIN}), jobs=jobs, tenants=None)
+
+
+def seen(principal: Principal) -> Rota:
+    return World().app.seen_by(principal)
+
+
+@pytest.mark.parametrize("port", SEEN, ids=lambda port: port.__name__)
+def test_each_verb_of_a_store_is_narrowed_or_refused(port):
+    verbs = {name for name, _ in inspect.getmembers(port) if not name.startswith("_")}
+    parts = {"freshness", "alerts", "rollups"}
+
+    # By the very class: nothing is inherited, and a new verb without a decision is not there.
+    assert verbs - parts <= set(vars(SEEN[port]))
+
+
+def test_whoever_sees_everything_has_the_application_itself():
+    app = World().app
+
+    assert app.seen_by(Principal(subject="ana", jobs=("*",), tenants=None)) is app
+
+
+def test_two_that_see_the_same_share_an_application():
+    app = World().app
+
+    assert app.seen_by(of_tenant(OURS)) is app.seen_by(of_tenant(OURS))
+    assert app.seen_by(of_tenant(OURS)) is not app.seen_by(of_tenant(THEIRS))
+
+
+@pytest.mark.parametrize(
+    "principal", [of_tenant(), of_tenant("nobody"), of_tenant(""), of_jobs(), of_jobs("none"), of_tenant(OURS, jobs=())]
+)
+def test_whoever_sees_nothing_is_told_nothing(principal):
+    # No name is no narrowing for a store: it must not be asked at all.
+    store = seen(principal).store
+
+    assert store.runs(RunQuery(kind=None)) == []
+    assert store.rounds(RoundQuery()) == []
+    assert store.counts().by_queue == {}
+    assert store.errors(ErrorQuery()) == []
+    assert store.progress() == []
+    assert store.alerts.incidents(IncidentQuery()) == []
+    assert store.alerts.deliveries(DeliveryQuery()) == []
+    assert store.freshness.pairs(PairQuery()) == []
+    assert store.freshness.flips(FlipQuery()) == []
+    assert store.controls(ControlKind.CAMPAIGN) == []
+
+
+def test_pages_of_runs_are_full():
+    store = seen(of_tenant(OURS)).store
+    every = store.runs(RunQuery(kind=None, limit=100))
+    pages, before = [], None
+    while page := store.runs(RunQuery(kind=None, limit=3, before_id=before)):
+        pages.append(page)
+        before = page[-1].id
+
+    assert [run for page in pages for run in page] == every
+    assert all(len(page) == 3 for page in pages[:-1])
+    assert {run.tenant for run in every} == {OURS}
+
+
+def test_the_beginning_of_an_id_finds_one_where_others_begin_so_too():
+    world = World()
+    ours, others = f"{'ab' * 15}01", f"{'ab' * 15}02"
+    world.store.enqueue([a_run(id=ours, tenant=OURS), a_run(id=others, tenant=THEIRS)], now=NOON)
+
+    found = world.app.seen_by(of_tenant(OURS)).store.run("abababab")
+
+    assert found is not None
+    assert found.run.id == ours
+
+
+def test_a_round_is_the_sum_of_their_runs():
+    [shared] = [
+        round_ for round_ in seen(of_tenant(OURS)).store.rounds(RoundQuery()) if round_.id == id_of("round-shared")
+    ]
+
+    assert (shared.state, shared.expected, shared.reason, shared.ended_at) == ("succeeded", 1, None, None)
+
+
+def test_a_run_of_no_tenant_is_for_those_who_see_all():
+    app = seen(of_tenant(OURS))
+
+    with pytest.raises(Forbidden):
+        app.jobs["mail"].enqueue()
+    assert seen(of_jobs("mail")).jobs["mail"].enqueue().state is State.QUEUED
+
+
+def test_what_another_tenant_has_is_not_enqueued_for():
+    app = seen(of_tenant(OURS))
+
+    with pytest.raises(TenantNotFound):
+        app.jobs["sync"].using(tenant=THEIRS).enqueue()
+    with pytest.raises(TenantNotFound):
+        app.store.enqueue([a_run(tenant=THEIRS)], now=NOON)
+
+
+def test_another_job_is_not_there():
+    app = seen(of_jobs("mail"))
+
+    assert list(app.jobs) == ["mail"]
+    with pytest.raises(JobNotFound):
+        app.start_run("report")
+    with pytest.raises(JobNotFound):
+        app.store.enqueue([a_run(job="report")], now=NOON)
+
+
+def test_a_start_for_everybody_is_one_for_theirs():  # T16
+    world = World()
+
+    round_ = world.app.seen_by(of_tenant(OURS)).start_run("report")
+
+    [expansion] = world.store.runs(RunQuery(round_id=round_.id, kind=RunKind.EXPANSION))
+    assert f'"tenants":["{OURS}"]' in expansion.args
+
+
+def test_a_backfill_for_everybody_is_one_for_theirs():  # T16
+    world = World()
+    app = world.app.seen_by(of_tenant(OURS))
+    world.store.put_schedule(a_schedule(name="nightly", timing="every hour", tenants=(OURS,)), expected_version=None)
+
+    started = app.backfill("nightly", since=NOON.replace(hour=1), until=NOON.replace(hour=3))
+
+    assert started.id is not None
+    assert world.app.campaigns.get(started.id).tenants == (OURS,)
+
+
+def test_nothing_of_another_tenant_is_cancelled_or_opened_again():
+    world = World()
+    app = world.app.seen_by(of_tenant(OURS))
+    before = world.everything()
+
+    assert app.cancel([id_of(f"queued-{THEIRS}")]) == []
+    assert app.retry([id_of(f"failed-{THEIRS}")]) == []
+    assert world.everything() == before
+
+
+def test_the_log_of_another_tenant_is_not_there():
+    with pytest.raises(RunNotFound):
+        seen(of_tenant(OURS)).store.log(id_of(f"parent-{THEIRS}"))
+
+
+def test_a_general_schedule_is_not_changed_for_one_tenant():
+    with pytest.raises(Forbidden):
+        seen(of_tenant(OURS)).schedules.pause("report", reason="mine")
+
+
+def test_a_schedule_is_made_under_the_name_of_a_tenant():
+    app = seen(of_tenant(OURS))
+
+    app.schedules.put(f"extra@{OURS}", job="report", when="daily at 03:00 UTC", tenant=OURS)
+    with pytest.raises(Forbidden):
+        # Whether it is taken is not told: names are shared with everybody.
+        app.schedules.put("extra", job="report", when="daily at 03:00 UTC", tenant=OURS)
+
+
+def test_an_incident_that_meets_others_is_not_acknowledged_for_them():
+    app = seen(of_tenant(OURS))
+
+    assert app.incidents.ack(id_of("incident-ours")).acked_by == "somebody"
+    with pytest.raises(Forbidden):
+        app.incidents.ack(id_of("incident-shared"))
+
+
+def test_what_is_of_all_jobs_is_not_changed_by_who_sees_some():
+    app = seen(of_tenant(OURS, jobs=("report",)))
+
+    with pytest.raises(Forbidden):
+        app.pauses.pause("tenant", OURS, reason="mine")
+    with pytest.raises(Forbidden):
+        app.store.put_control(a_control(kind=ControlKind.TENANT, name=OURS, body="{}"), expected_version=None)
+
+
+def test_a_narrowed_application_does_not_work():
+    with pytest.raises(Forbidden):
+        seen(of_tenant(OURS)).tick()

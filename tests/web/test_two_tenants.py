@@ -1,0 +1,59 @@
+"""Whoever sees one tenant cannot tell whether there is another one, whatever he asks (T15, T16, T25)."""
+
+import re
+
+import pytest
+
+from rota.operations.operation import Method
+from rota.operations.table import OPERATIONS
+from rota.operations.wire import carried
+from tests.web.samples import ours, theirs
+from tests.web.world import OURS, World
+
+READS = [one for one in OPERATIONS if one.method is Method.GET]
+WRITES = [one for one in OPERATIONS if one.method is not Method.GET]
+SEES = {"tenants": [OURS]}
+
+
+@pytest.fixture(scope="module")
+def both():
+    """Clients of who sees globex: of the world with acme's data, and of the one without."""
+    return World().client(**SEES), World(with_theirs=False).client(**SEES)
+
+
+def asked(client, operation, question):
+    sent = carried(operation, question)
+    answer = client.request(str(operation.method), sent.target, content=sent.body)
+    # What is new has a new id, here and there.
+    return answer.status_code, re.sub("0197[0-9a-f]{28}", "NEW", answer.text), sent
+
+
+@pytest.mark.parametrize("operation", READS, ids=lambda one: one.name)
+def test_no_answer_tells_of_another_tenant(operation, both):  # T15, T25
+    for question in (*ours(operation), *theirs(operation)):
+        with_theirs, without = (asked(client, operation, question) for client in both)
+
+        assert with_theirs == without
+
+
+@pytest.mark.parametrize("operation", WRITES, ids=lambda one: one.name)
+def test_no_change_tells_of_another_tenant(operation):  # T15, T16
+    for question in ours(operation):
+        with_theirs, without = (asked(world.client(**SEES), operation, question) for world in _worlds())
+
+        assert with_theirs == without
+
+
+@pytest.mark.parametrize("operation", WRITES, ids=lambda one: one.name)
+def test_nothing_of_another_tenant_is_changed_or_told(operation):  # T15, T16
+    world, without = _worlds()
+    before = world.everything()
+    for question in theirs(operation):
+        answer = asked(world.client(**SEES), operation, question)
+
+        assert answer == asked(without.client(**SEES), operation, question)
+        assert world.everything() == before
+
+
+def _worlds():
+    return World(), World(with_theirs=False)
