@@ -35,6 +35,7 @@ from rota.numbers import Numbers
 from rota.operator import Operator
 from rota.outfit import make_crew, plan_of
 from rota.own_settings import OwnSettings, every_setting
+from rota.passes import Passes
 from rota.passing import TickReport, one_pass
 from rota.pausing import Pauses
 from rota.pings import Pings
@@ -152,6 +153,7 @@ class Rota:
         self.incidents: Incidents = Incidents(footing)
         self.tenant_settings: OwnSettings = OwnSettings(footing, schedules=self.schedules)
         self.campaigns: Campaigns = Campaigns(footing, schedules=self.schedules)
+        self.passes: Passes = Passes(self._pass_crew, store=lambda: self.store, clock=self.clock, bus=self.bus)
 
     def configure(self, settings: Settings) -> None:
         """Take settings that were read after this application was made, before it is used.
@@ -430,9 +432,10 @@ class Rota:
         self._crew = crew
 
     def stop(self) -> bool:
-        """Drain and stop what `start_background` started; return whether every run had ended."""
+        """Drain and stop what `start_background` and `passes` started; return whether every run had ended."""
         crew, self._crew = self._crew, None
-        return True if crew is None else crew.stop()
+        were_over = self.passes.stop()
+        return were_over if crew is None else crew.stop() and were_over
 
     def tick(
         self, *, limit: timedelta = timedelta(minutes=5), works: bool = True, only: Collection[str] | None = None
@@ -442,12 +445,15 @@ class Rota:
         Two at once run nothing twice. After `limit` what is not done is given back. Without `works` it only fires.
         `only`: fire and work these jobs, and leave all others to others.
         """
-        self.schedules.sync()
-        crew = self.crew(works=works, schedules=False, watches=True)
+        crew = self._pass_crew(works=works)
         if only is not None:
             crew.scheduler.only = only
             crew.worker.leave(name for name in self.jobs if name not in only)
         return one_pass(self.store, crew, works=works, clock=self.clock, limit=limit)
+
+    def _pass_crew(self, *, works: bool) -> Crew:
+        self.schedules.sync()
+        return self.crew(works=works, schedules=False, watches=True)
 
     @contextmanager
     def working(self, *, queues: Mapping[str, int] | None = None, schedules: bool = False) -> Iterator[Crew]:

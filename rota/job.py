@@ -126,7 +126,11 @@ class JobFunction(Generic[Called, Asked, Returned]):
 
     def enqueue_many(self, calls: Iterable[tuple[Any, ...]]) -> list[RunHandle]:
         """Queue one run per tuple of arguments, in one round trip; return their handles in order."""
-        return self._registry.enqueuer().enqueue_calls(self, [(args, {}) for args in calls])
+        return self.enqueue_calls([(args, {}) for args in calls])
+
+    def enqueue_calls(self, calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]) -> list[RunHandle]:
+        """Queue one run per call, which is its arguments in order and by name, as `enqueue_many` does."""
+        return self._registry.enqueuer().enqueue_calls(self, calls)
 
     @overload
     def step(self, *args: Asked.args, **kwargs: Asked.kwargs) -> Step: ...

@@ -10,13 +10,15 @@ from rota.audit import entry, many
 from rota.core.agenda import agenda_of
 from rota.core.controls import AuditEntry
 from rota.core.gates import canary_run_gate, round_batch
-from rota.core.model import Progress, Round, Schedule, Trigger
-from rota.core.policy import Overlap
+from rota.core.model import OPEN, Progress, Round, Schedule, State, Trigger
+from rota.core.policy import Job, Overlap
 from rota.core.rounds import Expansion, expansion_run, tenant_run
 from rota.engine.expansion import choose
-from rota.errors import BadArguments, JobNotFound, ScheduleNotFound, TenantNotFound
+from rota.errors import BadArguments, JobNotFound, Overlapping, ScheduleNotFound, TenantNotFound
 from rota.footing import Footing
 from rota.job import JobFunction
+from rota.paging import every_run
+from rota.queries import RunQuery
 from rota.redaction import remark
 from rota.reopening import named_runs, reopen, reopening
 from rota.schedules import Schedules
@@ -55,14 +57,17 @@ class Operator:
         reason: str | None = None,
         actor: str | None = None,
         queue: str | None = None,
+        waits: bool = True,
     ) -> Round:
         """Start a job by hand, now, for all its tenants or the ones named; return its round.
 
         A manual run consumes and moves no slot (R12); its window ends now (R9). `canary`: this tenant goes first, the
-        others only if it succeeds (R24). `parallel`: how many of its runs are out at once.
+        others only if it succeeds (R24). `parallel`: how many of its runs are out at once. `waits`: behind an earlier
+        run of its schedule and tenant that is not over, whatever the job's overlap policy says (R10).
 
         Raises:
             JobNotFound, TenantNotFound, BadArguments: nothing was started.
+            Overlapping: it does not wait, and the policy skips it for all its tenants.
         """
         function = self.find(name)
         job = replace(function.job, queue=queue) if queue else function.job
@@ -73,13 +78,15 @@ class Operator:
             args=function.registered.signature.encode(args, kwargs or {}),
             tenants=tuple(tenants) if tenants is not None else None,
             exclude=tuple(exclude),
-            overlap=Overlap.ALLOW if job.overlap is Overlap.ALLOW else Overlap.QUEUE_ALL,
+            overlap=Overlap.QUEUE_ALL if waits and job.overlap is not Overlap.ALLOW else job.overlap,
             canary=canary,
             batch=round_batch(round_id) if places is not None and job.per_tenant else None,
         )
         chosen = self._chosen(function, expansion)
         if canary is not None and canary not in chosen:
             raise TenantNotFound(canary, known=[tenant for tenant in chosen if tenant is not None])
+        if not waits and function.timing is not None:
+            self._refuse_overlap(job, chosen)
         round_ = Round(
             id=round_id,
             job=name,
@@ -91,17 +98,37 @@ class Operator:
             places=places if job.per_tenant else None,
             created_at=now,
         )
-        run = (
-            expansion_run(round_, expansion, job, now=now, new_id=self._clock.new_id)
-            if job.per_tenant
-            else tenant_run(round_, expansion, job, tenant=None, now=now, new_id=self._clock.new_id)
-        )
         audit = entry(
             self._clock, actor=actor, action="job.run", target=name, reason=reason, round=round_id,
             tenants=len(chosen) if job.per_tenant else None, canary=canary, parallel=parallel,
         )  # fmt: skip
-        self._store().add_rounds([round_], [run], now=now, audit=audit)
+        self._start(round_, expansion, job, audit, now=now)
         return round_
+
+    def _start(self, round_: Round, expansion: Expansion, job: Job, audit: AuditEntry, *, now: datetime) -> None:
+        if job.per_tenant:
+            run = expansion_run(round_, expansion, job, now=now, new_id=self._clock.new_id)
+        else:
+            run = tenant_run(round_, expansion, job, tenant=None, now=now, new_id=self._clock.new_id)
+        self._store().add_rounds([round_], [run], now=now, audit=audit)
+        if run.concurrency_key is None or run.overlap not in (Overlap.SKIP, Overlap.QUEUE_ONE):
+            return
+        history = self._store().run(run.id)
+        if history is not None and history.run.state is State.SKIPPED:
+            raise Overlapping(job.name, policy=str(job.overlap))
+
+    def _refuse_overlap(self, job: Job, chosen: Sequence[str | None]) -> None:
+        """Raise Overlapping if an earlier run of each of them is open, and the policy skips what comes then.
+
+        A glance: between two starts at once the store decides by the policy, and what it skips is recorded so.
+        """
+        if job.overlap is not Overlap.SKIP:
+            return
+        live = tuple(one for one in Trigger if one is not Trigger.BACKFILL)
+        query = RunQuery(jobs=(job.name,), schedule=job.name, states=tuple(sorted(OPEN)), triggers=live)
+        at_work = {run.tenant: run.id for run in every_run(self._store(), query)}
+        if chosen and all(tenant in at_work for tenant in chosen):
+            raise Overlapping(job.name, policy=str(job.overlap), run_id=at_work[chosen[0]])
 
     def mark_success(
         self,

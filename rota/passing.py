@@ -9,7 +9,6 @@ from rota.clock import Clock, sleep
 from rota.core.model import Round, RoundState, State
 from rota.engine.campaigns import Campaigns
 from rota.engine.crew import Crew
-from rota.engine.scheduler import Scheduler
 from rota.ports import Store
 from rota.queries import RoundQuery, RunQuery
 
@@ -38,44 +37,56 @@ def one_pass(store: Store, crew: Crew, *, works: bool, clock: Clock, limit: time
     What is not done by then is given back, for the next pass or another worker.
     """
     ends = clock.monotonic() + limit.total_seconds()
-    campaigns = crew.schedule_keepers["campaigns"]
-    assert isinstance(campaigns, Campaigns)
-    # What was paused or written with SQL since the last pass is to be known before anything is fired.
-    # And whoever is parked is tried: there may be no process that stays.
-    for service in (crew.standing, crew.schedule_keepers["rows"], crew.schedule_keepers["cron_jobs"], crew.prober):
-        service.tick(clock.now())
-    fired = _fire(crew.scheduler, clock)
+    fired = fire(crew, clock)
     if works:
         crew.start()
         try:
-            while clock.monotonic() < ends and (campaigns.move(clock.now()) or not _is_done(store, crew, clock)):
+            while clock.monotonic() < ends and not is_done(store, crew, clock):
                 sleep(LOOK)
         finally:
             crew.stop()
     else:
+        campaigns = _campaigns(crew)
         while clock.monotonic() < ends and campaigns.move(clock.now()):
             pass
-    crew.schedule_keepers["onces"].tick(clock.now())
-    # What failed is known and told by the next pass at the latest, where no process stays.
-    for name, service in crew.services.items():
-        if name == "alerter" or name.startswith("deliver "):
-            service.tick(clock.now())
+    tell(crew, clock)
     return report(store, fired)
 
 
-def _fire(scheduler: Scheduler, clock: Clock) -> list[str]:
-    """Fire all that is due, and return the ids of its rounds."""
+def fire(crew: Crew, clock: Clock) -> list[str]:
+    """Fire all that is due, by a crew that is not started, and return the ids of its rounds."""
+    # What was paused or written with SQL since the last pass is to be known before anything is fired.
+    # And whoever is parked is tried: there may be no process that stays.
+    for service in (crew.standing, crew.schedule_keepers["rows"], crew.schedule_keepers["cron_jobs"], crew.prober):
+        service.tick(clock.now())
     fired: list[str] = []
     more = True
     while more:
-        firings, more = scheduler.fire_due(clock.now())
+        firings, more = crew.scheduler.fire_due(clock.now())
         more = more and bool(firings)
         fired += [round_.id for firing in firings for round_ in firing.rounds]
     return fired
 
 
-def _is_done(store: Store, crew: Crew, clock: Clock) -> bool:
-    """Whether this crew is idle, and no gate opens that would give it work again."""
+def tell(crew: Crew, clock: Clock) -> None:
+    """Do at the end of a pass, by a crew that does not run, what is known and told by the next one at the latest where
+    no process stays: what failed."""
+    crew.schedule_keepers["onces"].tick(clock.now())
+    for name, service in crew.services.items():
+        if name == "alerter" or name.startswith("deliver "):
+            service.tick(clock.now())
+
+
+def _campaigns(crew: Crew) -> Campaigns:
+    campaigns = crew.schedule_keepers["campaigns"]
+    assert isinstance(campaigns, Campaigns)
+    return campaigns
+
+
+def is_done(store: Store, crew: Crew, clock: Clock) -> bool:
+    """Whether this crew is idle, no campaign moves, and no gate opens that would give it work again."""
+    if _campaigns(crew).move(clock.now()):
+        return False
     if crew.prober.is_busy:
         return False
     # Asked again after the gates: another gatekeeper may have opened one in between.

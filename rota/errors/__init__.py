@@ -27,6 +27,7 @@ RotaError
 │   ├── IncidentNotFound, ChannelNotFound
 ├── Refused                             exit 5
 │   ├── Forbidden                       whoever asks may not do that; over HTTP 403
+│   ├── Overlapping                     an earlier run of a job that was to be started is not over
 │   ├── SchemaMismatch                  the schema is older than the code, or too new for it
 │   ├── SlotPassed                      a one-time schedule for a time that is over
 │   ├── SlotRanAlready                  a one-time schedule for a time that is over, and at which it has run
@@ -84,6 +85,7 @@ from rota.errors.refused import (
     Forbidden,
     ImportRefused,
     NotUnique,
+    Overlapping,
     Refused,
     ScheduleInCode,
     SchemaMismatch,
@@ -108,6 +110,7 @@ __all__ = [
     "NotUnique",
     "NothingNamed",
     "NothingToImport",
+    "Overlapping",
     "QueueNotFound",
     "Refused",
     "RotaError",

@@ -11,6 +11,19 @@ class Forbidden(Refused):
     """Whoever asks may not do that."""
 
 
+class Overlapping(Refused):
+    """A job was to be started by hand while an earlier run of it is not over, and its policy is to skip such a one."""
+
+    def __init__(self, job: str, *, policy: str, run_id: str | None = None) -> None:
+        at_work = "an earlier run of it" if run_id is None else f"its run {run_id}"
+        super().__init__(
+            f"job {job!r} is not started: {at_work} is not over, and its overlap policy is {policy!r}; wait for that, "
+            "cancel it, or let this one stand in line behind it with wait"
+        )
+        self.job = job
+        self.run_id = run_id
+
+
 class SchemaMismatch(Refused):
     """The store's schema is older than the code, or too new for it (R70)."""
 

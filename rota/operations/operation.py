@@ -82,6 +82,7 @@ class Operation(Generic[Asked, Answer]):
         path: str,
         needs: Capability,
         is_whole: bool,
+        is_slow: bool,
         status: HTTPStatus,
     ) -> None:
         hints = get_type_hints(does)
@@ -91,6 +92,7 @@ class Operation(Generic[Asked, Answer]):
         self.path = path
         self.needs = needs
         self.is_whole = is_whole
+        self.is_slow = is_slow
         self.status = status
         self.name: str = does.__name__
         self.text: str = inspect.getdoc(does) or ""
@@ -109,6 +111,8 @@ class Desk(Struct, frozen=True, kw_only=True):
     principal: Principal
     door: str
     """Where he came in: `cli`, `api`."""
+    root: str = ""
+    """The prefix of addresses in answers, where the door is mounted under one."""
 
     @property
     def actor(self) -> str:
@@ -134,15 +138,19 @@ def operation(
     *,
     needs: Capability,
     is_whole: bool = False,
+    is_slow: bool = False,
     status: HTTPStatus = HTTPStatus.OK,
 ) -> "Callable[[Callable[[Desk, Asked], Answer]], Operation[Asked, Answer]]":
     """Make an operation of a function.
 
     `path` names fields of the question in braces; the others stand in the query of GET and DELETE, else in the body.
-    `is_whole`: it tells of all tenants and jobs at once, and is refused to who sees only some.
+    `is_whole`: it tells of all tenants and jobs at once, and is refused to who sees only some. `is_slow`: it may take
+    a minute, and must keep nobody else waiting.
     """
 
     def made(does: Callable[[Desk, Asked], Answer]) -> Operation[Asked, Answer]:
-        return Operation(does, method=Method(method), path=path, needs=needs, is_whole=is_whole, status=status)
+        return Operation(
+            does, method=Method(method), path=path, needs=needs, is_whole=is_whole, is_slow=is_slow, status=status
+        )
 
     return made

@@ -6,9 +6,8 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from rota.app import Rota
 from rota.core.access import Capability
-from rota.errors import TenantNotFound
+from rota.errors import Forbidden, TenantNotFound
 from rota.operations.operation import Desk, Question, operation
 from rota.views.chosen import chosen, excluded
 from rota.views.jobs import the_job
@@ -49,10 +48,12 @@ class RunPlan(Struct, frozen=True, kw_only=True):
 
 @operation("POST", "/api/v1/rounds", needs=Capability.TRIGGER, status=HTTPStatus.ACCEPTED)
 def start_job(desk: Desk, asked: StartAsked) -> RunPlan:
-    """Start a job now, for all its tenants or some. A run by hand consumes no slot and moves none."""
+    """Start a job now, for all its tenants or some. A run by hand consumes no slot and moves none; it waits where an
+    earlier one is not over."""
     app = desk.app
     the_job(app, asked.job)
     only, without = chosen(app, asked.tenants), excluded(app, asked.exclude)
+    meant_for(desk, asked.job, only, without)
     round_ = app.start_run(
         asked.job,
         tenants=only,
@@ -72,15 +73,26 @@ def start_job(desk: Desk, asked: StartAsked) -> RunPlan:
 def preview_start(desk: Desk, asked: StartAsked) -> RunPlan:
     """Tell which tenants a start would be for, and what stands in its way. Nothing is started."""
     app = desk.app
-    meant = _tenants(app, asked.job, chosen(app, asked.tenants), excluded(app, asked.exclude))
+    meant = meant_for(desk, asked.job, chosen(app, asked.tenants), excluded(app, asked.exclude))
     return RunPlan(job=asked.job, tenants=meant, round=None, in_the_way=in_the_way(app, asked.job, meant or ()))
 
 
-def _tenants(app: Rota, job: str, only: Sequence[str] | None, without: Sequence[str]) -> list[str] | None:
+def meant_for(desk: Desk, job: str, only: Sequence[str] | None, without: Sequence[str]) -> list[str] | None:
+    """Return the tenants that a start is for; None of a job that is not per tenant.
+
+    Raises:
+        JobNotFound, TenantNotFound: there is no such one.
+        Forbidden: they are more than who may only trigger may start a job for at once (T60).
+    """
+    app = desk.app
     if not the_job(app, job).per_tenant:
         return None
     listed = [tenant.id for tenant in app.list_tenants()]
     for name in only or ():
         if name not in listed:
             raise TenantNotFound(name, known=listed)
-    return [name for name in listed if (only is None or name in only) and name not in without]
+    meant = [name for name in listed if (only is None or name in only) and name not in without]
+    most = app.settings.web.fan_out
+    if len(meant) > most and not desk.principal.may(Capability.MANAGE):
+        raise Forbidden(f"to start a job for more than {most} tenants at once needs the capability 'manage'")
+    return meant

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rota.operations.enqueueing import enqueue_run, enqueue_runs
 from rota.operations.finding import find_by_id
 from rota.operations.flows import show_flow
 from rota.operations.following import follow_rounds
@@ -12,6 +13,7 @@ from rota.operations.rounds import list_rounds, show_round
 from rota.operations.run_changes import cancel_run, cancel_runs, retry_run, retry_runs
 from rota.operations.runs import list_runs, show_run
 from rota.operations.starting import preview_start, start_job
+from rota.operations.triggers import run_pass, trigger_job
 
 OPERATIONS: tuple[Operation[Any, Any], ...] = (
     find_by_id,
@@ -30,4 +32,8 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     start_job,
     preview_start,
     follow_rounds,
+    enqueue_run,
+    enqueue_runs,
+    run_pass,
+    trigger_job,
 )

@@ -36,6 +36,11 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     """The prefix under which a proxy shows it, such as `/ops`."""
     read_only: bool = False
     """Whether everything that changes something is refused, whoever asks."""
+    pass_limit: timedelta = timedelta(seconds=55)
+    """After how long `POST /api/cron/run` answers at the latest; what has begun by then goes on. Below the time that
+    whoever calls it waits."""
+    fan_out: int = 10
+    """For how many tenants at once the capability `trigger` may start a job; for more of them `manage` is needed."""
     allowed_hosts: tuple[str, ...] = ()
     """The names by which it may be asked for, as the `Host` header has them, without port: `jobs.example.org`,
     `*.example.org`. Empty: on loopback the names of loopback; in another application whatever that one lets through."""

@@ -1,15 +1,16 @@
 """An operation as an address: the request read, the desk asked, the answer written."""
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
 from rota.app import Rota
-from rota.core.access import Principal
 from rota.errors import BadRequest, RotaError
 from rota.operations.operation import Desk, Operation
 from rota.operations.wire import question
@@ -19,10 +20,14 @@ from rota.web.problem import problem_of
 
 DOOR = "api"
 NO_STORE = {"Cache-Control": "no-store"}
+MOST_SLOW = 20
+"""How many of the same slow operation go on at once; the next ones wait."""
 
 
 def endpoint(app: Rota, operation: Operation[Any, Any]) -> Callable[[Request], Awaitable[Response]]:
     """Return what answers requests for an operation. The store is asked in a thread: one hop each."""
+    # Threads of their own: those who wait for a minute must not take all that the others share.
+    limiter = CapacityLimiter(MOST_SLOW) if operation.is_slow else None
 
     async def answer(request: Request) -> Response:
         try:
@@ -32,18 +37,21 @@ def endpoint(app: Rota, operation: Operation[Any, Any]) -> Callable[[Request], A
                 query=request.query_params.multi_items(),
                 body=await _body(request) if operation.method.has_body else None,
             )
-            said = await to_thread.run_sync(_ask, app, request.scope[PRINCIPAL], operation, asked)
+            desk = Desk(app=app, principal=request.scope[PRINCIPAL], door=DOOR, root=request.scope.get("root_path", ""))
+            said, url = await to_thread.run_sync(_ask, desk, operation, asked, limiter=limiter)
         except RotaError as error:
             return problem_of(error)
-        return Response(said, status_code=operation.status, media_type="application/json", headers=NO_STORE)
+        headers = NO_STORE if url is None else {**NO_STORE, "Location": url}
+        return Response(said, status_code=operation.status, media_type="application/json", headers=headers)
 
     return answer
 
 
-def _ask(app: Rota, principal: Principal, operation: Operation[Any, Any], asked: Any) -> bytes:
-    desk = Desk(app=app.seen_by(principal), principal=principal, door=DOOR)
-    answer = desk.ask(operation, asked)
-    return msgspec.json.encode(redacted_within(msgspec.to_builtins(answer)))
+def _ask(desk: Desk, operation: Operation[Any, Any], asked: Any) -> tuple[bytes, str | None]:
+    """Return the answer as JSON, and the address of what came of it."""
+    answer = replace(desk, app=desk.app.seen_by(desk.principal)).ask(operation, asked)
+    url = getattr(answer, "url", None) if operation.status in (HTTPStatus.ACCEPTED, HTTPStatus.CREATED) else None
+    return msgspec.json.encode(redacted_within(msgspec.to_builtins(answer))), url
 
 
 async def _body(request: Request) -> object:
