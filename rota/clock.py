@@ -113,6 +113,11 @@ def sleep(duration: timedelta) -> None:
     time.sleep(duration.total_seconds())
 
 
+def id_after(instant: datetime) -> str:
+    """Return what sorts after every id that was made by this instant, and before those of later milliseconds."""
+    return f"{max(0, to_micros(instant)) // 1000 + 1:012x}"
+
+
 def to_micros(instant: datetime) -> int:
     """Return microseconds since the epoch; exact."""
     return (instant - EPOCH) // timedelta(microseconds=1)

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from rota.clock import id_after
 from rota.core.model import LogChunk, LogLine, Note, State
 from rota.core.rollup import Grain
 from rota.queries import RollupQuery, RunQuery
@@ -14,6 +15,7 @@ from rota.stores.sql import (
     keys,
     logs,
     pairs,
+    pruning,
     queue,
     rollups,
     rounds,
@@ -25,7 +27,7 @@ from rota.stores.sql import (
 )
 from rota.stores.sql.database import Link
 from rota.stores.sql.store import SqlStore
-from tests.values import HOUR, MINUTE, NOON, a_pair, a_rollup, a_run, a_schedule, a_sheet, claim, watch
+from tests.values import DAY, HOUR, MINUTE, NOON, a_pair, a_rollup, a_run, a_schedule, a_sheet, claim, succeeded, watch
 
 SORTS = ("TEMP B-TREE", "Sort", "filesort")
 SCANS = ("Seq Scan", "SCAN r\n", "'ALL'", "'index'")
@@ -240,6 +242,23 @@ def test_the_runs_of_a_job_are_read_from_their_index_newest_first(postgres_datab
         assert len(listed) == 10
         assert {run.id for run in running if run.job == "job3"} < {run.id for run in listed}
         assert [run.id for run in listed] == sorted((run.id for run in listed), reverse=True)
+
+
+def test_what_may_be_pruned_is_read_from_the_front_and_no_further(postgres_database: str) -> None:  # R72
+    # All of 1,000,000 runs were read and sorted for each 500 that went, by a plan that was compiled each time.
+    from tests.stores.conftest import opened
+
+    with closing(opened(postgres_database)) as store:
+        store.setup()
+        store.enqueue([a_run() for _ in range(2000)], now=NOON)
+        store.settle([succeeded(run) for run in claim(store, limit=2000)], now=NOON)
+        store._database.write(lambda link: link.run("ANALYZE"))
+
+        found = plan(store, pruning.OLD, id_after(NOON - 365 * DAY), 1, 1, 1, 500)
+        [compiles] = store._database.read(lambda link: link.one("SHOW jit"))
+
+        assert "Index Cond: ((id)" in found, found
+        assert compiles == "off"
 
 
 def test_a_claim_finds_the_runs_that_it_chose_by_their_place(postgres_database: str) -> None:
