@@ -10,6 +10,7 @@ from rota.engine.alerts import conditions
 from rota.engine.alerts.alerter import Alerter, Telling
 from rota.engine.alerts.deliverer import Deliverer
 from rota.engine.loop import Service
+from rota.engine.pulse import CHANNEL
 from rota.notifiers import make
 from rota.ports import Notifier
 from rota.premises import Premises
@@ -33,7 +34,7 @@ def alert_services(premises: Premises) -> dict[str, Service]:
     )
     found: dict[str, Service] = {"alerter": alerter}
     for name, notifier in notifiers(settings, clock=premises.clock).items():
-        found[f"deliver {name}"] = Deliverer(name, notifier, premises.store, clock=premises.clock)
+        found[f"{CHANNEL}{name}"] = Deliverer(name, notifier, premises.store, clock=premises.clock)
     return found
 
 

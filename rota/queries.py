@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -33,6 +34,27 @@ class ClaimRequest(Struct, frozen=True, kw_only=True):
     reopened: tuple[str, ...] = ()
     """Limits that may have a place free for runs that stand aside for them, by their own names: those of runs that
     ended, and what `limit_use` shows. A hint: one that has none costs little."""
+
+
+class Sign(StrEnum):
+    """That there is, or may be, something to do for whoever looks after one matter."""
+
+    RUN_QUEUED = "run_queued"
+    """For `claim`."""
+    RUN_DUE = "run_due"
+    """For `promote`, `expire` and `unblock`: a scheduled run came due or expired, or one waits for a key."""
+    RUN_HELD = "run_held"
+    """For those who open `gates`."""
+    RUN_ASIDE = "run_aside"
+    """For `limit_use`: a run stands aside for a limit."""
+    ROUND_OVER = "round_over"
+    """For `finished_rounds`."""
+    SLOT_DUE = "slot_due"
+    """For `due`."""
+    CONTROL = "control"
+    """For `controls`: there are any."""
+    ALERT_WAITING = "alert_waiting"
+    """For `alerts.claim_deliveries`, of any channel."""
 
 
 class Settled(Struct, frozen=True, kw_only=True):

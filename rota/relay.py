@@ -65,7 +65,7 @@ class RelayStore:
     hold = gates = held = admit = skip_held = batch_counts = _refuse
     changed_rows = take_row = lost_rows = _refuse
     controls = control = put_control = drop_control = audit = _refuse
-    setup = check = facts = old_snapshots = wait = _refuse
+    setup = check = facts = old_snapshots = signs = wait = _refuse
 
 
 def _pieces(runs: Sequence[Piece]) -> Iterator[list[Piece]]:

@@ -23,7 +23,7 @@ READS = frozenset(
         "audit", "batch_counts", "changed_rows", "check", "control", "controls", "counts", "due", "expired", "facts",
         "finished_rounds", "freshness.flips", "freshness.looks", "freshness.pairs", "freshness.pings",
         "gates", "held", "log", "lost_rows", "now", "old_snapshots", "progress", "round_counts",
-        "rollups.measures", "rollups.rollups", "rounds", "run", "runs",
+        "rollups.measures", "rollups.rollups", "rounds", "run", "runs", "signs",
         "schedule", "schedules", "slot_states", "wait", "workers",
     }
 )  # fmt: skip

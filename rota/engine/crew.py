@@ -24,6 +24,7 @@ from rota.engine.openings import Limiter
 from rota.engine.plan import Plan
 from rota.engine.pool import Pool
 from rota.engine.private import cancel_left
+from rota.engine.pulse import EVERY, Pulse, signs_for
 from rota.engine.roster import Coroutines, pools, services
 from rota.engine.rulebook import Rulebook
 from rota.engine.scheduler import Scheduler
@@ -32,6 +33,7 @@ from rota.engine.voice import Voice
 from rota.engine.worker import Worker
 from rota.errors import StoreUnavailable
 from rota.ports import Store
+from rota.queries import Sign
 from rota.signature import Registered
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -105,10 +107,10 @@ class Crew:
         self.services |= self._further(lookouts() if lookouts is not None and plan.watches else {})
         self.heartbeat: Heartbeat = Heartbeat(self.worker, store, clock=clock, plan=plan, stamps=self.stamps)
         self.timekeeper: Timekeeper = Timekeeper(self.worker, clock=clock, plan=plan, on_stuck=self._on_stuck)
+        self._pulse = Pulse(store, clock=clock, every=min(EVERY, plan.tick))
         self._leases = self._lease_loops(bus, coroutines)
         self._work = self._work_loops(bus)
-        wakes = {"flows": self.flows.wake}
-        self._keep = [self._loop(bus, name, one, wake=wakes.get(name)) for name, one in self.services.items()]
+        self._keep = self._keep_loops(bus)
 
     def _worker(self, bus: Bus, bench: Bench, jobs: Mapping[str, Registered], places: Sequence[Pool]) -> Worker:
         plan = self._plan
@@ -164,11 +166,27 @@ class Crew:
             found["campaigns"] = self.schedule_keepers["campaigns"]
         return found | dict(lookouts)
 
+    def _keep_loops(self, bus: Bus) -> list[Loop]:
+        wakes = {"flows": self.flows.wake}
+        loops = [self._loop(bus, "pulse", self._pulse)]
+        for name, service in self.services.items():
+            signs, wake = signs_for(name), wakes.get(name, threading.Event())
+            if signs:
+                self._pulse.wake(wake, at=signs)
+            loops.append(self._loop(bus, name, service, wake=wake, rest=self._pulse.rest if signs else None))
+        return loops
+
     def _work_loops(self, bus: Bus) -> list[Loop]:
+        worker = self.worker
+        self._pulse.wake(worker.wake, at=[Sign.RUN_QUEUED])
         return [
-            self._loop(bus, "worker", self.worker, wake=self.worker.wake),
+            # While it holds runs it has more to look after than the queue.
+            self._loop(bus, "worker", worker, wake=worker.wake, rest=self._rest_of_worker),
             self._loop(bus, "waiter", Waiter(self._store.wait, self.worker.wake, hungry=self.worker.hungry)),
         ]
+
+    def _rest_of_worker(self, delay: timedelta) -> timedelta:
+        return delay if self.worker.busy else self._pulse.rest(delay)
 
     def _lease_loops(self, bus: Bus, coroutines: Coroutines | None) -> list[Loop]:
         """Return what goes on until the last attempt has ended, also while the process drains."""
@@ -180,8 +198,16 @@ class Crew:
         }
         return [self._loop(bus, name, service) for name, service in (kept | watched).items()]
 
-    def _loop(self, bus: Bus, name: str, service: Service, *, wake: threading.Event | None = None) -> Loop:
-        return Loop(name, service, clock=self._clock, bus=bus, stamps=self.stamps, wake=wake)
+    def _loop(
+        self,
+        bus: Bus,
+        name: str,
+        service: Service,
+        *,
+        wake: threading.Event | None = None,
+        rest: Callable[[timedelta], timedelta] | None = None,
+    ) -> Loop:
+        return Loop(name, service, clock=self._clock, bus=bus, stamps=self.stamps, wake=wake, rest=rest)
 
     @property
     def limiter(self) -> Limiter:

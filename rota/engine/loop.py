@@ -43,13 +43,16 @@ class Loop:
         bus: Bus,
         stamps: dict[str, datetime],
         wake: threading.Event | None = None,
+        rest: Callable[[timedelta], timedelta] | None = None,
     ) -> None:
+        """`wake` ends a wait; `rest` says how long one may be, where somebody sets that when there is work."""
         self.name = name
         self._service = service
         self._clock = clock
         self._bus = bus
         self._stamps = stamps
         self._wake = wake or threading.Event()
+        self._rest = rest
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name=f"rota-{name}", daemon=True)
 
@@ -70,6 +73,8 @@ class Loop:
     def _run(self) -> None:
         pause = FIRST_PAUSE
         while not self._stopped:
+            # Before it looks: what wakes it from now on may be what it does not see.
+            self._wake.clear()
             try:
                 delay = self._service.tick(self._clock.now())
                 pause = FIRST_PAUSE
@@ -82,6 +87,8 @@ class Loop:
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
             self._stamps[self.name] = self._clock.now()
+            if self._rest is not None:
+                delay = self._rest(delay)
             if delay > timedelta(0) and not self._stopped:
                 self._wake.wait(delay.total_seconds())
 

@@ -44,6 +44,7 @@ from rota.queries import (
     RunQuery,
     ScheduleQuery,
     Settled,
+    Sign,
 )
 
 
@@ -483,6 +484,10 @@ class Store(Protocol):
 
     def now(self) -> datetime:
         """Return the store's own time, in UTC."""
+
+    def signs(self, *, now: datetime) -> frozenset[Sign]:
+        """Return of what there may be something to do now; where none is, its verb finds nothing. One read of a few
+        index probes, whatever the store holds."""
 
     def wait(self, timeout: timedelta) -> bool:
         """Return True as soon as work may have come, False after `timeout`. A hint: it may be wrong either way."""

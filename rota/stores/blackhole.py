@@ -42,6 +42,7 @@ from rota.queries import (
     RunQuery,
     ScheduleQuery,
     Settled,
+    Sign,
 )
 from rota.stores.blackhole_watch import NoAlerts, NoFreshness, NoRollups
 
@@ -319,6 +320,9 @@ class BlackHole:
 
     def now(self) -> datetime:
         return self._clock.now()
+
+    def signs(self, *, now: datetime) -> frozenset[Sign]:
+        return frozenset()
 
     def wait(self, timeout: timedelta) -> bool:
         """Nothing ever comes; but do wait, or a worker would spin."""

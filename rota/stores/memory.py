@@ -49,6 +49,7 @@ from rota.queries import (
     RunQuery,
     ScheduleQuery,
     Settled,
+    Sign,
 )
 from rota.stores.memory_alerts import MemoryAlerts, Signals
 from rota.stores.memory_claim import claim, expired, held_by
@@ -69,6 +70,7 @@ from rota.stores.memory_round import Rounds
 from rota.stores.memory_run import Runs
 from rota.stores.memory_schedule import Schedules
 from rota.stores.memory_settle import Ledger
+from rota.stores.memory_signs import signs
 from rota.stores.memory_unique import Uniques
 
 MIN_PREFIX = 6
@@ -479,6 +481,10 @@ class MemoryStore:
 
     def now(self) -> datetime:
         return self._clock.now()
+
+    def signs(self, *, now: datetime) -> frozenset[Sign]:
+        with self._lock:
+            return frozenset(signs(self, self._runs, now=now))
 
     def wait(self, timeout: timedelta) -> bool:
         """Return at once for what came since this thread last waited: nothing slips through between two calls."""

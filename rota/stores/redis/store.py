@@ -40,6 +40,7 @@ from rota.queries import (
     RunQuery,
     ScheduleQuery,
     Settled,
+    Sign,
 )
 from rota.stores.redis import (
     audit as audits,
@@ -55,6 +56,7 @@ from rota.stores.redis import (
     safety,
     schedules,
     settling,
+    signs,
     sweeping,
     uniques,
     workers,
@@ -367,6 +369,9 @@ class RedisStore:
     def now(self) -> datetime:
         seconds, micros = self._server.ask("TIME")
         return from_micros(int(seconds) * 1_000_000 + int(micros))
+
+    def signs(self, *, now: datetime) -> frozenset[Sign]:
+        return signs.shown(self._server, now=now)
 
     def wait(self, timeout: timedelta) -> bool:
         return self._waking.wait(timeout)

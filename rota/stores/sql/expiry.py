@@ -12,6 +12,7 @@ from rota.stores.sql.rows import since_epoch
 EXPIRATION = ("run_id", "expires_at")
 
 # Served by the index `due`, in its order.
+IS_ANY_OVER = "SELECT 1 FROM {expirations} WHERE expires_at <= ? LIMIT 1"
 OVER = "SELECT e.run_id FROM {expirations} AS e WHERE e.expires_at <= ? ORDER BY e.expires_at, e.run_id LIMIT ?"
 FORGET = "{drop(expirations, run_id)}"
 

@@ -42,6 +42,10 @@ OPEN_COUNTS = (
 )
 SHARING = f"SELECT r.id FROM {{runs}} AS r WHERE r.concurrency_key = ? AND r.{{key_state}} IN {OPEN} ORDER BY r.id"
 
+IS_ANY_WAITING = """
+SELECT 1 FROM {runs} AS r WHERE r.{key_state} = 'waiting' AND r.concurrency_key IS NOT NULL LIMIT 1
+"""
+
 # From each key to the next, not through all who wait for it: ten thousand slots may wait for one tenant.
 WAITED_FOR = """
 WITH RECURSIVE waited (name) AS (

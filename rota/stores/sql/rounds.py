@@ -31,15 +31,15 @@ WHERE r.kind = ? GROUP BY r.round_id, r.{round_state}
 """
 # Served by the index `open` of the rounds and, for each, a probe of the index `round` of the runs. Subqueries of one
 # row, not EXISTS: MariaDB would first collect the open runs of all rounds.
-FINISHED = f"""
-SELECT {COLUMNS} FROM {{rounds}} AS r WHERE r.ended_at IS NULL AND (
-    SELECT 1 FROM {{runs}} AS o
+IS_FINISHED = """r.ended_at IS NULL AND (
+    SELECT 1 FROM {runs} AS o
     WHERE o.round_id = r.id
-    AND o.{{round_state}} IN ('scheduled', 'waiting', 'held', 'limited', 'queued', 'running') LIMIT 1
+    AND o.{round_state} IN ('scheduled', 'waiting', 'held', 'limited', 'queued', 'running') LIMIT 1
 ) IS NULL AND (
-    r.expanded = 1 OR (SELECT 1 FROM {{runs}} AS o WHERE o.round_id = r.id LIMIT 1) IS NOT NULL
-) ORDER BY r.id LIMIT ?
-"""
+    r.expanded = 1 OR (SELECT 1 FROM {runs} AS o WHERE o.round_id = r.id LIMIT 1) IS NOT NULL
+)"""
+FINISHED = f"SELECT {COLUMNS} FROM {{rounds}} AS r WHERE {IS_FINISHED} ORDER BY r.id LIMIT ?"
+IS_ANY_FINISHED = f"SELECT 1 FROM {{rounds}} AS r WHERE {IS_FINISHED} LIMIT 1"
 
 
 def add(link: Link, new: Sequence[Round]) -> list[str]:

@@ -41,6 +41,7 @@ from rota.queries import (
     RunQuery,
     ScheduleQuery,
     Settled,
+    Sign,
 )
 from rota.stores.plain import plain
 from rota.stores.sql import (
@@ -63,6 +64,7 @@ from rota.stores.sql import (
     schedules,
     schema,
     settling,
+    signs,
     single,
     succeeding,
     uniques,
@@ -471,6 +473,9 @@ class SqlStore:
 
     def now(self) -> datetime:
         return self._database.read(_now)
+
+    def signs(self, *, now: datetime) -> frozenset[Sign]:
+        return self._database.read(lambda link: signs.shown(link, now=now))
 
     def wait(self, timeout: timedelta) -> bool:
         return self._waking.wait(timeout)
