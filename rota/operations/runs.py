@@ -1,10 +1,13 @@
 """What is asked about runs."""
 
 from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta
 
 from rota.core.access import Capability
 from rota.core.gates import flow_batch
-from rota.core.model import RunKind, State
+from rota.core.model import RunHistory, RunKind, State
 from rota.errors import RunNotFound
 from rota.operations.operation import Desk, Limit, Next, Page, Question, operation
 from rota.operations.searching import cut_warnings, searched
@@ -69,7 +72,24 @@ class RunAsked(Question, frozen=True, kw_only=True):
 @operation("GET", "/api/v1/runs/{id}", needs=Capability.READ)
 def show_run(desk: Desk, asked: RunAsked) -> RunDetail:
     """Show a run with its attempts, arguments and result."""
-    history = desk.app.store.run(asked.id)
+    return run_detail(desk.app, _history(desk, asked.id))
+
+
+class StandingAsked(Question, frozen=True, kw_only=True):
+    """Which runs somebody waits for."""
+
+    id: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
+    """Their ids, or beginnings of them."""
+
+
+@operation("GET", "/api/v1/standing/runs", needs=Capability.READ)
+def runs_standing(desk: Desk, asked: StandingAsked) -> Page[RunRow]:
+    """Say how runs stand, in the order that was asked in: what whoever waits for them asks again and again."""
+    return Page(data=[run_row(_history(desk, run).run) for run in asked.id])
+
+
+def _history(desk: Desk, run: str) -> RunHistory:
+    history = desk.app.store.run(run)
     if history is None:
-        raise RunNotFound(asked.id)
-    return run_detail(desk.app, history)
+        raise RunNotFound(run)
+    return history

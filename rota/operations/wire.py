@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -69,11 +70,7 @@ def question(
 
 
 def _from_query(operation: Operation[Any, Any], query: Sequence[tuple[str, str]]) -> dict[str, object]:
-    many = {
-        field.name
-        for field in msgspec.structs.fields(operation.asks)
-        if str(field.type).startswith(("tuple[", "list["))
-    }
+    many = {field.name for field in msgspec.structs.fields(operation.asks) if _is_many(field.type)}
     fields: dict[str, Any] = {}
     for name, text in query:
         if name in many:
@@ -83,6 +80,13 @@ def _from_query(operation: Operation[Any, Any], query: Sequence[tuple[str, str]]
         else:
             fields[name] = text
     return fields
+
+
+def _is_many(kind: Any) -> bool:
+    """Whether a field of this type may stand in a query more than once."""
+    if get_origin(kind) in (Annotated, Union, UnionType):
+        return any(_is_many(part) for part in get_args(kind))
+    return get_origin(kind) in (tuple, list)
 
 
 def _converted(fields: Mapping[str, object], wanted: type[Asked], *, strict: bool) -> Asked:

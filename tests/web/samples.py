@@ -51,6 +51,7 @@ CALLED = {
     "incidents": "incident", "alerts": "incident", "backfills": "campaign", "campaigns": "campaign",
     "queues": "queue", "channels": "channel", "pings": "watch", "ping": "watch", "backfill": "campaign",
     "canary": "tenant", "exclude": "tenant", "parent": "run", "batch": "flow", "slots": "job", "progress": "schedule",
+    "find": "run", "standing": "run",
 }  # fmt: skip
 """By what else a field, or the segment of a path before it, says which kind of thing it means."""
 
@@ -71,6 +72,7 @@ PLAIN: dict[str, Any] = {
     "action": "schedule.",
     "actor": "ana",
     "rate": 5.0,
+    "span": "24h",
 }
 """Values of fields that name nothing, by name; of the others by type."""
 

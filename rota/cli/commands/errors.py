@@ -9,10 +9,9 @@ from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.safe import safe_text
 from rota.exits import Exit
-from rota.queries import ErrorKey, ErrorQuery
+from rota.operations.errors import ErrorAsked, ErrorsAsked, list_errors, show_error
 from rota.redaction import redacted
-from rota.views.chosen import chosen
-from rota.views.errors import SHORT, ErrorDetail, ErrorRow, error_details, error_rows, page_key, read_page_key
+from rota.views.errors import SHORT, ErrorDetail, ErrorRow, read_page_key
 
 
 @click.group(cls=RotaGroup, default="list")
@@ -43,19 +42,23 @@ def list_(
     An error is a class of exceptions, a message without its values, and the place in the application. Attempts that
     were tried again count as well.
     """
-    app, now = session.app, session.app.clock.now()
-    query = ErrorQuery(
-        jobs=jobs,
-        tenants=tuple(chosen(app, tenants) or ()),
-        since=session.instant(since, flag="--since", now=now) if since else None,
-        until=session.instant(until, flag="--until", now=now) if until else None,
-        before=_key(cursor) if cursor else None,
-        limit=limit,
+    if cursor:
+        _check(cursor)
+    now = session.clock.now()
+    found = session.ask(
+        list_errors,
+        ErrorsAsked(
+            job=jobs,
+            tenant=tenants,
+            since=session.instant(since, flag="--since", now=now) if since else None,
+            until=session.instant(until, flag="--until", now=now) if until else None,
+            cursor=cursor or None,
+            limit=limit,
+        ),
     )
-    rows = error_rows(app, query)
-    next_page = page_key(rows[-1]) if len(rows) == limit else None
-    foot = f"more: --cursor '{safe_text(next_page)}'" if next_page else counted(len(rows), "error")
-    session.out.rows("rota.errors.list/1", rows, _columns(session), next_page=next_page, foot=foot)
+    next_page = found.page.next
+    foot = f"more: --cursor '{safe_text(next_page)}'" if next_page else counted(len(found.data), "error")
+    session.out.page("rota.errors.list/1", found, _columns(session), foot=foot)
 
 
 @errors.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such error"})
@@ -66,13 +69,13 @@ def show(session: Session, fingerprint: str) -> None:
 
     The beginning of a fingerprint will do, if only one has it.
     """
-    details = error_details(session.app, fingerprint)
+    details = session.ask(show_error, ErrorAsked(fingerprint=fingerprint)).data
     session.out.one("rota.errors.show/1", details, [line for detail in details for line in _lines(session, detail)])
 
 
-def _key(text: str) -> ErrorKey:
+def _check(cursor: str) -> None:
     try:
-        return read_page_key(text)
+        read_page_key(cursor)
     except ValueError as error:
         raise click.UsageError("--cursor: this is not what `page.next` said") from error
 

@@ -6,12 +6,13 @@ import click
 
 from rota.cli.command import RotaCommand
 from rota.cli.output import Column
-from rota.cli.searching import searched, where_option
+from rota.cli.searching import where_option
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import parse_duration
+from rota.operations.failures import FailuresAsked, count_failures
 from rota.views.errors import SHORT
-from rota.views.failures import By, FailureRow, failures_of
+from rota.views.failures import By, FailureRow
 from rota.views.search import MOST
 
 
@@ -33,10 +34,11 @@ def failures(session: Session, *, since: str, by: str, where: tuple[str, ...]) -
     them: see `rota errors`.
     """
     try:
-        span = parse_duration(since)
+        parse_duration(since)
     except ValueError as error:
         raise click.UsageError(f"--since: {error}") from error
-    found = failures_of(session.app, searched(session, where), by=By(by), since=span)
+    asked = FailuresAsked(by=By(by), span=since, where=" ".join(where), zone=session.zone.key)
+    found = session.ask(count_failures, asked)
     if found.is_cut:
         session.out.warn(f"counted the newest {MOST:,} failed runs only")
     foot = counted(sum(row.counts[found.windows[-1]] for row in found.rows), "failed run")

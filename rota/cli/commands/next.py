@@ -1,7 +1,5 @@
 """`rota next`: what fires next."""
 
-from datetime import timedelta
-
 import click
 
 from rota.cli.command import RotaCommand
@@ -9,8 +7,8 @@ from rota.cli.output import Column
 from rota.cli.session import Session, pass_session
 from rota.core.duration import rough_duration
 from rota.exits import Exit
-from rota.views.jobs import the_job
-from rota.views.upcoming import Fire, upcoming
+from rota.operations.upcoming import FiresAsked, list_fires
+from rota.views.upcoming import Fire
 
 
 @click.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such job"})
@@ -26,10 +24,7 @@ from rota.views.upcoming import Fire, upcoming
 @pass_session
 def next(session: Session, hours: float, jobs: tuple[str, ...], limit: int) -> None:  # noqa: A001  the command's name
     """List what fires next."""
-    app = session.app
-    for name in jobs:
-        the_job(app, name)
-    fires = upcoming(app, until=app.clock.now() + timedelta(hours=hours), jobs=jobs, limit=limit)
+    fires = session.ask(list_fires, FiresAsked(hours=hours, job=jobs, limit=limit))
     columns = [
         Column("AT", lambda row: session.shown(row.slot)),
         Column("IN", _wait, right=True),
@@ -37,7 +32,7 @@ def next(session: Session, hours: float, jobs: tuple[str, ...], limit: int) -> N
         Column("SCHEDULE", lambda row: row.text),
         Column("NOTE", lambda row: row.note),
     ]
-    session.out.rows("rota.next/1", fires, columns)
+    session.out.page("rota.next/1", fires, columns)
 
 
 def _wait(row: Fire) -> str:

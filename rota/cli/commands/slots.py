@@ -9,8 +9,8 @@ from rota.cli.output import Column, Form, by_state
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.exits import Exit
-from rota.views.chosen import chosen
-from rota.views.slots import SlotRow, slot_grid
+from rota.operations.slots import WRONG, SlotsAsked, list_slots
+from rota.views.slots import SlotRow
 
 MARKS = {"succeeded": "●", "failed": "■", "missing": "◇", "running": "○", "skipped": "·", "cancelled": "×"}
 
@@ -34,19 +34,20 @@ WIDEST = 96
 @pass_session
 def slots(session: Session, job: str, *, tenants: tuple[str, ...], since: str, until: str, missed: bool) -> None:
     """Show which slots ran, failed or are missing."""
-    app, now = session.app, session.app.clock.now()
+    now = session.clock.now()
     first = session.instant(since, flag="--since", now=now)
     last = session.instant(until, flag="--until", now=now)
     if first >= last:
         raise click.UsageError(f"--since {since} is not before --until {until}: there is no slot between them")
-    rows = slot_grid(app, job, since=first, until=last, tenants=chosen(app, tenants))
-    wrong = [row for row in rows if row.state in ("missing", "failed")]
+    found = session.ask(list_slots, SlotsAsked(name=job, tenant=tenants, since=first, until=last, missed=missed))
+    rows = found.data
+    wrong = [row for row in rows if row.state in WRONG]
     if session.out.form is Form.TABLE and not missed:
         for line in _strips(session, rows):
             session.out.text(line)
         session.out.say(f"{counted(len(rows), 'slot')}, {len(wrong)} missing or failed for somebody")
     else:
-        session.out.rows("rota.slots.list/1", wrong if missed else rows, _columns(session))
+        session.out.page("rota.slots.list/1", found, _columns(session))
     if missed and wrong:
         click.get_current_context().exit(Exit.FAILED)
 

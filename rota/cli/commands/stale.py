@@ -1,7 +1,6 @@
 """`rota stale`: what has not succeeded lately enough."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import click
 
@@ -12,9 +11,7 @@ from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.freshness import WORSE, Freshness
 from rota.exits import Exit
-from rota.queries import PairQuery
-from rota.views.chosen import chosen
-from rota.views.freshness import Pair, pairs, worst_first, worst_state
+from rota.operations.freshness import BAD, FreshnessAsked, judge_freshness
 
 STATES = [str(state) for state in Freshness]
 
@@ -47,16 +44,8 @@ def stale(
     `late`: the next slot has passed, and the time that its run may take. `stale`: the last success is older than it
     may be. Judged now and from the store, whether or not a watchdog runs.
     """
-    app = session.app
-    for job in jobs:
-        if job not in {watch.name for watch in app.pings.declared()}:
-            app.find(job)
-    query = PairQuery(tenants=tuple(chosen(app, tenants) or ()))
-    found = [pair for pair in pairs(app, query, lists_tenants=True) if not jobs or pair.job in jobs]
-    bad = (Freshness.LATE, Freshness.STALE)
-    shown = [
-        pair for pair in worst_first(found) if shows_all or (pair.state in states if states else pair.state in bad)
-    ]
+    named = tuple(Freshness) if shows_all else tuple(Freshness(state) for state in states) or BAD
+    found = session.ask(judge_freshness, FreshnessAsked(job=jobs, tenant=tenants, state=named))
     columns = [
         Column("STATE", lambda row: row.state, style=by_state),
         Column("SCHEDULE", lambda row: row.schedule),
@@ -67,9 +56,9 @@ def stale(
         Column("STALE AT", lambda row: session.shown(row.stale_at)),
         Column("FAILURES", lambda row: row.failures or "", right=True),
     ]
-    session.out.rows("rota.stale/1", shown, columns, foot=_foot(found))
+    session.out.rows("rota.stale/1", found.pairs, columns, foot=_foot(found.counts))
     least = Freshness.LATE if fail_on == "late" else Freshness.STALE
-    if WORSE[worst_state(found)] >= WORSE[least]:
+    if any(number and WORSE[state] >= WORSE[least] for state, number in found.counts.items()):
         click.get_current_context().exit(Exit.FAILED)
 
 
@@ -77,7 +66,7 @@ def _long(seconds: float | None) -> str:
     return "" if seconds is None else rough_duration(seconds)
 
 
-def _foot(found: Sequence[Pair]) -> str:
-    counts = Counter(pair.state for pair in found)
-    told = [f"{counts[state]} {state}" for state in sorted(Freshness, key=lambda state: -WORSE[state]) if counts[state]]
-    return f"{counted(len(found), 'pair')} of schedule and tenant: {', '.join(told) or 'none'}"
+def _foot(counts: Mapping[Freshness, int]) -> str:
+    worst_first = sorted(Freshness, key=lambda state: -WORSE[state])
+    told = [f"{counts[state]} {state}" for state in worst_first if counts.get(state)]
+    return f"{counted(sum(counts.values()), 'pair')} of schedule and tenant: {', '.join(told) or 'none'}"

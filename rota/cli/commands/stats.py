@@ -8,9 +8,8 @@ from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.exits import Exit
-from rota.views.chosen import chosen
+from rota.operations.stats import StatsAsked, show_stats
 from rota.views.stats import By, StatsRow
-from rota.views.stats import stats as read_stats
 
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -28,9 +27,8 @@ def stats(session: Session, *, by: str, since: str, jobs: tuple[str, ...], tenan
     factor of 2. Of the last 6 hours by the minute, of 14 days by the hour, else by the day. RUNS are those that are
     over; RETRIED are attempts after which a run went on.
     """
-    app = session.app
-    start = session.instant(since, flag="--since", now=app.clock.now())
-    found = read_stats(app, by=By(by), since=start, jobs=jobs, tenants=tuple(chosen(app, tenants) or ()))
+    start = session.instant(since, flag="--since", now=session.clock.now())
+    found = session.ask(show_stats, StatsAsked(by=By(by), since=start, job=jobs, tenant=tenants))
     columns = [
         Column(by.upper(), lambda row: row.name or "-"),
         Column("RUNS", lambda row: f"{row.runs:,}", right=True),

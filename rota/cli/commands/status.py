@@ -6,8 +6,9 @@ from rota.cli.command import RotaCommand
 from rota.cli.session import Session, pass_session
 from rota.core.safe import safe_text
 from rota.exits import Exit
+from rota.operations.operation import Nothing
+from rota.operations.status import show_status
 from rota.views.status import Level
-from rota.views.status import status as verdict_of
 
 MARKS = {Level.OK: "✓", Level.WARN: "!", Level.FAILED: "✗"}
 
@@ -19,7 +20,7 @@ MARKS = {Level.OK: "✓", Level.WARN: "!", Level.FAILED: "✗"}
 @pass_session
 def status(session: Session, fail_on: str) -> None:
     """Say in a few lines whether all is well."""
-    verdict = verdict_of(session.app)
+    verdict = session.ask(show_status, Nothing())
     lines = [
         f"{MARKS[line.level]} {line.subject:<10} {safe_text(line.text)}" + (f"  → {line.more}" if line.more else "")
         for line in verdict.lines

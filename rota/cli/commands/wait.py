@@ -10,11 +10,13 @@ from rota.cli.session import Session, pass_session
 from rota.clock import sleep
 from rota.core.duration import duration_text, parse_duration
 from rota.core.model import State
-from rota.errors import RunNotFound, WaitTimedOut
+from rota.errors import WaitTimedOut
 from rota.exits import Exit
-from rota.views.runs import RunRow, run_row
+from rota.operations.runs import StandingAsked, runs_standing
 
 POLL = timedelta(milliseconds=100)
+MOST = 100
+"""Runs that are asked about at once."""
 
 
 @click.command(
@@ -31,18 +33,18 @@ POLL = timedelta(milliseconds=100)
 @pass_session
 def wait(session: Session, *, runs: tuple[str, ...], timeout: str | None) -> None:
     """Wait until runs are over."""
-    app = session.app
     try:
         limit = parse_duration(timeout) if timeout else None
     except ValueError as error:
         raise click.UsageError(f"--timeout: {error}") from error
-    started = app.clock.monotonic()
+    started = session.clock.monotonic()
+    parts = [runs[start : start + MOST] for start in range(0, len(runs), MOST)]
     while True:
-        rows = [_row(session, run_id) for run_id in runs]
+        rows = [row for ids in parts for row in session.ask(runs_standing, StandingAsked(id=ids)).data]
         still = [row for row in rows if not row.state.is_final]
         if not still:
             break
-        if limit is not None and app.clock.monotonic() - started >= limit.total_seconds():
+        if limit is not None and session.clock.monotonic() - started >= limit.total_seconds():
             raise WaitTimedOut(f"{len(still)} of {len(rows)} not over after {duration_text(limit)}")
         sleep(POLL)
     columns = [
@@ -54,10 +56,3 @@ def wait(session: Session, *, runs: tuple[str, ...], timeout: str | None) -> Non
     good = sum(1 for row in rows if row.state is State.SUCCEEDED)
     if good < len(rows):
         click.get_current_context().exit(Exit.PARTIAL if good else Exit.FAILED)
-
-
-def _row(session: Session, run_id: str) -> RunRow:
-    history = session.app.store.run(run_id)
-    if history is None:
-        raise RunNotFound(run_id)
-    return run_row(history.run)
