@@ -338,8 +338,14 @@ class SeenStore:
     def _round(self, round_: Round) -> Round | None:
         if is_of_no_run(round_):
             return round_ if round_.schedule is not None and self.schedule(round_.schedule) is not None else None
-        counts = self._counts_of(round_.id)
-        return seen_round(round_, counts) if counts else None
+        if counts := self._counts_of(round_.id):
+            return seen_round(round_, counts)
+        # It was started for theirs alone, and their runs are still to come.
+        return round_ if not round_.expanded and self._is_for_theirs(round_) else None
+
+    def _is_for_theirs(self, round_: Round) -> bool:
+        expansions = self._store().runs(RunQuery(round_id=round_.id, kind=RunKind.EXPANSION, limit=1))
+        return any(self._scope.has_all(expansion_of(run).tenants) for run in expansions)
 
     def _counts_of(self, round_id: str) -> dict[State, int]:
         return dict(Counter(run.state for run in every_run(self, RunQuery(round_id=round_id))))
@@ -383,9 +389,14 @@ class SeenStore:
         return [self._narrowed(run) if run.kind is RunKind.EXPANSION else run for run in runs]
 
     def _narrowed(self, run: Run) -> Run:
-        expansion = msgspec.json.decode(run.args, type=Expansion)
+        expansion = expansion_of(run)
         if expansion.tenants is None:
             expansion = replace(expansion, tenants=tuple(self._listed()))
         if not self._scope.has_all(expansion.tenants):
             raise Forbidden(f"a round of {run.job} is not of your tenants alone")
         return replace(run, args=msgspec.json.encode(expansion).decode())
+
+
+def expansion_of(run: Run) -> Expansion:
+    """Return what a run lists tenants for."""
+    return msgspec.json.decode(run.args, type=Expansion)

@@ -18,6 +18,7 @@ from rota.web.authority.opening import authority_of
 from rota.web.endpoint import endpoint
 from rota.web.gate import Gate
 from rota.web.health import healthz
+from rota.web.policy import guarded
 from rota.web.problem import problem, problem_of
 
 
@@ -39,7 +40,7 @@ def asgi_app(
     """
     routes = [Route(one.path, endpoint(app, one), methods=[str(one.method)]) for one in OPERATIONS]
     inner = Starlette(
-        routes=[Route("/healthz", healthz), *routes],
+        routes=guarded([Route("/healthz", healthz), *routes]),
         exception_handlers={404: _no_route, 405: _no_method, Exception: _broken},
     )
     web = app.settings.web

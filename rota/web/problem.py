@@ -48,6 +48,9 @@ def status_of(error: Exception) -> HTTPStatus:
             return HTTPStatus.UNPROCESSABLE_ENTITY
         case StoreUnavailable() | TenantListFailed() | WaitTimedOut():
             return HTTPStatus.SERVICE_UNAVAILABLE
+        case RotaError() if exit_of(error) is Exit.USAGE:
+            # What a command would call a slip of whoever typed it.
+            return HTTPStatus.UNPROCESSABLE_ENTITY
         case _:
             return HTTPStatus.INTERNAL_SERVER_ERROR
 

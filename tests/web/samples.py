@@ -73,6 +73,12 @@ PLAIN: dict[str, Any] = {
     "actor": "ana",
     "rate": 5.0,
     "span": "24h",
+    "calls": [[]],
+    "args": [],
+    "delay": "10m",
+    "expires": "1h",
+    "unique": "args",
+    "unique_for": "1d",
 }
 """Values of fields that name nothing, by name; of the others by type."""
 
@@ -120,6 +126,9 @@ def _made(operation: Operation[Any, Any], fields: dict[str, Any]) -> Iterator[Qu
 
 def _kind(operation: Operation[Any, Any], name: str) -> str | None:
     """Return what kind of thing a field names; None where it names none."""
+    bare = name.removesuffix("_name").removesuffix("_id")
+    if bare in KINDS:
+        return bare
     before = re.search(rf"/(\w+)/\{{{name}\}}", operation.path)
     if before:
         return CALLED.get(before[1], before[1] if before[1] in KINDS else None)
@@ -127,7 +136,7 @@ def _kind(operation: Operation[Any, Any], name: str) -> str | None:
         # Of the thing that the path is about.
         about = operation.path.removeprefix("/api/v1/").split("/")[0]
         return CALLED.get(about)
-    return name if name in KINDS else CALLED.get(name)
+    return CALLED.get(name)
 
 
 def _values(operation: Operation[Any, Any], field: msgspec.structs.FieldInfo, whose: str) -> list[Any]:

@@ -1,0 +1,66 @@
+"""Who may ask for what: a line for each address of the door. One without a line is not served at all (T11)."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from enum import StrEnum
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from rota.core.access import Capability, Principal
+from rota.errors import ConfigurationError, Forbidden
+from rota.operations.table import OPERATIONS
+from rota.web.gate import PRINCIPAL
+from rota.web.problem import problem_of
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Pass(StrEnum):
+    """Who may ask where no capability is needed."""
+
+    ANYBODY = "anybody"
+    """Also who does not say who he is: stands in `gate.OPEN` too, to the letter."""
+    NAMED = "named"
+    """Whoever shows who he is."""
+
+
+Needs = Pass | Capability
+
+OTHERS: Mapping[str, Needs] = {
+    "GET /healthz": Pass.ANYBODY,
+}
+"""What addresses need that are no operations."""
+
+POLICY: Mapping[str, Needs] = {**{f"{one.method} {one.path}": one.needs for one in OPERATIONS}, **OTHERS}
+"""What every address needs, by method and path. Who asks for HEAD needs what GET does."""
+
+
+def guarded(routes: Sequence[Route]) -> list[BaseRoute]:
+    """Return routes that look at who asks before their endpoint does anything.
+
+    Raises:
+        ConfigurationError: one has no line in `POLICY`.
+    """
+    return [_guarded(route) for route in routes]
+
+
+def _guarded(route: Route) -> Route:
+    needs = {method: _line(method, route.path) for method in route.methods or ()}
+    endpoint: Endpoint = route.endpoint
+
+    async def answer(request: Request) -> Response:
+        wanted = needs[request.method]
+        principal: Principal | None = request.scope.get(PRINCIPAL)
+        if isinstance(wanted, Capability) and (principal is None or not principal.may(wanted)):
+            return problem_of(Forbidden(f"this needs the capability {str(wanted)!r}"))
+        return await endpoint(request)
+
+    return Route(route.path, answer, methods=list(needs), name=route.name)
+
+
+def _line(method: str, path: str) -> Needs:
+    asked = f"{'GET' if method == 'HEAD' else method} {path}"
+    if asked not in POLICY:
+        raise ConfigurationError(f"{asked} has no line in rota.web.policy: nobody may ask for it")
+    return POLICY[asked]
