@@ -327,7 +327,7 @@ class SeenStore:
     hold = gates = held = admit = skip_held = _refuse
     due = fire = changed_rows = take_row = lost_rows = _refuse
     finished_rounds = end_round = expired = prune = _refuse
-    register = deregister = _refuse
+    register = deregister = signs = _refuse
     setup = check = facts = old_snapshots = close = _refuse
 
     # --- what there is ---

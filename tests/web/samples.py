@@ -16,7 +16,7 @@ import msgspec
 
 from rota.core.model import State
 from rota.operations.operation import Operation, Question
-from tests.web.world import DAY, HOUR, NOON, OURS, THEIRS, id_of
+from tests.web.world import DAY, HOUR, NOON, OURS, THEIRS, bug_of, id_of
 
 Names = tuple[tuple[Any, ...], tuple[Any, ...]]
 """Values that stand for something of globex, and for something of acme."""
@@ -43,6 +43,7 @@ KINDS: dict[str, Names] = {
     "queue": (("default", "mail"), ()),
     "channel": (("ops",), ()),
     "watch": (("dump",), ()),
+    "fingerprint": ((bug_of(OURS).fingerprint,), (bug_of(THEIRS).fingerprint,)),
 }
 """What there is of each kind of thing, of globex and of acme. Jobs and queues are of the application."""
 
@@ -68,7 +69,6 @@ PLAIN: dict[str, Any] = {
     "limit": 5,
     "timing": "daily at 03:00 UTC",
     "when": "daily at 03:00 UTC",
-    "fingerprint": "0123456789",
     "action": "schedule.",
     "actor": "ana",
     "rate": 5.0,

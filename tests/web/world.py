@@ -75,6 +75,12 @@ def id_of(label: str) -> str:
     return f"0196{hashlib.sha256(label.encode()).hexdigest()[:28]}"
 
 
+def bug_of(tenant: str) -> ErrorReport:
+    """Return the error that only this tenant meets."""
+    fingerprint = f"{tenant:f<8}"[:8].encode().hex()
+    return ErrorReport(type="LookupError", message=f"nothing for {tenant}", place="app.sync", fingerprint=fingerprint)
+
+
 class World:
     """An application, with the data of globex, and with acme's or without it."""
 
@@ -149,6 +155,7 @@ class World:
             run("second", concurrency_key=f"key-{tenant}"),
             run("running", job="sync", queue="sync"),
             run("gives-up", job="sync", queue="sync"),
+            run("breaks", job="sync", queue="sync"),
         ]
         self.store.enqueue(runs, now=NOON)
         line = LogLine(at=NOON, level="INFO", source="stdout", text=f"hello {tenant}")
@@ -314,9 +321,9 @@ class World:
         """Have one run of each tenant running, and one failed for good by a worker."""
         for tenant in self.tenants:
             others = frozenset({THEIRS, OURS} - {tenant})
-            claimed = claim(self.store, queues={"sync": 2}, except_tenants=others)
-            mine = [run for run in claimed if run.id == id_of(f"gives-up-{tenant}")]
-            self.store.settle([given_up(run, now=NOON) for run in mine], now=NOON)
+            claimed = {run.id: run for run in claim(self.store, queues={"sync": 3}, except_tenants=others)}
+            shared, own = claimed[id_of(f"gives-up-{tenant}")], claimed[id_of(f"breaks-{tenant}")]
+            self.store.settle([given_up(shared, now=NOON), given_up(own, now=NOON, error=bug_of(tenant))], now=NOON)
 
 
 def an_app(clock: FakeClock, tenants: list[str]) -> Rota:
