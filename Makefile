@@ -17,6 +17,7 @@ demo: setup ## See Rota work, with nothing prepared
 
 test: setup ## Run every test, against every store; installs the database servers where it may
 	@scripts/services
+	@scripts/matrix
 	@$(PY) -m pytest -n 4 --dist loadgroup $(ARGS)
 
 check: setup ## Lint, types, floors and the tests that need no server: under a minute

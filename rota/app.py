@@ -103,6 +103,7 @@ class Rota:
         )
         self._arounds: list[Callable[[RunContext], AbstractContextManager[object]]] = []
         self._carriers = Carriers()
+        self._served: set[str] = set()
         self._crew: Crew | None = None
         self._narrowed = lru_cache(maxsize=MOST_SEEN)(self._narrow)
         self._registry = Registry(timeout=self.settings.worker.timeout, retry=self.settings.retry.policy)
@@ -212,6 +213,10 @@ class Rota:
         with connections of its own calls."""
         self._enqueuer.surrounding = find
         return find
+
+    def serve(self, *queues: str) -> None:
+        """Have workers that are not told which queues they work also work these, which no job names."""
+        self._served.update(queues)
 
     def around(
         self, wrapper: Callable[[RunContext], AbstractContextManager[object]]
@@ -369,6 +374,7 @@ class Rota:
             watches=schedules if watches is None else watches,
             queues=queues,
             places=places,
+            also=self._served,
         )
         return make_crew(
             premises,

@@ -1,6 +1,6 @@
 """How one process works: which executors it has, and what its attempts are given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -42,10 +42,11 @@ def plan_of(
     watches: bool,
     queues: Mapping[str, int] | None,
     places: int | None,
+    also: Collection[str] = (),
 ) -> Plan:
-    """Return what a process does under these settings; without queues it works all that its jobs name."""
+    """Return what a process does under these settings; without queues it works all that its jobs name, and `also`."""
     worker, retention, logging = settings.worker, settings.retention, settings.logging
-    named = dict.fromkeys(sorted({"default", *(registered.job.queue for registered in jobs.values())}), 0)
+    named = dict.fromkeys(sorted({"default", *also, *(registered.job.queue for registered in jobs.values())}), 0)
     return Plan(
         works=works,
         schedules=schedules,

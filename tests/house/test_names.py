@@ -10,7 +10,17 @@ EMPTY_WORDS = {"manager", "helper", "helpers", "util", "utils", "base", "data", 
 SYNONYMS = {"task", "tasks", "execution", "executions", "customer", "customers", "backend", "backends"}
 EMPTY_VERBS = {"process", "handle"}
 
-EXCEPTIONS: dict[str, str] = {}
+DJANGO = "Django's own words for what it calls"
+EXCEPTIONS: dict[str, str] = {
+    f"rota/integrations/django/{name}": DJANGO
+    for name in (
+        "task_framework.py",
+        "task_results.py",
+        "tasks.py",
+        "tasks.py: RotaTask",
+        "tasks.py: TasksBackend",
+    )
+}
 VERBS = {
     f"rota/integrations/django/management/commands/{name}.py: Command.handle": "what Django calls of a command"
     for name in ("cronlist", "cronmarksuccess", "cronreset", "cronrun", "rota")

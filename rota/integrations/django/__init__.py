@@ -6,6 +6,7 @@ from rota.integrations.django import rota
 def nightly_report() -> None: ...
 """
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from django.utils.functional import SimpleLazyObject
@@ -23,3 +24,11 @@ def _of_this_project() -> "Rota":
 
 rota: "Rota" = SimpleLazyObject(_of_this_project)  # type: ignore[assignment]  # it is one once it is used
 """The Rota object of this project, made of its settings when it is first used."""
+
+if find_spec("django.tasks") is not None or find_spec("django_tasks") is not None:
+    # Named in TASKS by this package. Below: they ask for the object above.
+    from rota.integrations.django.tasks import RotaTask, TasksBackend, task
+
+    __all__ = ["RotaTask", "TasksBackend", "rota", "task"]
+else:
+    __all__ = ["rota"]

@@ -1,12 +1,17 @@
 """Where a project's jobs are found: the `jobs` module of each app, and the list of commands in the settings."""
 
+from django.conf import settings as django_settings
 from django.utils.module_loading import autodiscover_modules
 
 from rota.errors import RotaError
 from rota.integrations.django import configuration, rota
 from rota.integrations.django.commands import Outcomes, take_in
 
-MODULES = ("jobs",)
+JOBS, TASKS = "jobs", "tasks"
+"""Modules of apps: the second only where Rota is a backend of Django's tasks."""
+
+BACKEND = "rota.integrations.django."
+"""How the paths of Rota's own backends begin."""
 
 outcomes: Outcomes | None = None
 """What hears of the ends of the commands in the list."""
@@ -21,6 +26,17 @@ def discover() -> None:
     Raises:
         RotaError: settings, a job or a schedule that cannot be used; what was found before it is taken in.
     """
-    autodiscover_modules(*MODULES)
+    autodiscover_modules(JOBS)
+    queues = _queues_of_tasks()
+    if queues is not None:
+        rota.serve(*queues)
+        autodiscover_modules(TASKS)
     global outcomes
     outcomes = take_in(rota, configuration.read().cron)
+
+
+def _queues_of_tasks() -> list[str] | None:
+    """Return the queues of the backends in TASKS that are Rota's; None where there is no such backend."""
+    said = getattr(django_settings, "TASKS", {})
+    ours = [one for one in said.values() if str(one.get("BACKEND", "")).startswith(BACKEND)]
+    return [queue for one in ours for queue in one.get("QUEUES", ())] if ours else None

@@ -15,9 +15,9 @@ django_settings.configure(**{name: value for name, value in vars(settings).items
 django.setup()
 
 
-def pytest_collection_modifyitems(items):
-    """Keep them together."""
-    for item in items:
+def pytest_collection_modifyitems(config, items):
+    """Keep them together, where they are spread over processes."""
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.xdist_group("django"))
 

@@ -67,3 +67,5 @@ ROTA = {
         {"cmd": "latest", "frequency": "1d", "time": "04:00", "cmd_args": ["--days=7"], "last_success": True},
     ],
 }
+
+TASKS = {"default": {"BACKEND": "rota.integrations.django.TasksBackend", "QUEUES": ["default", "mail"]}}

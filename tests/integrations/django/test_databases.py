@@ -52,6 +52,7 @@ def _nothing_waits():
             "postgresql:///shop?host=%2Frun%2Fpostgresql",
         ),
     ],
+    ids=["file", "memory", "shared memory", "postgres", "postgres by socket"],
 )
 def test_the_store_is_where_the_settings_of_django_say(said, url, monkeypatch):
     monkeypatch.setitem(
