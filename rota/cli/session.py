@@ -110,10 +110,15 @@ class Session:
         """Return the address of the server that is asked in place of the store; "" where none is."""
         return self.flags.url or os.environ.get("ROTA_URL", "")
 
+    @property
+    def is_far(self) -> bool:
+        """Return whether a server is asked, and the application may be anywhere."""
+        return bool(self.url) and self._given_app is None
+
     @cached_property
     def desk(self) -> "Asking":
         """Return whoever answers operations: the application here, or a server far away."""
-        if self.url and self._given_app is None:
+        if self.is_far:
             from rota.operations.remote import HttpLine, RemoteDesk
 
             line = self._given_line or HttpLine(self.url, timeout_s=REMOTE_TIMEOUT_S)
@@ -131,12 +136,12 @@ class Session:
     @property
     def poll(self) -> timedelta:
         """Return how long whoever waits for something waits before it asks again."""
-        return POLL_FAR if self.url and self._given_app is None else POLL
+        return POLL_FAR if self.is_far else POLL
 
     @cached_property
     def clock(self) -> "Clock":
         """Return the application's clock; far from it, that of this machine."""
-        if self.url and self._given_app is None:
+        if self.is_far:
             from rota.clock import SystemClock
 
             return SystemClock()

@@ -2,25 +2,38 @@
 
 from typing import Any
 
+from rota.operations.audit import list_audit
+from rota.operations.backfills import backfill_standing, list_backfills, show_backfill
+from rota.operations.configuration import show_settings
+from rota.operations.doctor import run_doctor
 from rota.operations.enqueueing import enqueue_run, enqueue_runs
 from rota.operations.errors import list_errors, show_error
+from rota.operations.explaining import explain
 from rota.operations.failures import count_failures
 from rota.operations.finding import find_by_id
 from rota.operations.flows import show_flow
 from rota.operations.following import follow_rounds
 from rota.operations.freshness import judge_freshness
+from rota.operations.incidents import list_channels, list_deliveries, list_incidents, show_incident
 from rota.operations.jobs import list_jobs, show_job
+from rota.operations.limits import list_limits
 from rota.operations.logs import read_log
+from rota.operations.metrics import show_metrics
 from rota.operations.operation import Operation
+from rota.operations.paused import list_pauses
+from rota.operations.queues import list_queues, show_queue
 from rota.operations.rounds import list_rounds, show_round
 from rota.operations.run_changes import cancel_run, cancel_runs, retry_run, retry_runs
 from rota.operations.runs import list_runs, runs_standing, show_run
+from rota.operations.schedules import list_schedules, preview_schedule, show_schedule
 from rota.operations.slots import list_slots
 from rota.operations.starting import preview_start, start_job
 from rota.operations.stats import show_stats
 from rota.operations.status import show_status
+from rota.operations.tenants import list_tenants, show_tenant, try_databases
 from rota.operations.triggers import run_pass, trigger_job
 from rota.operations.upcoming import list_fires
+from rota.operations.workers import list_workers
 
 OPERATIONS: tuple[Operation[Any, Any], ...] = (
     list_errors,
@@ -52,4 +65,27 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     show_stats,
     show_status,
     list_fires,
+    list_audit,
+    list_backfills,
+    show_backfill,
+    backfill_standing,
+    show_settings,
+    run_doctor,
+    explain,
+    list_channels,
+    list_deliveries,
+    list_incidents,
+    show_incident,
+    list_limits,
+    show_metrics,
+    list_pauses,
+    list_queues,
+    show_queue,
+    list_schedules,
+    show_schedule,
+    preview_schedule,
+    list_tenants,
+    show_tenant,
+    try_databases,
+    list_workers,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -19,7 +20,7 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     target: str
     reason: str | None
-    detail: Mapping[str, object]
+    detail: Mapping[str, Any]
 
 
 def audited(app: Rota, query: AuditQuery) -> list[AuditRow]:

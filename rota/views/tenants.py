@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -75,8 +76,16 @@ def tenant_row(app: Rota, name: str) -> TenantRow:
     return _row(listed[name], _look(app))
 
 
-def try_tenants(app: Rota, only: Sequence[str] | None) -> Iterator[tuple[TenantTried, int]]:
-    """Yield what opening each tenant's database gave, with how many there are.
+class Tries(NamedTuple):
+    """Some databases, each of which is opened when it is come to."""
+
+    each: Iterator[TenantTried]
+    total: int
+    """How many there are, with those before the start."""
+
+
+def try_tenants(app: Rota, only: Sequence[str] | None, *, start: int = 0) -> Tries:
+    """Return what opening each tenant's database gives, in the order named or that of their source, from a start on.
 
     Raises:
         TenantNotFound: `only` names one that is not listed; before anything is opened.
@@ -88,8 +97,8 @@ def try_tenants(app: Rota, only: Sequence[str] | None) -> Iterator[tuple[TenantT
     ids = list(listed) if only is None else list(only)
     # Engines of its own, one at a time: trying 2,000 tenants must not push out those in use.
     engines = TenantEngines(max_open=1)
-    for name in ids:
-        yield _tried(listed[name], engines, monotonic=app.clock.monotonic), len(ids)
+    each = (_tried(listed[name], engines, monotonic=app.clock.monotonic) for name in ids[start:])
+    return Tries(each, len(ids))
 
 
 def by_host(unreachable: Sequence[str | None], *, total: int) -> str:

@@ -14,7 +14,22 @@ from rota.operations.table import OPERATIONS
 from rota.queries import ErrorQuery, RunQuery
 from tests.clocks import FakeClock
 from tests.surfaces.conftest import HOSTILE, an_app, run
-from tests.values import HOUR, MINUTE, NOON, SECOND, a_round, a_run, add_rounds, claim, ended, settle_all, succeeded
+from tests.values import (
+    HOUR,
+    MINUTE,
+    NOON,
+    SECOND,
+    a_member,
+    a_round,
+    a_run,
+    a_worker,
+    add_rounds,
+    an_incident,
+    claim,
+    ended,
+    settle_all,
+    succeeded,
+)  # fmt: skip
 from tests.web.far import InProcess, run_far
 
 FORMS = [(), ("--json",)]
@@ -46,6 +61,13 @@ def seeded() -> Rota:
         store.note([Note(run_id=bad.id, token=bad.token, chunks=(chunk,))], now=NOON)
     store.note([Note(run_id=runs.id, token=runs.token, done=7, total=9)], now=NOON)
     settle_all(store, succeeded(done), ended(bad, Outcome.FAILED, error=AWAY, started_at=NOON - MINUTE, retry=False))
+    store.register(a_worker(queues={"default": 0}, stamps={"scheduler": NOON}))
+    assert store.alerts.write(an_incident(error="E: boom"), expected_version=None, members=[a_member("acme")])
+    app.backfill("sync", since=NOON - 4 * HOUR, until=NOON, actor="cli:ana", reason="a test", canary="acme")
+    app.schedules.put("often", job="sync", when="every 30 minutes", actor="cli:ana")
+    app.schedules.pause("often", reason="too often", actor="cli:ana")
+    app.pauses.pause("tenant", "hooli", reason="moves", actor="cli:ana")
+    app.limits.set("job", "report", running=2, reason="slow", actor="cli:ana")
     return app
 
 
@@ -58,26 +80,58 @@ def line(seeded: Rota) -> Iterator[InProcess]:
 
 
 COMMANDS = [
+    "alerts",
+    "alerts --all --job report --limit 1",
+    "alerts channels",
+    "alerts deliveries --limit 5",
+    "alerts show {incident}",
+    "alerts show nothing",
+    "audit",
+    "audit --action pause. --since 1d --limit 1",
+    "backfills",
+    "backfills --active",
+    "backfills show {backfill}",
+    "backfills show nothing",
+    "config show",
+    "config show --all --origin",
+    "doctor",
     "errors",
     "errors --job report --tenant @gold --since 2d --limit 1",
     "errors --cursor x",
     "errors show {fingerprint}",
     "errors show ffff",
+    "explain sync",
+    "explain sync --tenant acme --slot 2026-06-01T11:00Z",
+    "explain {failed} --tz Europe/Paris",
+    "explain {round}",
+    "explain {backfill}",
+    "explain synk",
+    "explain 'every fullmoon'",
+    "explain 'daily at 02:30' --around 2026-03-29 --tz Europe/Paris",
+    "explain hourly --around 2026-03-29",
+    "explain sync --slot soonish",
     "failures",
     "failures --by tenant --since 36h --where job:report",
     "failures --since soon",
     "jobs",
     "jobs show report",
     "jobs show reprot",
+    "limits",
     "logs {failed}",
     "logs {failed} --level warn --times --tz Europe/Paris",
     "logs {failed} --tail 2",
     "logs {failed} -f --level ERROR",
     "logs {done}",
     "logs ffffffff",
+    "metrics",
+    "metrics --openmetrics",
     "next",
     "next --job sync --hours 3 --limit 2",
     "next --job synk",
+    "pause",
+    "queues",
+    "queues show default",
+    "queues show deflaut",
     "rounds",
     "rounds --job report --state running --since 2d --limit 1",
     "rounds --schedule nobody --fail-empty",
@@ -87,6 +141,12 @@ COMMANDS = [
     "runs --where nonsense:x",
     "runs --tenant @silver",
     "runs --limit 2",
+    "schedules",
+    "schedules --job sync --state paused",
+    "schedules --limit 1",
+    "schedules --after sync",
+    "schedules show sync -n 2 --tz Europe/Paris",
+    "schedules show synk",
     "show {failed}",
     "show {done}",
     "show abababab",
@@ -104,18 +164,27 @@ COMMANDS = [
     "stats --by tenant --since 6h --job report --tenant @gold",
     "status",
     "status --fail-on warn",
+    "tenants",
+    "tenants show acme",
+    "tenants show acmee",
+    "tenants test",
+    "tenants test acme,@gold",
+    "tenants test acme @silver",
     "wait {done}",
     "wait {done} {failed}",
     "wait {done} ffffffff",
     "wait {running} --timeout 0s",
+    "workers",
 ]
 
 
 @pytest.fixture(scope="module")
 def named(seeded: Rota) -> dict[str, str]:
     [error] = seeded.store.errors(ErrorQuery())
+    [incident], [backfill] = seeded.incidents.list(), seeded.campaigns.list()
     by_state = {str(run.state): run.id for run in seeded.store.runs(RunQuery())}
-    return {
+    ids = {"incident": incident.id, "backfill": backfill.id, "round": "ab" * 16}
+    return ids | {
         "fingerprint": error.fingerprint,
         "failed": by_state["failed"],
         "done": by_state["succeeded"],

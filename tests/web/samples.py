@@ -52,7 +52,7 @@ CALLED = {
     "incidents": "incident", "alerts": "incident", "backfills": "campaign", "campaigns": "campaign",
     "queues": "queue", "channels": "channel", "pings": "watch", "ping": "watch", "backfill": "campaign",
     "canary": "tenant", "exclude": "tenant", "parent": "run", "batch": "flow", "slots": "job", "progress": "schedule",
-    "find": "run", "standing": "run",
+    "find": "run", "standing": "run", "what": "run",
 }  # fmt: skip
 """By what else a field, or the segment of a path before it, says which kind of thing it means."""
 

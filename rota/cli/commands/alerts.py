@@ -11,8 +11,17 @@ from rota.core.counting import counted
 from rota.core.incident import Incident
 from rota.core.safe import safe_text
 from rota.exits import Exit
-from rota.views.channels import channel_rows
-from rota.views.incidents import IncidentDetail, IncidentRow, delivery_row, incident_detail, incident_rows
+from rota.operations.incidents import (
+    DeliveriesAsked,
+    IncidentAsked,
+    IncidentsAsked,
+    list_channels,
+    list_deliveries,
+    list_incidents,
+    show_incident,
+)
+from rota.operations.operation import Nothing
+from rota.views.incidents import IncidentDetail, IncidentRow, incident_detail
 
 NOT_FOUND = {Exit.NOT_FOUND: "no such incident"}
 SHOWN = 8
@@ -29,18 +38,16 @@ def alerts() -> None:
 @alerts.command(name="list", cls=RotaCommand)
 @click.option("--all", "closed", is_flag=True, help="Also incidents that are over.")
 @click.option("--job", "jobs", multiple=True, metavar="NAME", help="Only of this job. May be repeated.")
+@click.option("--cursor", metavar="ID", help="The page after this id: what `page.next` said.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most.")
 @pass_session
-def list_(session: Session, *, closed: bool, jobs: tuple[str, ...], limit: int) -> None:
+def list_(session: Session, *, closed: bool, jobs: tuple[str, ...], cursor: str | None, limit: int) -> None:
     """List what is wrong now, newest first.
 
     An incident is one thing that is wrong, with all the tenants that it meets. It is over when each of them has
     succeeded since, or is as it should be.
     """
-    rows = incident_rows(session.app, closed=closed, jobs=jobs, limit=limit)
-    for row in channel_rows(session.app):
-        if row.is_failing:
-            session.out.warn(f"channel {row.name} accepts nothing: {row.error}")
+    found = session.ask(list_incidents, IncidentsAsked(closed=closed, job=jobs, cursor=cursor, limit=limit))
     columns = [
         Column("STATE", lambda row: row.state, style=by_state),
         Column("ID", lambda row: row.id[-SHOWN:]),
@@ -51,8 +58,10 @@ def list_(session: Session, *, closed: bool, jobs: tuple[str, ...], limit: int) 
         Column("SEEN BY", lambda row: row.seen_by),
         Column("WHAT", lambda row: f"{row.title}: {row.error}" if row.error else row.title),
     ]
-    foot = counted(len(rows), "incident") if rows else "nothing is wrong"
-    session.out.rows("rota.alerts.list/1", rows, columns, foot=foot)
+    next_page = found.page.next
+    foot = counted(len(found.data), "incident") if found.data or cursor else "nothing is wrong"
+    foot = f"more: --cursor {next_page}" if next_page else foot
+    session.out.page("rota.alerts.list/1", found, columns, foot=foot)
 
 
 @alerts.command(cls=RotaCommand, exits=NOT_FOUND)
@@ -60,7 +69,7 @@ def list_(session: Session, *, closed: bool, jobs: tuple[str, ...], limit: int) 
 @pass_session
 def show(session: Session, incident: str) -> None:
     """Show one incident: whom it meets, what was told of it, and what people wrote down."""
-    detail = incident_detail(session.app, incident)
+    detail = session.ask(show_incident, IncidentAsked(id=incident))
     session.out.one("rota.alerts.show/1", detail, _lines(session, detail))
 
 
@@ -117,7 +126,7 @@ def note(session: Session, incident: str, text: str) -> None:
 @pass_session
 def deliveries(session: Session, *, incident: str | None, channel: str | None, limit: int) -> None:
     """List what channels were told, or are to be, newest first, with what became of it."""
-    found = session.app.incidents.deliveries(incident=incident, channel=channel, limit=limit)
+    found = session.ask(list_deliveries, DeliveriesAsked(incident=incident, channel=channel, limit=limit))
     columns = [
         Column("STATE", lambda row: row.state, style=by_state),
         Column("CHANNEL", lambda row: row.channel),
@@ -129,15 +138,14 @@ def deliveries(session: Session, *, incident: str | None, channel: str | None, l
         Column("SENT", lambda row: session.shown(row.ended_at) if row.state == "sent" else ""),
         Column("WHAT", lambda row: f"{row.title}: {row.error}" if row.error else row.title),
     ]
-    rows = [delivery_row(one) for one in found]
-    session.out.rows("rota.alerts.deliveries/1", rows, columns, foot=f"{len(rows):,} shown")
+    session.out.page("rota.alerts.deliveries/1", found, columns, foot=f"{len(found.data):,} shown")
 
 
 @alerts.command(cls=RotaCommand, exits={Exit.FAILED: "a channel does not accept what it is told"})
 @pass_session
 def channels(session: Session) -> None:
     """List the channels, and whether they accept what they are told."""
-    rows = channel_rows(session.app)
+    found = session.ask(list_channels, Nothing())
     columns = [
         Column("STATE", lambda row: row.state, style=by_state),
         Column("CHANNEL", lambda row: row.name),
@@ -147,8 +155,8 @@ def channels(session: Session) -> None:
         Column("LAST SENT", lambda row: session.shown(row.last_sent_at)),
         Column("WHY", lambda row: row.error),
     ]
-    session.out.rows("rota.alerts.channels/1", rows, columns, foot=counted(len(rows), "channel"))
-    if any(row.is_failing for row in rows):
+    session.out.page("rota.alerts.channels/1", found, columns, foot=counted(len(found.data), "channel"))
+    if any(row.is_failing for row in found.data):
         click.get_current_context().exit(Exit.FAILED)
 
 

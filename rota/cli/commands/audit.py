@@ -5,8 +5,8 @@ import click
 from rota.cli.command import RotaCommand
 from rota.cli.output import Column
 from rota.cli.session import Session, pass_session
-from rota.queries import AuditQuery
-from rota.views.audit import audited, to_json
+from rota.operations.audit import AuditAsked, list_audit
+from rota.views.audit import to_json
 
 
 @click.command(cls=RotaCommand)
@@ -28,10 +28,9 @@ def audit(
     before: str | None,
 ) -> None:
     """List what people changed, newest first."""
-    app = session.app
-    first = session.instant(since, flag="--since", now=app.clock.now()) if since else None
-    query = AuditQuery(actor=actor, action=action, target=target, since=first, before_id=before, limit=limit)
-    rows = audited(app, query)
+    first = session.instant(since, flag="--since", now=session.clock.now()) if since else None
+    asked = AuditAsked(actor=actor, action=action, target=target, since=first, cursor=before, limit=limit)
+    found = session.ask(list_audit, asked)
     columns = [
         Column("WHEN", lambda row: session.shown(row.at)),
         Column("WHO", lambda row: row.actor or ""),
@@ -41,5 +40,4 @@ def audit(
         Column("REASON", lambda row: row.reason or ""),
         Column("DETAIL", lambda row: to_json(row.detail) if row.detail else ""),
     ]
-    more = rows[-1].id if len(rows) == limit else None
-    session.out.rows("rota.audit/1", rows, columns, next_page=more, foot="" if rows else "nobody changed anything")
+    session.out.page("rota.audit/1", found, columns, foot="" if found.data else "nobody changed anything")

@@ -13,7 +13,7 @@ from rota.core.campaign import Campaign
 from rota.core.duration import rough_duration
 from rota.core.safe import safe_text
 from rota.exits import Exit
-from rota.views.campaigns import campaign_detail, campaign_rows
+from rota.operations.backfills import BackfillAsked, BackfillsAsked, list_backfills, show_backfill
 
 FOUND = {Exit.NOT_FOUND: "no such backfill"}
 CHANGED = FOUND | {Exit.REFUSED: "it is over, or in a state where this means nothing"}
@@ -30,7 +30,7 @@ def backfills() -> None:
 @pass_session
 def list_(session: Session, *, active: bool) -> None:
     """List backfills, newest first."""
-    rows = [row for row in campaign_rows(session.app) if not (active and row.campaign.state.is_over)]
+    found = session.ask(list_backfills, BackfillsAsked(active=active))
     columns = [
         Column("ID", lambda row: row.campaign.id),
         Column("STATE", lambda row: row.campaign.state),
@@ -43,7 +43,7 @@ def list_(session: Session, *, active: bool) -> None:
         Column("BY", lambda row: row.campaign.actor or ""),
         Column("WHY", lambda row: row.campaign.why or row.campaign.reason or ""),
     ]
-    session.out.rows("rota.backfills/1", rows, columns, foot="" if rows else "there are no backfills")
+    session.out.page("rota.backfills/1", found, columns, foot="" if found.data else "there are no backfills")
 
 
 @backfills.command(cls=RotaCommand, exits=FOUND)
@@ -51,7 +51,7 @@ def list_(session: Session, *, active: bool) -> None:
 @pass_session
 def show(session: Session, backfill: str) -> None:
     """Show a backfill: how far it has come, how fast, and what failed."""
-    detail = campaign_detail(session.app, backfill)
+    detail = session.ask(show_backfill, BackfillAsked(id=backfill))
     session.out.one("rota.backfills.show/1", detail, detail_lines(session, detail))
 
 

@@ -8,6 +8,8 @@ from rota.cli.command import RotaCommand, RotaGroup
 from rota.cli.output import Column
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
+from rota.operations.configuration import show_settings
+from rota.operations.operation import Nothing
 from rota.settings.loading import unread_names
 from rota.views.configuration import Setting, configuration
 
@@ -23,7 +25,8 @@ def config() -> None:
 @pass_session
 def show(session: Session, *, origin: bool, everything: bool) -> None:
     """Show the settings that are set, or all of them."""
-    rows = configuration(session.settings)
+    # What is set here needs no application.
+    rows = session.ask(show_settings, Nothing()).data if session.is_far else configuration(session.settings)
     chosen = [row for row in rows if everything or row.origin != "default"] or rows
     columns = [Column("KEY", lambda row: row.key), Column("VALUE", lambda row: row.value)]
     if origin:

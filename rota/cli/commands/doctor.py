@@ -6,7 +6,9 @@ from rota.cli.command import RotaCommand
 from rota.cli.session import Session, pass_session
 from rota.core.safe import safe_text
 from rota.exits import Exit
-from rota.views.doctor import Check, examine
+from rota.operations.doctor import run_doctor
+from rota.operations.operation import Nothing
+from rota.views.doctor import Check
 from rota.views.status import Level
 
 MARKS = {Level.OK: "✓", Level.WARN: "!", Level.FAILED: "✗"}
@@ -19,7 +21,7 @@ MARKS = {Level.OK: "✓", Level.WARN: "!", Level.FAILED: "✗"}
 @pass_session
 def doctor(session: Session, fail_on: str) -> None:
     """Check app, settings, store, clock and workers."""
-    checks = examine(session.app)
+    checks = session.ask(run_doctor, Nothing()).data
     failed = sum(1 for check in checks if check.level is Level.FAILED)
     warned = sum(1 for check in checks if check.level is Level.WARN)
     session.out.one("rota.doctor/1", checks, _lines(checks))

@@ -12,7 +12,8 @@ from rota.core.counting import counted
 from rota.core.limits import LimitScope
 from rota.core.safe import safe_text
 from rota.exits import Exit
-from rota.views.limits import limit_rows
+from rota.operations.limits import list_limits
+from rota.operations.operation import Nothing
 
 SCOPE = click.Choice([str(scope) for scope in LimitScope])
 
@@ -26,7 +27,7 @@ def limits() -> None:
 @pass_session
 def list_(session: Session) -> None:
     """List the limits, what runs and has begun under each, and how many runs wait for it."""
-    rows = limit_rows(session.app)
+    found = session.ask(list_limits, Nothing())
     columns = [
         Column("ON", lambda row: row.scope),
         Column("NAME", lambda row: row.name),
@@ -36,9 +37,9 @@ def list_(session: Session) -> None:
         Column("SET BY", lambda row: row.author if row.author is not None else ""),
         Column("REASON", lambda row: row.reason or ""),
     ]
-    waiting = sum(row.waiting for row in rows)
-    foot = f"held back: {counted(waiting, 'run')}" if waiting else "" if rows else "nothing is limited"
-    session.out.rows("rota.limits.list/1", rows, columns, foot=foot)
+    waiting = sum(row.waiting for row in found.data)
+    foot = f"held back: {counted(waiting, 'run')}" if waiting else "" if found.data else "nothing is limited"
+    session.out.page("rota.limits.list/1", found, columns, foot=foot)
 
 
 @limits.command(name="set", cls=RotaCommand, exits={Exit.NOT_FOUND: "no such job, queue or tenant"})

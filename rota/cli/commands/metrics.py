@@ -4,6 +4,7 @@ import click
 
 from rota.cli.command import RotaCommand
 from rota.cli.session import Session, pass_session
+from rota.operations.metrics import MetricsAsked, show_metrics
 
 
 @click.command(cls=RotaCommand)
@@ -15,8 +16,4 @@ def metrics(session: Session, *, openmetrics: bool) -> None:
     Read from the store, so that every process says the same. With node_exporter's textfile collector it needs no port:
     rota metrics > rota.prom.new && mv rota.prom.new rota.prom
     """
-    # Weight by choice: only who asks for metrics loads the client.
-    from rota.metrics import openmetrics as open_text
-    from rota.metrics import prometheus
-
-    session.out.text((open_text if openmetrics else prometheus)(session.app).rstrip("\n"))
+    session.out.text(session.ask(show_metrics, MetricsAsked(openmetrics=openmetrics)).text.rstrip("\n"))

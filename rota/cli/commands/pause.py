@@ -16,7 +16,8 @@ from rota.core.model import Schedule
 from rota.core.safe import safe_text
 from rota.errors import close_names
 from rota.exits import Exit
-from rota.views.pauses import paused
+from rota.operations.operation import Nothing
+from rota.operations.paused import list_pauses
 
 
 @click.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such job, schedule or tenant"})
@@ -76,7 +77,7 @@ def _unused(app: Rota, queue: str) -> str:
 
 
 def _list(session: Session) -> None:
-    rows = paused(session.app)
+    found = session.ask(list_pauses, Nothing())
     columns = [
         Column("PAUSED", lambda row: row.kind),
         Column("NAME", lambda row: row.name),
@@ -85,4 +86,5 @@ def _list(session: Session) -> None:
         Column("UNTIL", lambda row: session.shown(row.until)),
         Column("REASON", lambda row: row.reason),
     ]
-    session.out.rows("rota.pauses/1", rows, columns, foot=f"{len(rows)} paused" if rows else "nothing is paused")
+    foot = f"{len(found.data)} paused" if found.data else "nothing is paused"
+    session.out.page("rota.pauses/1", found, columns, foot=foot)

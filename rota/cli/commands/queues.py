@@ -10,9 +10,10 @@ from rota.cli.round import facts
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
-from rota.errors import QueueNotFound
 from rota.exits import Exit
-from rota.views.queues import QueueDetail, QueueRow, queue_detail, queue_rows
+from rota.operations.operation import Nothing
+from rota.operations.queues import QueueAsked, list_queues, show_queue
+from rota.views.queues import QueueDetail, QueueRow
 
 
 @click.group(cls=RotaGroup, default="list")
@@ -27,7 +28,7 @@ def list_(session: Session) -> None:
 
     `unserved`: runs wait there, and no worker that lives takes them.
     """
-    rows = queue_rows(session.app)
+    found = session.ask(list_queues, Nothing())
     columns = [
         Column("STATE", lambda row: row.state, style=by_state),
         Column("QUEUE", lambda row: row.name),
@@ -39,7 +40,7 @@ def list_(session: Session) -> None:
         Column("JOBS", lambda row: ", ".join(row.jobs)),
         Column("WHY", lambda row: row.reason),
     ]
-    session.out.rows("rota.queues.list/1", rows, columns, foot=counted(len(rows), "queue"))
+    session.out.page("rota.queues.list/1", found, columns, foot=counted(len(found.data), "queue"))
 
 
 @queues.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such queue"})
@@ -47,9 +48,7 @@ def list_(session: Session) -> None:
 @pass_session
 def show(session: Session, queue: str) -> None:
     """Show one queue: who fills it, and who works it."""
-    detail = queue_detail(session.app, queue)
-    if detail is None:
-        raise QueueNotFound(queue, known=[row.name for row in queue_rows(session.app)])
+    detail = session.ask(show_queue, QueueAsked(name=queue))
     session.out.one("rota.queues.show/1", detail, _lines(detail))
 
 

@@ -15,14 +15,18 @@ from rota.core.model import Schedule, ScheduleState
 from rota.core.policy import CatchUp, CatchUpMode, Overlap
 from rota.core.safe import safe_text
 from rota.exits import Exit
+from rota.operations.schedules import ScheduleAsked, SchedulesAsked, list_schedules, show_schedule
 from rota.views.chosen import chosen, excluded
 from rota.views.pauses import paused_since
-from rota.views.schedule import Planned, planned, schedule_shown
+from rota.views.schedule import Planned
 
 UNKNOWN = {Exit.NOT_FOUND: "no such schedule, job or tenant"}
 FRESH_WITHIN = click.option(
     "--fresh-within", metavar="DURATION", help="How old its last success may be; else as its job says."
 )
+PAGE = 1000
+"""Schedules that are asked for at once."""
+
 REASON = click.option("--reason", help="Kept in the audit.")
 
 
@@ -39,9 +43,7 @@ def schedules() -> None:
 @pass_session
 def list_(session: Session, *, job: str | None, state: str | None, after: str | None, limit: int) -> None:
     """List schedules by name: what is due when, where it was declared, and what does not fire."""
-    states = (ScheduleState(state),) if state else ()
-    found = planned(session.app, job=job, states=states, after=after, limit=limit + 1)
-    rows, more = found[:limit], found[limit:]
+    rows, more = _listed(session, job=job, state=state, after=after, limit=limit)
     columns = [
         Column("STATE", lambda row: row.state, style=by_state),
         Column("SCHEDULE", lambda row: row.name),
@@ -52,8 +54,8 @@ def list_(session: Session, *, job: str | None, state: str | None, after: str | 
         Column("NEXT", lambda row: session.shown(row.next_at) if row.state is ScheduleState.ACTIVE else ""),
         Column("WHY", lambda row: _why(session, row)),
     ]
-    foot = counted(len(rows), "schedule") + (f"; more: --after {rows[-1].name}" if more else "")
-    session.out.rows("rota.schedules/1", rows, columns, next_page=rows[-1].name if more else None, foot=foot)
+    foot = counted(len(rows), "schedule") + (f"; more: --after {more}" if more else "")
+    session.out.rows("rota.schedules/1", rows, columns, next_page=more, foot=foot)
 
 
 @schedules.command(cls=RotaCommand, exits=UNKNOWN)
@@ -62,7 +64,7 @@ def list_(session: Session, *, job: str | None, state: str | None, after: str | 
 @pass_session
 def show(session: Session, name: str, *, count: int) -> None:
     """Show a schedule: its policy, what the code says where it is overridden, and its next slots."""
-    shown = schedule_shown(session.app, name, count=count)
+    shown = session.ask(show_schedule, ScheduleAsked(name=name, count=count))
     times = [("until", shown.schedule.paused_until), ("last run", shown.schedule.last_run_at)]
     facts = [*shown.facts, *((label, session.shown(instant)) for label, instant in times if instant)]
     lines = [f"{label:<14}{safe_text(text)}" for label, text in facts]
@@ -243,6 +245,22 @@ def override(
 def restore(session: Session, name: str, *, reason: str | None) -> None:
     """Take an override back: the schedule is again as its code says."""
     _told(session, session.app.schedules.restore(name, actor=actor(), reason=reason), "restore")
+
+
+def _listed(
+    session: Session, *, job: str | None, state: str | None, after: str | None, limit: int
+) -> tuple[list[Planned], str | None]:
+    """Return schedules, page by page, and after which name there are more."""
+    rows: list[Planned] = []
+    while True:
+        asked = SchedulesAsked(
+            job=job, state=(ScheduleState(state),) if state else (), cursor=after, limit=min(limit - len(rows), PAGE)
+        )
+        found = session.ask(list_schedules, asked)
+        rows += found.data
+        after = found.page.next
+        if after is None or len(rows) >= limit:
+            return rows, after
 
 
 def _catch_up(mode: str | None, limit: int | None, within: str | None) -> CatchUp | None:

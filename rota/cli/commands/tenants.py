@@ -15,8 +15,9 @@ from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.safe import safe_text
 from rota.exits import Exit
-from rota.views.chosen import chosen
-from rota.views.tenants import TenantRow, TenantTried, by_host, tenant_row, tenant_rows, try_tenants
+from rota.operations.operation import Nothing
+from rota.operations.tenants import TenantAsked, TrialAsked, list_tenants, show_tenant, try_databases
+from rota.views.tenants import TenantRow, TenantTried, by_host, tenant_row
 
 
 @click.group(cls=RotaGroup, default="list")
@@ -28,7 +29,8 @@ def tenants() -> None:
 @pass_session
 def list_(session: Session) -> None:
     """List the tenants, asked of their source now, with those that are paused or parked and why."""
-    rows = tenant_rows(session.app)
+    found = session.ask(list_tenants, Nothing())
+    rows = found.data
     columns = [
         Column("STATE", lambda row: row.state, style=by_state),
         Column("TENANT", lambda row: row.id),
@@ -42,7 +44,7 @@ def list_(session: Session) -> None:
     ]
     trouble = by_host([row.host for row in rows if row.state == "parked"], total=len(rows))
     foot = counted(len(rows), "tenant") + (f"; {safe_text(trouble)}" if trouble else "")
-    session.out.rows("rota.tenants.list/2", rows, columns, foot=foot)
+    session.out.page("rota.tenants.list/2", found, columns, foot=foot)
 
 
 @tenants.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such tenant"})
@@ -50,7 +52,7 @@ def list_(session: Session) -> None:
 @pass_session
 def show(session: Session, tenant: str) -> None:
     """Show one tenant: its database, what is set for it, and what stands in its way."""
-    row = tenant_row(session.app, tenant)
+    row = session.ask(show_tenant, TenantAsked(name=tenant))
     session.out.one("rota.tenants.show/1", row, _lines(session, row))
 
 
@@ -141,12 +143,14 @@ def set_(
 @pass_session
 def test(session: Session, names: tuple[str, ...]) -> None:
     """Open the database of each tenant, or of those named, and say which do not answer."""
-    app = session.app
     rows: list[TenantTried] = []
-    with progress(session, "tenants", monotonic=app.clock.monotonic) as report:
-        for row, total in try_tenants(app, chosen(app, names)):
-            rows.append(row)
-            report(len(rows), total, sum(1 for tried in rows if tried.state == "failed"))
+    with progress(session, "tenants", monotonic=session.clock.monotonic) as report:
+        while True:
+            trial = session.ask(try_databases, TrialAsked(tenant=names, start=len(rows)))
+            rows += trial.tried
+            report(len(rows), trial.total, sum(1 for tried in rows if tried.state == "failed"))
+            if len(rows) >= trial.total or not trial.tried:
+                break
     columns = [
         Column("STATE", lambda row: row.state, style=by_state),
         Column("TENANT", lambda row: row.id),

@@ -7,7 +7,9 @@ from rota.cli.output import Column, by_state
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
-from rota.views.workers import Held, WorkerRow, worker_rows
+from rota.operations.operation import Nothing
+from rota.operations.workers import list_workers
+from rota.views.workers import Held, WorkerRow
 
 NAMED = 3
 
@@ -20,7 +22,7 @@ def workers(session: Session) -> None:
     One that is `silent` was not heard of for as long as leases last. One that is `dead` ran on this host, and its
     process is gone; whoever works next gives its runs back.
     """
-    rows = worker_rows(session.app)
+    found = session.ask(list_workers, Nothing())
     columns = [
         Column("STATE", lambda row: row.state, style=by_state),
         Column("WORKER", lambda row: row.id),
@@ -34,8 +36,8 @@ def workers(session: Session) -> None:
         Column("RUNS", _runs),
         Column("LOOPS", _loops),
     ]
-    alive = sum(1 for row in rows if row.state == "alive")
-    session.out.rows("rota.workers/1", rows, columns, foot=f"{counted(len(rows), 'worker')}, {alive} alive")
+    alive = sum(1 for row in found.data if row.state == "alive")
+    session.out.page("rota.workers/1", found, columns, foot=f"{counted(len(found.data), 'worker')}, {alive} alive")
 
 
 def _queues(row: WorkerRow) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
 
@@ -84,7 +85,7 @@ class Reason(Struct, frozen=True, kw_only=True):
     code: Code
     text: str
     fix: str | None = None
-    facts: Mapping[str, object] = {}
+    facts: Mapping[str, Any] = {}
     """The names, ids, instants and numbers of the text, for programs."""
 
 
