@@ -78,6 +78,7 @@ STARTS_THREADS_EXCEPTIONS = {
     "rota/executors/inline.py": "a coroutine job that is executed inline where a loop runs already",
     "rota/executors/asyncio_.py": "the thread of the event loop; and what would hold it up",
     "rota/child.py": "hears the stop signal while the main thread runs a job",
+    "rota/integrations/django/tasks.py": "aenqueue and aget_result: Django's own way has one thread for all",
     "rota/handle.py": "aresult, for those who await",
     "rota/job.py": "aenqueue is enqueue in a thread of asyncio's",
     "rota/flow.py": "aenqueue is enqueue in a thread of asyncio's",
