@@ -224,7 +224,7 @@ def _slot(text: str, instant: Instant) -> Span:
     since = instant(text)
     try:
         next_day = date.fromisoformat(text) + timedelta(days=1)
-    except ValueError:
+    except (ValueError, OverflowError):
         return Span(since, since + timedelta(microseconds=1))
     # In the zone of whoever asks, where a day may have 23 hours.
     return Span(since, instant(next_day.isoformat()))

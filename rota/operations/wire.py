@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from rota.errors import BadRequest
+from rota.operations.bounds import check
 from rota.operations.operation import Asked, Operation
 
 NAMED = re.compile(r"\{(\w+)\}")
@@ -66,7 +67,9 @@ def question(
     else:
         fields |= _from_query(operation, query)
     # In a query everything is text; a body says what is a number and what is not.
-    return _converted(fields, operation.asks, strict=operation.method.has_body)
+    asked = _converted(fields, operation.asks, strict=operation.method.has_body)
+    check(asked)
+    return asked
 
 
 def _from_query(operation: Operation[Any, Any], query: Sequence[tuple[str, str]]) -> dict[str, object]:
@@ -92,6 +95,8 @@ def _is_many(kind: Any) -> bool:
 def _converted(fields: Mapping[str, object], wanted: type[Asked], *, strict: bool) -> Asked:
     try:
         return msgspec.convert(fields, wanted, strict=strict)
+    except UnicodeEncodeError:
+        raise BadRequest("", "it has characters that are none: half of a pair of surrogates") from None
     except msgspec.ValidationError as error:
         text, _, place = str(error).partition(" - at `")
         raise BadRequest(place.removeprefix("$").removeprefix(".").rstrip("`"), text) from None

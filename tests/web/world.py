@@ -32,6 +32,7 @@ from rota.core.model import (
 from rota.core.part import Part, Role
 from rota.core.rollup import Grain
 from rota.core.watched import Turn
+from rota.ports import Store
 from rota.queries import AuditQuery, IncidentQuery, RoundQuery, RunQuery
 from rota.settings import AlertSettings, AuthSettings, ChannelSettings, FreshnessSettings, Settings
 from rota.stores.memory import MemoryStore
@@ -84,10 +85,10 @@ def bug_of(tenant: str) -> ErrorReport:
 class World:
     """An application, with the data of globex, and with acme's or without it."""
 
-    def __init__(self, *, with_theirs: bool = True) -> None:
+    def __init__(self, *, with_theirs: bool = True, store: Store | None = None) -> None:
         self.clock = FakeClock()
         self.tenants = [THEIRS, OURS] if with_theirs else [OURS]
-        self.app = an_app(self.clock, self.tenants)
+        self.app = an_app(self.clock, self.tenants, store or MemoryStore())
         self.store = self.app.store
         self.app.schedules.sync()
         self._fill()
@@ -326,14 +327,14 @@ class World:
             self.store.settle([given_up(shared, now=NOON), given_up(own, now=NOON, error=bug_of(tenant))], now=NOON)
 
 
-def an_app(clock: FakeClock, tenants: list[str]) -> Rota:
+def an_app(clock: FakeClock, tenants: list[str], store: Store) -> Rota:
     """Return an application with a job of each kind."""
     settings = Settings(
         auth=AuthSettings(secret=SECRET),
         alerts=AlertSettings(channel=(ChannelSettings(kind="log", name="ops"),)),
         freshness=FreshnessSettings(watch={"dump": "daily at 03:00 UTC, within 26h"}),
     )
-    app = Rota(MemoryStore(), settings=settings, tenants=tenants, clock=clock)
+    app = Rota(store, settings=settings, tenants=tenants, clock=clock)
 
     @app.job(schedule=every().hour, per_tenant=True)
     def report(ctx: RunContext) -> None: ...

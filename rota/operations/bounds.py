@@ -1,0 +1,87 @@
+"""How much a question may say: checked of every field of every operation, where it comes from outside (R64, T28, T40).
+
+What the types of a field say is narrower, where they say something.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from rota.errors import BadRequest
+from rota.operations.operation import Question
+
+LONGEST_NAME = 200
+"""Characters of what names something: an id, a job, a tenant, a key, a duration in words."""
+LONGEST_SEARCH = 2_000
+LONGEST_TEXT = 10_000
+TEXTS: Mapping[str, int] = {
+    "where": LONGEST_SEARCH,
+    "reason": LONGEST_TEXT,
+    "note": LONGEST_TEXT,
+    "text": LONGEST_TEXT,
+    "description": LONGEST_TEXT,
+}
+"""Fields that people write sentences in: by their names how long they may be."""
+MOST = 20_000
+"""Things that one question may name."""
+LARGEST = 2**31 - 1
+"""What every store can count to."""
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""What every store can keep, also with some years added."""
+
+
+def check(asked: Question) -> None:
+    """Refuse what no job, tenant, run or time is called, or is too much of it.
+
+    Arguments of jobs are not looked at: they have a limit and a check of their own.
+
+    Raises:
+        BadRequest: with the field and the reason.
+    """
+    for field in msgspec.structs.fields(asked):
+        if "typing.Any" not in str(field.type):
+            _check(field.name, getattr(asked, field.name))
+
+
+def _check(name: str, value: Any) -> None:
+    match value:
+        case str():
+            _check_text(name, value)
+        case bool() | None:
+            pass
+        case int() | float():
+            if not -LARGEST <= value <= LARGEST:
+                raise BadRequest(name, f"from {-LARGEST:,} to {LARGEST:,}")
+        case datetime():
+            if value.tzinfo is None:
+                raise BadRequest(name, "it has no zone: write 2026-11-20T02:00:00Z, or with an offset")
+            if not EARLIEST <= value <= LATEST:
+                raise BadRequest(name, f"from the year {EARLIEST.year} to {LATEST.year}")
+        case Mapping():
+            _check_each(name, [*value.keys(), *value.values()])
+        case list() | tuple() | frozenset():
+            _check_each(name, value)
+
+
+def _check_each(name: str, values: Iterable[Any]) -> None:
+    listed = list(values)
+    if len(listed) > MOST:
+        raise BadRequest(name, f"there are {len(listed):,}, and {MOST:,} is the most at once")
+    for one in listed:
+        _check(name, one)
+
+
+def _check_text(name: str, text: str) -> None:
+    longest = TEXTS.get(name, LONGEST_NAME)
+    if len(text) > longest:
+        raise BadRequest(name, f"it has {len(text):,} characters, and {longest:,} is the most")
+    # A sentence may have lines, and marks of any script; a name has nothing that cannot be seen.
+    is_seen = _is_sentence(text) if name in TEXTS else text.isprintable()
+    if not is_seen:
+        raise BadRequest(name, "it has characters that cannot be seen")
+
+
+def _is_sentence(text: str) -> bool:
+    return all(char in "\n\r\t" or (char >= " " and not "\ud800" <= char <= "\udfff") for char in text)
