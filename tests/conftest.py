@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from rota import redaction
-from tests import servers
+from tests import haste, servers
+
+haste.keep_what_is_compiled()
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if told is not None:
         config.stash[DIRECTORY] = Path(told["servers"])
         return
+    haste.keep_files_in_memory()
+    haste.compile_for_children()
     config.stash[OPEN] = ExitStack()
     config.stash[DIRECTORY] = config.stash[OPEN].enter_context(servers.session())
 

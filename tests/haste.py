@@ -1,0 +1,45 @@
+"""What makes the tests quick without making them see less: what is compiled is kept, and files stand in memory."""
+
+import compileall
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parent.parent
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30
+"""Bytes that must be free there: a whole run takes some two GiB, most of it databases. Containers often have 64 MiB."""
+
+
+def keep_what_is_compiled() -> None:
+    """Let this process keep compiled modules, tests too, and the processes that it starts only read them.
+
+    Where PYTHONDONTWRITEBYTECODE is set, as in many containers, each worker and each `rota` that a test starts would
+    compile all of Rota anew, a third of a second each time. Those processes do not write: a module that a test writes
+    twice within a second, at the same length, would be met as it was the first time; and where a test counts what a
+    process writes, this would be counted.
+    """
+    sys.dont_write_bytecode = False
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
+def compile_for_children() -> None:
+    """Compile what processes load that tests start. What has been compiled already costs a look."""
+    for folder in ("rota", "examples"):
+        compileall.compile_dir(REPOSITORY / folder, quiet=2)
+
+
+def keep_files_in_memory() -> None:
+    """Put temporary files, and with them the servers' databases, into memory where there is plenty of it.
+
+    Most of what these tests wait for is a disk that confirms commits. It proves nothing here: what a killed process has
+    written is with the kernel, whatever the disk does, and that a commit asks for the disk is tested as a setting.
+    A TMPDIR of one's own stays.
+    """
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ROOM:
+        return
+    os.environ["TMPDIR"] = str(MEMORY)
+    # It remembers what it found first.
+    tempfile.tempdir = None
