@@ -12,6 +12,7 @@ from rota.core import campaign as decide
 from rota.core.campaign import MOST_PARALLEL, MOST_PER_MINUTE, Campaign, CampaignState, Mode, Reach
 from rota.core.controls import AuditEntry, Control, ControlKind
 from rota.core.gates import campaign_batch
+from rota.core.keyed import Keyed
 from rota.core.model import Schedule, State, Tenant
 from rota.core.slot_plan import slots_and_runs
 from rota.engine.campaigns import chosen
@@ -21,6 +22,7 @@ from rota.errors import (
     CampaignNotFound,
     ConfigurationError,
     JobNotFound,
+    KeyReused,
     Refused,
     ScheduleNotFound,
     TenantNotFound,
@@ -105,6 +107,7 @@ class Campaigns:
         dry_run: bool = False,
         actor: str | None = None,
         most: int | None = MOST,
+        keyed: Keyed | None = None,
     ) -> Backfill:
         """Make up the slots in [since, until) of a job or schedule: start a campaign that whoever schedules carries
         out, and return it with its preview; with `dry_run` only the preview (R13).
@@ -112,7 +115,8 @@ class Campaigns:
         `missing`: slots that never ran; `failed`: those that failed, and missing ones; `all`: every one again.
         `as_one`: one run per tenant for the whole range. `parallel`: how many runs are out at once; `rate`: how many
         begin per minute; `stop_after`: it stops when so many have failed; `canary`: this tenant goes first, the
-        others only when its runs have succeeded (R24); `most`: a larger one is refused.
+        others only when its runs have succeeded (R24); `most`: a larger one is refused; `keyed`: of the same question
+        under the same key one campaign comes to be.
 
         Raises:
             JobNotFound, ScheduleNotFound, TenantNotFound, TenantListFailed: nothing was started.
@@ -133,10 +137,17 @@ class Campaigns:
             canary=canary,
             reason=reason,
         )
-        return self.start(name, wanted, dry_run=dry_run, actor=actor, most=most)
+        return self.start(name, wanted, dry_run=dry_run, actor=actor, most=most, keyed=keyed)
 
     def start(
-        self, name: str, wanted: Wanted, *, dry_run: bool = False, actor: str | None = None, most: int | None = MOST
+        self,
+        name: str,
+        wanted: Wanted,
+        *,
+        dry_run: bool = False,
+        actor: str | None = None,
+        most: int | None = MOST,
+        keyed: Keyed | None = None,
     ) -> Backfill:
         """Start a campaign; see `backfill`."""
         now = self._clock.now()
@@ -148,7 +159,7 @@ class Campaigns:
             wanted = replace(wanted, reason=remark(wanted.reason))
         schedule = self._schedule_of(name)
         campaign = Campaign(
-            id=self._clock.new_id(),
+            id=self._clock.new_id() if keyed is None else keyed.id,
             job=schedule.job,
             schedule=schedule.name,
             reach=self._reach(schedule, wanted.since, now) if wanted.mode is not Mode.ALL else None,
@@ -168,10 +179,25 @@ class Campaigns:
         if most is not None and preview.total > most:
             raise _too_many(name, f"{preview.total:,} runs are", most)
         campaign = replace(campaign, total=preview.total)
-        self._write_first(campaign, actor=actor)
+        is_new = self._write_first(campaign, actor=actor)
+        if keyed is not None and not is_new:
+            campaign = self._known_as(keyed, campaign)
         return Backfill(preview=preview, campaign=campaign)
 
-    def _write_first(self, campaign: Campaign, *, actor: str | None) -> None:
+    def _known_as(self, keyed: Keyed, campaign: Campaign) -> Campaign:
+        """Return the campaign that an earlier call under this key has started.
+
+        Raises:
+            KeyReused: that one was asked for something else.
+        """
+        known = self.get(campaign.id)
+        asked = (*Wanted.__struct_fields__, "schedule")
+        if any(getattr(known, name) != getattr(campaign, name) for name in asked if name != "parallel"):
+            raise KeyReused(keyed.key)
+        return known
+
+    def _write_first(self, campaign: Campaign, *, actor: str | None) -> bool:
+        """Write a campaign, and return whether it was not there."""
         audit = entry(
             self._clock,
             actor=actor,
@@ -187,8 +213,8 @@ class Campaigns:
             canary=campaign.canary,
         )
         control = decide.control_of(campaign, known=None, now=campaign.created_at)
-        # The id is new: whoever has written it is an earlier try of this very call, whose answer was lost.
-        self._store().put_control(control, expected_version=None, audit=audit)
+        # Without a key the id is new: who has written it is an earlier try of this very call, whose answer was lost.
+        return self._store().put_control(control, expected_version=None, audit=audit)
 
     def _planner(self, campaign: Campaign, schedule: Schedule) -> Planner:
         function = self._jobs.get(schedule.job)

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
+from rota.asking import make_once
 from rota.context import current_run
 from rota.core.codec import ARGUMENTS_LIMIT
 from rota.core.host import host_of
+from rota.core.keyed import Keyed
 from rota.core.model import Run, Tenant, Trigger
 from rota.core.unique import Conflict, UniqueRun, arguments_key, unique_name
 from rota.errors import BadArguments, ConfigurationError, NoTenant, StoreUnavailable, TenantNotFound
@@ -42,9 +44,11 @@ class StoreEnqueuer:
         self._clock = footing.clock
         self._carriers = footing.carriers
 
-    def enqueue_calls(self, job: JobFunction[Any, Any, Any], calls: Iterable[Arguments]) -> list[RunHandle]:
+    def enqueue_calls(
+        self, job: JobFunction[Any, Any, Any], calls: Iterable[Arguments], *, keyed: Keyed | None = None
+    ) -> list[RunHandle]:
         """Queue one run per call, all or none, in one round trip: now, within the caller's transaction, or after its
-        commit. What `.enqueue` and `.enqueue_many` do."""
+        commit. What `.enqueue` and `.enqueue_many` do. Under a key: now, and once."""
         now, listed, options = self._clock.now(), list(calls), job.options
         encode = job.registered.signature.encode
         texts = [encode(args, kwargs) for args, kwargs in listed]
@@ -52,6 +56,8 @@ class StoreEnqueuer:
         handles = [RunHandle(run.id, self._store, self._clock) for run in runs]
         if not runs:
             return handles
+        if keyed is not None:
+            return self._queue_once(job, runs, keyed)
         if options.unique is None:
             self._queue(runs, lambda: self._keep(runs), connection=options.connection, now=now)
             return handles
@@ -64,6 +70,18 @@ class StoreEnqueuer:
 
         self._queue([], keep, connection=options.connection, now=now)
         return handles
+
+    def _queue_once(self, job: JobFunction[Any, Any, Any], runs: Sequence[Run], keyed: Keyed) -> list[RunHandle]:
+        if job.options.unique is not None:
+            raise BadArguments(
+                f"job {job.name!r}: its runs are unique by a key of their own: leave Idempotency-Key out"
+            )
+        now = self._clock.now()
+        ids = _twice(lambda: make_once(self._store(), runs, keyed, now=now))
+        if self.then is not None:
+            made = {keyed.stamped(run.id) for run in runs}
+            self.then([run_id for run_id in ids if run_id in made])
+        return [RunHandle(run_id, self._store, self._clock) for run_id in ids]
 
     def accept(self, runs: Sequence[Run], *, connection: object | None, now: datetime) -> None:
         """Queue these runs of `runs_of`, all or none: now, within a transaction, or after its commit."""

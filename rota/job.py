@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from rota.context import RunContext
 from rota.core.builder import When, as_timing
 from rota.core.duration import parse_duration
+from rota.core.keyed import Keyed
 from rota.core.kind import Timing
 from rota.core.model import Tenant
 from rota.core.policy import CatchUp, Job, Overlap, Retry
@@ -36,9 +37,13 @@ class Enqueuer(Protocol):
     """Whoever accepts runs: the application."""
 
     def enqueue_calls(
-        self, job: "JobFunction[Any, Any, Any]", calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]
+        self,
+        job: "JobFunction[Any, Any, Any]",
+        calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]],
+        *,
+        keyed: Keyed | None = None,
     ) -> list[RunHandle]:
-        """Queue one run per call, all in one round trip."""
+        """Queue one run per call, all in one round trip; under a key, once."""
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -128,9 +133,12 @@ class JobFunction(Generic[Called, Asked, Returned]):
         """Queue one run per tuple of arguments, in one round trip; return their handles in order."""
         return self.enqueue_calls([(args, {}) for args in calls])
 
-    def enqueue_calls(self, calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]) -> list[RunHandle]:
-        """Queue one run per call, which is its arguments in order and by name, as `enqueue_many` does."""
-        return self._registry.enqueuer().enqueue_calls(self, calls)
+    def enqueue_calls(
+        self, calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]], *, keyed: Keyed | None = None
+    ) -> list[RunHandle]:
+        """Queue one run per call, which is its arguments in order and by name, as `enqueue_many` does; under a key,
+        once."""
+        return self._registry.enqueuer().enqueue_calls(self, calls, keyed=keyed)
 
     @overload
     def step(self, *args: Asked.args, **kwargs: Asked.kwargs) -> Step: ...

@@ -6,10 +6,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from rota.asking import make_once
 from rota.audit import entry, many
 from rota.core.agenda import agenda_of
 from rota.core.controls import AuditEntry
 from rota.core.gates import canary_run_gate, round_batch
+from rota.core.keyed import Keyed
 from rota.core.model import OPEN, Progress, Round, Schedule, State, Trigger
 from rota.core.policy import Job, Overlap
 from rota.core.rounds import Expansion, expansion_run, tenant_run
@@ -22,6 +24,9 @@ from rota.queries import RunQuery
 from rota.redaction import remark
 from rota.reopening import named_runs, reopen, reopening
 from rota.schedules import Schedules
+
+LOOKED_AT = 1000
+"""Runs by hand of a job among which one is looked for that was started under a key."""
 
 
 class Operator:
@@ -58,16 +63,19 @@ class Operator:
         actor: str | None = None,
         queue: str | None = None,
         waits: bool = True,
+        keyed: Keyed | None = None,
     ) -> Round:
         """Start a job by hand, now, for all its tenants or the ones named; return its round.
 
         A manual run consumes and moves no slot (R12); its window ends now (R9). `canary`: this tenant goes first, the
         others only if it succeeds (R24). `parallel`: how many of its runs are out at once. `waits`: behind an earlier
-        run of its schedule and tenant that is not over, whatever the job's overlap policy says (R10).
+        run of its schedule and tenant that is not over, whatever the job's overlap policy says (R10). `keyed`: of the
+        same question under the same key one round comes to be.
 
         Raises:
             JobNotFound, TenantNotFound, BadArguments: nothing was started.
             Overlapping: it does not wait, and the policy skips it for all its tenants.
+            KeyReused: something else was started under the key.
         """
         function = self.find(name)
         job = replace(function.job, queue=queue) if queue else function.job
@@ -83,41 +91,39 @@ class Operator:
             batch=round_batch(round_id) if places is not None and job.per_tenant else None,
         )
         chosen = self._chosen(function, expansion)
-        if canary is not None and canary not in chosen:
-            raise TenantNotFound(canary, known=[tenant for tenant in chosen if tenant is not None])
+        _check_canary(canary, chosen)
         if not waits and function.timing is not None:
-            self._refuse_overlap(job, chosen)
-        round_ = Round(
-            id=round_id,
-            job=name,
-            schedule=name if function.timing is not None else None,
-            trigger=Trigger.MANUAL,
-            actor=actor,
-            reason=None if reason is None else remark(reason),
-            expanded=not job.per_tenant,
-            places=places if job.per_tenant else None,
-            created_at=now,
-        )
+            self._refuse_overlap(job, chosen, keyed)
+        schedule = name if function.timing is not None else None
+        round_ = _round_by_hand(round_id, job, schedule=schedule, places=places, actor=actor, reason=reason, now=now)
         audit = entry(
             self._clock, actor=actor, action="job.run", target=name, reason=reason, round=round_id,
             tenants=len(chosen) if job.per_tenant else None, canary=canary, parallel=parallel,
         )  # fmt: skip
-        self._start(round_, expansion, job, audit, now=now)
-        return round_
+        return self._start(round_, expansion, job, audit, keyed=keyed, now=now)
 
-    def _start(self, round_: Round, expansion: Expansion, job: Job, audit: AuditEntry, *, now: datetime) -> None:
+    def _start(
+        self, round_: Round, expansion: Expansion, job: Job, audit: AuditEntry, *, keyed: Keyed | None, now: datetime
+    ) -> Round:
         if job.per_tenant:
             run = expansion_run(round_, expansion, job, now=now, new_id=self._clock.new_id)
         else:
             run = tenant_run(round_, expansion, job, tenant=None, now=now, new_id=self._clock.new_id)
-        self._store().add_rounds([round_], [run], now=now, audit=audit)
-        if run.concurrency_key is None or run.overlap not in (Overlap.SKIP, Overlap.QUEUE_ONE):
-            return
-        history = self._store().run(run.id)
-        if history is not None and history.run.state is State.SKIPPED:
+        run_id = run.id
+        if keyed is None:
+            self._store().add_rounds([round_], [run], now=now, audit=audit)
+        else:
+            [run_id] = make_once(self._store(), [run], keyed, now=now, new=[round_], audit=audit)
+        is_older = keyed is not None and run_id != keyed.stamped(run.id)
+        may_be_skipped = run.concurrency_key is not None and run.overlap in (Overlap.SKIP, Overlap.QUEUE_ONE)
+        history = self._store().run(run_id) if is_older or may_be_skipped else None
+        if history is None:
+            return round_
+        if may_be_skipped and history.run.state is State.SKIPPED:
             raise Overlapping(job.name, policy=str(job.overlap))
+        return replace(round_, id=history.run.round_id, created_at=history.run.created_at) if is_older else round_
 
-    def _refuse_overlap(self, job: Job, chosen: Sequence[str | None]) -> None:
+    def _refuse_overlap(self, job: Job, chosen: Sequence[str | None], keyed: Keyed | None) -> None:
         """Raise Overlapping if an earlier run of each of them is open, and the policy skips what comes then.
 
         A glance: between two starts at once the store decides by the policy, and what it skips is recorded so.
@@ -128,6 +134,10 @@ class Operator:
         query = RunQuery(jobs=(job.name,), schedule=job.name, states=tuple(sorted(OPEN)), triggers=live)
         at_work = {run.tenant: run.id for run in every_run(self._store(), query)}
         if chosen and all(tenant in at_work for tenant in chosen):
+            newest = RunQuery(jobs=(job.name,), triggers=(Trigger.MANUAL,), kind=None, limit=LOOKED_AT)
+            if keyed is not None and any(keyed.is_on(run.id) for run in self._store().runs(newest)):
+                # What is at work is what an earlier call under this key has started.
+                return
             raise Overlapping(job.name, policy=str(job.overlap), run_id=at_work[chosen[0]])
 
     def mark_success(
@@ -272,6 +282,34 @@ class Operator:
         if name in self._jobs:
             raise ScheduleNotFound(name, known=names)
         raise JobNotFound(name, known=[*self._jobs, *names])
+
+
+def _round_by_hand(
+    round_id: str,
+    job: Job,
+    *,
+    schedule: str | None,
+    places: int | None,
+    actor: str | None,
+    reason: str | None,
+    now: datetime,
+) -> Round:
+    return Round(
+        id=round_id,
+        job=job.name,
+        schedule=schedule,
+        trigger=Trigger.MANUAL,
+        actor=actor,
+        reason=None if reason is None else remark(reason),
+        expanded=not job.per_tenant,
+        places=places if job.per_tenant else None,
+        created_at=now,
+    )
+
+
+def _check_canary(canary: str | None, chosen: Sequence[str | None]) -> None:
+    if canary is not None and canary not in chosen:
+        raise TenantNotFound(canary, known=[tenant for tenant in chosen if tenant is not None])
 
 
 def _check_limits(function: JobFunction[Any, Any, Any], *, canary: str | None, parallel: int | None) -> None:

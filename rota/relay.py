@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
 from rota.clock import Clock
-from rota.core.model import Run
+from rota.core.controls import AuditEntry
+from rota.core.model import Round, Run
 from rota.core.unique import UniqueRun
 from rota.errors import BadArguments, ConfigurationError
 from rota.executors.frames import encoded
@@ -36,8 +37,12 @@ class RelayStore:
             )
         return [new for piece in _pieces(runs) for new in self._ask(piece, ())]
 
-    def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
-        """Have the worker enqueue; of more than 1 MB in pieces, each all or none."""
+    def enqueue_unique(
+        self, wanted: Sequence[UniqueRun], *, now: datetime, new: Sequence[Round] = (), audit: AuditEntry | None = None
+    ) -> list[str]:
+        """Have the worker enqueue; of more than 1 MB in pieces, each all or none. Nothing starts a round from here."""
+        if new or audit is not None:
+            self._refuse()
         return [run_id for piece in _pieces(wanted) for run_id in self._ask((), piece)]
 
     @property

@@ -28,6 +28,7 @@ RotaError
 ├── Refused                             exit 5
 │   ├── Forbidden                       whoever asks may not do that; over HTTP 403
 │   ├── Overlapping                     an earlier run of a job that was to be started is not over
+│   ├── KeyReused                       an Idempotency-Key came again with another request; over HTTP 422
 │   ├── SchemaMismatch                  the schema is older than the code, or too new for it
 │   ├── SlotPassed                      a one-time schedule for a time that is over
 │   ├── SlotRanAlready                  a one-time schedule for a time that is over, and at which it has run
@@ -84,6 +85,7 @@ from rota.errors.not_found import (
 from rota.errors.refused import (
     Forbidden,
     ImportRefused,
+    KeyReused,
     NotUnique,
     Overlapping,
     Refused,
@@ -105,6 +107,7 @@ __all__ = [
     "IncidentNotFound",
     "FlowNotFound",
     "ImportRefused",
+    "KeyReused",
     "JobNotFound",
     "NotFound",
     "NotUnique",

@@ -24,6 +24,17 @@ class Overlapping(Refused):
         self.run_id = run_id
 
 
+class KeyReused(Refused):
+    """Something was asked under an Idempotency-Key that stood for something else within the last day."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"Idempotency-Key {key!r} was used for another request within 24 hours: each request that is meant anew "
+            "needs a key of its own"
+        )
+        self.key = key
+
+
 class SchemaMismatch(Refused):
     """The store's schema is older than the code, or too new for it (R70)."""
 

@@ -70,7 +70,7 @@ class Enqueued(Struct, frozen=True, kw_only=True):
 def enqueue_run(desk: Desk, asked: RunWanted) -> Enqueued:
     """Queue one run of a job with arguments. It is stored before this answers."""
     positional, named = arguments(asked.args, asked.kwargs)
-    handle = _as_asked(desk, asked).enqueue(*positional, **named)
+    [handle] = _as_asked(desk, asked).enqueue_calls([(tuple(positional), named)], keyed=desk.keyed(asked))
     return Enqueued(run=handle.id, existed=handle.existed, url=_url(desk, handle.id))
 
 
@@ -93,7 +93,7 @@ def enqueue_runs(desk: Desk, asked: RunsWanted) -> AllEnqueued:
     if len(asked.calls) > MOST_AT_ONCE:
         raise BadRequest("calls", f"there are {len(asked.calls):,}, and {MOST_AT_ONCE:,} is the most at once")
     calls = [(tuple(args), named) for args, named in (arguments(call, None) for call in asked.calls)]
-    handles = _as_asked(desk, asked).enqueue_calls(calls)
+    handles = _as_asked(desk, asked).enqueue_calls(calls, keyed=desk.keyed(asked))
     return AllEnqueued(
         runs=[Enqueued(run=one.id, existed=one.existed, url=_url(desk, one.id)) for one in handles],
     )

@@ -10,11 +10,13 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any, Generic, Protocol, TypeVar, get_type_hints
 
+import msgspec
 from msgspec import Meta, Struct
 
 from rota.app import Rota
 from rota.core.access import Capability, Principal
-from rota.errors import Forbidden
+from rota.core.keyed import Keyed, keyed
+from rota.errors import BadRequest, Forbidden
 
 
 class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,6 +113,8 @@ class Desk(Struct, frozen=True, kw_only=True):
     principal: Principal
     door: str
     """Where he came in: `cli`, `api`."""
+    key: str = ""
+    """The Idempotency-Key that it is asked under; "" without one."""
     root: str = ""
     """The prefix of addresses in answers, where the door is mounted under one."""
 
@@ -118,6 +122,21 @@ class Desk(Struct, frozen=True, kw_only=True):
     def actor(self) -> str:
         """Return who it was, for the audit."""
         return f"{self.door}:{self.principal.subject}"
+
+    def keyed(self, asked: Question) -> Keyed | None:
+        """Return a question with the key that it is asked under; None without one.
+
+        Raises:
+            BadRequest: that is no key.
+        """
+        if not self.key:
+            return None
+        try:
+            return keyed(
+                self.key, subject=self.actor, question=[type(asked).__name__, msgspec.to_builtins(asked, str_keys=True)]
+            )
+        except ValueError as error:
+            raise BadRequest("Idempotency-Key", str(error)) from None
 
     def ask(self, operation: Operation[Asked, Answer], asked: Asked) -> Answer:
         """Do it, if the principal may.

@@ -64,6 +64,7 @@ def start_job(desk: Desk, asked: StartAsked) -> RunPlan:
         parallel=asked.parallel,
         reason=asked.reason,
         actor=desk.actor,
+        keyed=desk.keyed(asked),
     )
     waits = in_the_way(app, asked.job, only or ())
     return RunPlan(job=asked.job, tenants=only, round=round_.id, in_the_way=waits)

@@ -110,6 +110,7 @@ def trigger_job(desk: Desk, asked: TriggerAsked) -> Started:
         reason=asked.reason,
         actor=desk.actor,
         waits=asked.wait,
+        keyed=desk.keyed(asked),
     )
     return Started(
         job=asked.job_name,
@@ -150,6 +151,7 @@ def _for_slot(
         parallel=asked.parallel,
         reason=asked.reason,
         actor=desk.actor,
+        keyed=desk.keyed(asked),
     )
     if made.id is None:
         raise BadRequest("slot", f"{slot.isoformat()} is no slot of {asked.job_name!r}")

@@ -105,13 +105,17 @@ class Store(Protocol):
         is stored as it is.
         """
 
-    def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
+    def enqueue_unique(
+        self, wanted: Sequence[UniqueRun], *, now: datetime, new: Sequence[Round] = (), audit: AuditEntry | None = None
+    ) -> list[str]:
         """Accept runs of which at most one has a name at a time; return for each the id of the run that stands for it:
         its own, or that of the run that has its name, see `unique.judge`.
 
         Who has a name is judged by how the run that was given it last stands now; with any number of callers at once
         one of them gets it. Accepted runs are placed as by `enqueue`, those that they replace are cancelled as by
-        `cancel`. Runs with a dedupe key are not meant. All or none; a repeated call finds its own runs by their ids.
+        `cancel`. Of the `new` rounds those of accepted runs are recorded with them, and where a run is accepted
+        the audit entry; so a round is started once by a name. Runs with a dedupe key that others may have are not
+        meant. All or none; a repeated call finds its own runs by their ids.
 
         Raises:
             NotUnique: one that may not conflict does; nothing was written.

@@ -93,10 +93,14 @@ class SeenStore:
             self._scope.check_run(run)
         return self._store().enqueue(self._theirs(runs), now=now)
 
-    def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
+    def enqueue_unique(
+        self, wanted: Sequence[UniqueRun], *, now: datetime, new: Sequence[Round] = (), audit: AuditEntry | None = None
+    ) -> list[str]:
         for one in wanted:
             self._scope.check_run(one.run)
-        return self._store().enqueue_unique(wanted, now=now)
+        if not all(self._scope.has_job(round_.job) for round_ in new):
+            raise Forbidden("rounds are made with their runs, of your jobs")
+        return self._store().enqueue_unique(wanted, now=now, new=new, audit=audit)
 
     def cancel(
         self,

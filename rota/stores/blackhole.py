@@ -65,7 +65,9 @@ class BlackHole:
     def enqueue(self, runs: Sequence[Run], *, now: datetime) -> list[str]:
         return [run.id for run in runs]
 
-    def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
+    def enqueue_unique(
+        self, wanted: Sequence[UniqueRun], *, now: datetime, new: Sequence[Round] = (), audit: AuditEntry | None = None
+    ) -> list[str]:
         # Nobody ever has a name: every run is accepted, and gone.
         return [one.run.id for one in wanted]
 

@@ -129,10 +129,15 @@ class MemoryStore:
             self._idleness.warn(runs, is_worked=bool(self._workers))
             return self._line.accept(runs, now=now)
 
-    def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
+    def enqueue_unique(
+        self, wanted: Sequence[UniqueRun], *, now: datetime, new: Sequence[Round] = (), audit: AuditEntry | None = None
+    ) -> list[str]:
         with self._change():
             self._idleness.warn([one.run for one in wanted], is_worked=bool(self._workers))
-            return self._uniques.enqueue(wanted, now=now)
+            judgement = self._uniques.enqueue(wanted, now=now)
+            self._rounds.start(new, of=[one.run for one in judgement.accepted])
+            self._told(bool(judgement.accepted), audit)
+            return judgement.ids
 
     def promote(self, *, now: datetime, limit: int = 1000) -> int:
         with self._change():
@@ -335,14 +340,8 @@ class MemoryStore:
         self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: AuditEntry | None = None
     ) -> list[str]:
         with self._change():
-            added = [round_.id for round_ in rounds if self._rounds.add(round_)]
-            for round_ in rounds:
-                if round_.expanded and round_.id not in added:
-                    self._rounds.expand(round_.id, round_.expected)
-            accepted = set(self._line.accept(runs, now=now))
-            for run in runs:
-                if run.id in accepted:
-                    self._rounds.reopen(run.round_id)
+            added = self._rounds.record(rounds)
+            self._rounds.joined(runs, accepted=self._line.accept(runs, now=now))
             return self._told(added, audit)
 
     def run(self, run_id: str) -> RunHistory | None:

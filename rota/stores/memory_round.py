@@ -1,11 +1,11 @@
 """The rounds of a `MemoryStore`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
-from rota.core.model import Round, RoundState
+from rota.core.model import Round, RoundState, Run
 
 
 class Rounds:
@@ -27,6 +27,28 @@ class Rounds:
         if slot is not None:
             self._slots.add(slot)
         return True
+
+    def start(self, rounds: Sequence[Round], *, of: Sequence[Run]) -> None:
+        """Record those rounds that some of these runs are of."""
+        named = {run.round_id for run in of}
+        for round_ in rounds:
+            if round_.id in named:
+                self.add(round_)
+
+    def record(self, rounds: Sequence[Round]) -> list[str]:
+        """Record rounds, and return the ids of those that are new; the others are as expanded as they say."""
+        added = [round_.id for round_ in rounds if self.add(round_)]
+        for round_ in rounds:
+            if round_.expanded and round_.id not in added:
+                self.expand(round_.id, round_.expected)
+        return added
+
+    def joined(self, runs: Sequence[Run], *, accepted: Sequence[str]) -> None:
+        """Open the rounds again that accepted runs are of."""
+        new = set(accepted)
+        for run in runs:
+            if run.id in new:
+                self.reopen(run.round_id)
 
     def delete(self, round_: Round) -> None:
         """Delete a round; its slot may have another."""

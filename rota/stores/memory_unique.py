@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from rota.core.unique import Holder, UniqueRun, judge
+from rota.core.unique import Holder, Judgement, UniqueRun, judge
 from rota.stores.memory_line import Line
 from rota.stores.memory_run import Runs
 
@@ -27,8 +27,8 @@ class Uniques:
         self._line = line
         self._given: dict[str, Given] = {}
 
-    def enqueue(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
-        """Accept those that get their names, cancel those that they replace; return who stands for each."""
+    def enqueue(self, wanted: Sequence[UniqueRun], *, now: datetime) -> Judgement:
+        """Accept those that get their names, cancel those that they replace; return what was decided."""
         names = {one.name for one in wanted}
         holders = {name: self._holder(given.one) for name, given in self._given.items() if name in names}
         known = {one.run.id for one in wanted if self._runs.get(one.run.id) is not None}
@@ -37,7 +37,7 @@ class Uniques:
         self._line.free(replaced, now=now)
         self._line.accept([one.run for one in judgement.accepted], now=now)
         self._given |= {one.name: Given(one=one, at=now) for one in judgement.accepted}
-        return judgement.ids
+        return judgement
 
     def prune(self, before: datetime) -> None:
         """Forget the names that were given before and that nobody has any more."""

@@ -5,7 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from rota.clock import Clock
-from rota.core.model import Run, Settlement
+from rota.core.controls import AuditEntry
+from rota.core.model import Round, Run, Settlement
 from rota.core.unique import UniqueRun
 from rota.errors import StoreUnavailable
 from rota.queries import ClaimRequest, Settled
@@ -39,9 +40,11 @@ class RehearsalStore(MemoryStore):
         self._answer(Verb.ENQUEUE)
         return answer
 
-    def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
+    def enqueue_unique(
+        self, wanted: Sequence[UniqueRun], *, now: datetime, new: Sequence[Round] = (), audit: AuditEntry | None = None
+    ) -> list[str]:
         self._refuse_if_away()
-        answer = super().enqueue_unique(wanted, now=now)
+        answer = super().enqueue_unique(wanted, now=now, new=new, audit=audit)
         self._answer(Verb.ENQUEUE)
         return answer
 

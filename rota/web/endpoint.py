@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from rota.app import Rota
 from rota.errors import BadRequest, RotaError
-from rota.operations.operation import Desk, Operation
+from rota.operations.operation import Desk, Method, Operation
 from rota.operations.wire import question
 from rota.redaction import redacted_within
 from rota.web.gate import PRINCIPAL
@@ -37,7 +37,13 @@ def endpoint(app: Rota, operation: Operation[Any, Any]) -> Callable[[Request], A
                 query=request.query_params.multi_items(),
                 body=await _body(request) if operation.method.has_body else None,
             )
-            desk = Desk(app=app, principal=request.scope[PRINCIPAL], door=DOOR, root=request.scope.get("root_path", ""))
+            desk = Desk(
+                app=app,
+                principal=request.scope[PRINCIPAL],
+                door=DOOR,
+                key=_key(request) if operation.method is Method.POST else "",
+                root=request.scope.get("root_path", ""),
+            )
             said, url = await to_thread.run_sync(_ask, desk, operation, asked, limiter=limiter)
         except RotaError as error:
             return problem_of(error)
@@ -52,6 +58,23 @@ def _ask(desk: Desk, operation: Operation[Any, Any], asked: Any) -> tuple[bytes,
     answer = replace(desk, app=desk.app.seen_by(desk.principal)).ask(operation, asked)
     url = getattr(answer, "url", None) if operation.status in (HTTPStatus.ACCEPTED, HTTPStatus.CREATED) else None
     return msgspec.json.encode(redacted_within(msgspec.to_builtins(answer))), url
+
+
+def _key(request: Request) -> str:
+    """Return the key that it is asked under, with or without quotes; "" without one.
+
+    Raises:
+        BadRequest: there are several, or it is empty.
+    """
+    given = request.headers.getlist("idempotency-key")
+    if not given:
+        return ""
+    key = given[0].strip()
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if len(given) > 1 or not key:
+        raise BadRequest("Idempotency-Key", "one key, of one request")
+    return key
 
 
 async def _body(request: Request) -> object:

@@ -16,6 +16,7 @@ from rota.errors import (
     BadSearch,
     ConfigurationError,
     Forbidden,
+    KeyReused,
     NotFound,
     Refused,
     RotaError,
@@ -42,6 +43,8 @@ def status_of(error: Exception) -> HTTPStatus:
             return HTTPStatus.FORBIDDEN
         case NotFound() | TenantGone():
             return HTTPStatus.NOT_FOUND
+        case KeyReused():
+            return HTTPStatus.UNPROCESSABLE_ENTITY
         case Refused():
             return HTTPStatus.CONFLICT
         case BadArguments() | BadRequest() | BadSchedule() | BadSearch() | ConfigurationError():

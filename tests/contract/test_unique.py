@@ -1,13 +1,14 @@
 """Runs that are unique by a name: one at a time, whoever asks, however often. (R32)"""
 
+from functools import partial
 from typing import Any
 
 import pytest
 
-from rota.core.model import Outcome, Run, State
+from rota.core.model import Outcome, Round, Run, State
 from rota.core.unique import Conflict, Scope, UniqueRun
 from rota.errors import NotUnique, StoreUnavailable
-from rota.queries import RunQuery
+from rota.queries import AuditQuery, RoundQuery, RunQuery
 from tests.contract.flaky import Moment, flaky
 from tests.contract.races import together
 from tests.values import (
@@ -16,7 +17,9 @@ from tests.values import (
     MINUTE,
     NOON,
     SECOND,
+    a_round,
     a_run,
+    an_entry,
     claim,
     ended,
     failed,
@@ -373,3 +376,52 @@ def names_of(kind):
         return {name for [name] in store._database.read(lambda link: link.all("SELECT name FROM {uniques}"))}
 
     return names
+
+
+# --- a round that is started once by a name ---
+
+
+def a_start(name: str = "name", **fields: Any) -> tuple[UniqueRun, Round]:
+    """Return the run of a round, unique by a name for a period, and the round."""
+    round_ = a_round(schedule=None, slot=None)
+    return a_unique(name, scope=Scope.PERIOD, round_id=round_.id, **fields), round_
+
+
+def start(store, one: UniqueRun, round_: Round, audit=None) -> list[str]:
+    return store.enqueue_unique([one], now=NOON, new=[round_], audit=audit)
+
+
+def test_a_round_is_recorded_with_its_run(store):
+    one, round_ = a_start()
+
+    assert start(store, one, round_, an_entry()) == [one.run.id]
+    assert found(store, one.run.id).round_id == round_.id
+    assert [known.id for known in store.rounds(RoundQuery())] == [round_.id]
+    assert len(store.audit(AuditQuery())) == 1
+
+
+def test_a_round_whose_run_has_no_name_is_not_recorded(store):
+    (one, round_), (other, another) = a_start(), a_start()
+    start(store, one, round_, an_entry())
+
+    assert start(store, other, another, an_entry()) == [one.run.id]
+    assert [known.id for known in store.rounds(RoundQuery())] == [round_.id]
+    assert len(store.audit(AuditQuery())) == 1
+
+
+def test_of_many_that_start_a_round_by_one_name_at_once_one_does(store):
+    starts = [a_start() for _ in range(4)]
+
+    answers = together(*(partial(start, store, *one) for one in starts))
+
+    assert len({answer for [answer] in answers}) == 1
+    assert len(store.rounds(RoundQuery())) == 1
+
+
+def test_a_round_whose_start_is_repeated_is_recorded_once(store):
+    one, round_ = a_start()
+    start(store, one, round_, entry := an_entry())
+
+    assert start(store, one, round_, entry) == [one.run.id]
+    assert len(store.rounds(RoundQuery())) == 1
+    assert len(store.audit(AuditQuery())) == 1

@@ -98,8 +98,10 @@ class RedisStore:
     def enqueue(self, runs: Sequence[Run], *, now: datetime) -> list[str]:
         return queue.enqueue(self._server, runs, now=now) if runs else []
 
-    def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
-        return uniques.enqueue(self._server, wanted, now=now) if wanted else []
+    def enqueue_unique(
+        self, wanted: Sequence[UniqueRun], *, now: datetime, new: Sequence[Round] = (), audit: AuditEntry | None = None
+    ) -> list[str]:
+        return uniques.enqueue(self._server, wanted, new=new, audit=audit, now=now) if wanted else []
 
     def promote(self, *, now: datetime, limit: int = 1000) -> int:
         return queue.promote(self._server, now=now, limit=limit)

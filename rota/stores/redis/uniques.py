@@ -9,9 +9,12 @@ from datetime import datetime
 
 import msgspec
 
+from rota.core.controls import AuditEntry
+from rota.core.model import Round
 from rota.core.unique import Holder, Scope, UniqueRun, judge
 from rota.errors import StoreUnavailable
-from rota.stores.redis.mapping import STATES, at_if, micros, micros_if, new_run
+from rota.stores.redis.audit import told
+from rota.stores.redis.mapping import STATES, at_if, micros, micros_if, new_run, round_record
 from rota.stores.redis.records import GivenRecord
 from rota.stores.redis.server import Server
 
@@ -21,8 +24,15 @@ RACES = 100
 _looked = msgspec.msgpack.Decoder(tuple[list[tuple[GivenRecord, str | bool, int] | None], list[str]])
 
 
-def enqueue(server: Server, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
-    """Accept those that get their names, cancel those that they replace; return who stands for each.
+def enqueue(
+    server: Server,
+    wanted: Sequence[UniqueRun],
+    *,
+    new: Sequence[Round] = (),
+    audit: AuditEntry | None = None,
+    now: datetime,
+) -> list[str]:
+    """Accept those that get their names, with their rounds; cancel those that they replace; return who stands for each.
 
     Raises:
         NotUnique: one that may not conflict does; nothing was written.
@@ -34,12 +44,15 @@ def enqueue(server: Server, wanted: Sequence[UniqueRun], *, now: datetime) -> li
         judgement = judge(wanted, holders, known=known, now=now)
         if not judgement.accepted:
             return judgement.ids
+        started = {one.run.round_id for one in judgement.accepted}
         request = {
             "names": names,
             "seen": [_seen(holders.get(name)) for name in names],
             "runs": len(judgement.accepted),
             "given": [(one.name, _given(one, now)) for one in judgement.accepted],
             "replaced": judgement.replaced,
+            "rounds": [round_record(round_) for round_ in new if round_.id in started],
+            "audit": told(audit),
             "now": micros(now),
         }
         if server.call("enqueue_unique", request, [new_run(one.run) for one in judgement.accepted]):

@@ -27,13 +27,14 @@ def told(work: Callable[[Link], T], entry: AuditEntry | None) -> Callable[[Link]
     def with_entry(link: Link) -> T:
         answer = work(link)
         if answer:
-            _add(link, entry)
+            add_entry(link, entry)
         return answer
 
     return with_entry
 
 
-def _add(link: Link, entry: AuditEntry) -> None:
+def add_entry(link: Link, entry: AuditEntry) -> None:
+    """Write an entry, once."""
     # One that is there already stays: the call was repeated.
     if link.one("SELECT 1 FROM {audit} WHERE id = ?", entry.id) is None:
         link.insert("audit", AUDIT, [_row(entry)])

@@ -140,10 +140,14 @@ class SqlStore:
     def rouse(self) -> None:
         self._waking.ring()
 
-    def enqueue_unique(self, wanted: Sequence[UniqueRun], *, now: datetime) -> list[str]:
+    def enqueue_unique(
+        self, wanted: Sequence[UniqueRun], *, now: datetime, new: Sequence[Round] = (), audit: AuditEntry | None = None
+    ) -> list[str]:
         if not wanted:
             return []
-        ids = self._raced(lambda careful: lambda link: uniques.enqueue(link, wanted, now=now, careful=careful))
+        ids = self._raced(
+            lambda careful: lambda link: uniques.enqueue(link, wanted, new=new, audit=audit, now=now, careful=careful)
+        )
         if not {one.run.id for one in wanted}.isdisjoint(ids):
             self._waking.ring()
         return ids

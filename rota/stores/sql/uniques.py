@@ -5,8 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from rota.clock import to_micros
+from rota.core.controls import AuditEntry
+from rota.core.model import Round
 from rota.core.unique import Holder, Scope, UniqueRun, judge
-from rota.stores.sql import queue, stopping
+from rota.stores.sql import queue, rounds, stopping
+from rota.stores.sql.audit import add_entry
 from rota.stores.sql.database import Link
 from rota.stores.sql.rows import STATES, at, since_epoch
 
@@ -31,8 +34,16 @@ ORDER BY u.created_at LIMIT ?
 FORGET = "DELETE FROM {uniques} WHERE name = ? AND run_id = ?"
 
 
-def enqueue(link: Link, wanted: Sequence[UniqueRun], *, now: datetime, careful: bool) -> list[str]:
-    """Accept those that get their names, cancel those that they replace; return who stands for each.
+def enqueue(
+    link: Link,
+    wanted: Sequence[UniqueRun],
+    *,
+    new: Sequence[Round] = (),
+    audit: AuditEntry | None = None,
+    now: datetime,
+    careful: bool,
+) -> list[str]:
+    """Accept those that get their names, with their rounds; cancel those that they replace; return who stands for each.
 
     A name that is new is inserted, and a transaction that was not the first to do so fails. Not `careful`: all runs
     are taken for new, as in `queue.enqueue`.
@@ -48,6 +59,8 @@ def enqueue(link: Link, wanted: Sequence[UniqueRun], *, now: datetime, careful: 
     if judgement.replaced:
         stopped = stopping.stop(link, judgement.replaced, reason=REPLACED_REASON, now=now)
         queue.unblock(link, {key for _, _, key in stopped if key is not None}, now=now)
+    started = {one.run.round_id for one in judgement.accepted}
+    rounds.add(link, [round_ for round_ in new if round_.id in started])
     queue.enqueue(link, [one.run for one in judgement.accepted], now=now, careful=False)
     link.insert("uniques", UNIQUE, [_row(one, now) for one in judgement.accepted if one.name not in given])
     taken_over = [_row(one, now) for one in judgement.accepted if one.name in given]
@@ -59,6 +72,8 @@ def enqueue(link: Link, wanted: Sequence[UniqueRun], *, now: datetime, careful: 
             sets="run_id = s.next_run, scope = s.next_scope, kept_until = s.until, created_at = s.given_at",
             where="r.name = s.row_name",
         )
+    if judgement.accepted and audit is not None:
+        add_entry(link, audit)
     return judgement.ids
 
 

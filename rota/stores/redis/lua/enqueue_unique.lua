@@ -1,4 +1,4 @@
--- uses: records runs line
+-- uses: records runs line rounds
 -- Do what was decided of names, if they are still as they were then; return whether.
 local now = request.now
 for i, text in ipairs(values_of('HMGET', key('uniques'), request.names)) do
@@ -19,10 +19,14 @@ for _, given in ipairs(request.given) do
 end
 local replaced = stop(named(request.replaced), 'unique: a later run takes its place', now)
 free(replaced, now)
+for _, round in ipairs(request.rounds) do
+    add_round(round)
+end
 accept(new_runs(request.runs), now)
 for _, given in ipairs(request.given) do
     hset(key('uniques'), given[1], pack(given[2]))
     zadd(key('unique-times'), now, given[1])
 end
+tell(request.audit)
 finish()
 return 1

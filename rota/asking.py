@@ -1,0 +1,34 @@
+"""Making what is asked under a key, or finding what was made of it before."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rota.core.controls import AuditEntry
+from rota.core.keyed import Keyed, standing, wanted
+from rota.core.model import Round, Run
+from rota.errors import KeyReused, NotUnique
+from rota.ports import Store
+
+
+def make_once(
+    store: Store,
+    runs: Sequence[Run],
+    keyed: Keyed,
+    *,
+    now: datetime,
+    new: Sequence[Round] = (),
+    audit: AuditEntry | None = None,
+) -> list[str]:
+    """Accept runs, and the rounds that they are of, and return their ids; or those that an earlier call under the key
+    made, if it asked the same.
+
+    Raises:
+        KeyReused: it asked something else. Nothing was written.
+    """
+    asked = wanted(runs, keyed, now=now)
+    try:
+        return store.enqueue_unique(asked, now=now, new=new, audit=audit)
+    except NotUnique as taken:
+        if taken.run_id is None or not keyed.is_on(taken.run_id):
+            raise KeyReused(keyed.key) from None
+    return store.enqueue_unique(standing(asked), now=now)
