@@ -332,7 +332,7 @@ class SeenStore:
     due = fire = changed_rows = take_row = lost_rows = _refuse
     finished_rounds = end_round = expired = prune = _refuse
     register = deregister = signs = _refuse
-    setup = check = facts = old_snapshots = close = _refuse
+    setup = check = facts = old_snapshots = signs = close = _refuse
 
     # --- what there is ---
 
