@@ -14,6 +14,8 @@ from rota.integrations.django.configuration import Configuration
 from rota.integrations.django.databases import MEMORY, store_url
 from rota.integrations.django.entries import Entry, Flaw, Mistake, read
 from rota.integrations.django.tables import is_own
+from rota.integrations.django.tenants import DatabaseAliases
+from rota.place import named_object
 
 IDS = {Mistake.FORM: "rota.E004", Mistake.TIMING: "rota.E006", Mistake.DUPLICATE: "rota.E007"}
 
@@ -37,7 +39,22 @@ def check_settings(**_: object) -> list[checks.CheckMessage]:
         found.append(checks.Error(str(discovery.problem), hint=hint, id="rota.E002"))
     if is_own(said):
         found += _store(said)
-    return found
+    return [*found, *_tenants(said)]
+
+
+def _tenants(said: Configuration) -> Iterator[checks.CheckMessage]:
+    try:
+        source = named_object(said.settings.tenants.source) if said.settings.tenants.source else None
+    except ConfigurationError as error:
+        hint = "It is module:attribute of a source, and is imported before models can be."
+        yield checks.Error(f"tenants.source: {error}", hint=hint, id="rota.E012")
+        return
+    if isinstance(source, DatabaseAliases) and (missing := source.missing()):
+        yield checks.Error(
+            f"{said.settings.tenants.source} names the tenants {', '.join(missing)}, which are not in DATABASES",
+            hint=f"There are: {', '.join(connections)}.",
+            id="rota.E011",
+        )
 
 
 def _store(said: Configuration) -> Iterator[checks.CheckMessage]:

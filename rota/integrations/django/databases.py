@@ -140,7 +140,7 @@ def tidy() -> Iterator[None]:
     What a coroutine does with the ORM happens in a thread of its run's own: two runs that await do not share one
     connection, and with it a transaction or a schema.
     """
-    if _in_event_loop():
+    if in_event_loop():
         with _own_thread():
             yield
         return
@@ -197,7 +197,8 @@ def _drop(connection: BaseDatabaseWrapper) -> None:
     del connections[connection.alias]
 
 
-def _in_event_loop() -> bool:
+def in_event_loop() -> bool:
+    """Whether this is the thread of an event loop, in which the ORM cannot be used."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -11,7 +11,7 @@ import django
 from django.apps import apps
 
 from rota.app import Rota
-from rota.integrations.django import configuration, discovery, requests
+from rota.integrations.django import configuration, discovery, requests, tenants
 from rota.integrations.django.configuration import Configuration
 from rota.integrations.django.databases import atomic_block, store_url, tidy
 
@@ -24,6 +24,7 @@ def made(said: Configuration) -> Rota:
 
     # Inline the caller's own connections are used, with the transaction that it has open.
     rota.around(lambda _: nullcontext() if rota.is_inline else tidy())
+    rota.around(tenants.bound)
     requests.carry(rota, said)
     return rota
 

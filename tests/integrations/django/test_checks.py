@@ -27,6 +27,12 @@ def test_a_project_that_is_well_has_nothing_to_hear():
         ({"worker": 3}, "rota.E001", "must be a table"),
         ({"cron": {"cmd": "note"}}, "rota.E001", "cron in settings.ROTA is to be a list"),
         ({"database": "elsewhere"}, "rota.E003", "'elsewhere' is not in DATABASES: default, other"),
+        (
+            {"tenants": {"source": "tests.integrations.django.agency.places:missing"}},
+            "rota.E011",
+            "agency_c, which are not in DATABASES",
+        ),
+        ({"tenants": {"source": "nothing:there"}}, "rota.E012", "'nothing:there' is not module:attribute"),
         ({"cron": ["note"]}, "rota.E004", "entry 1 names no command"),
         ({"cron": [{"cmd": "hourly", "frequenzy": "1d"}]}, "rota.E004", "Did you mean 'frequency'?"),
         ({"cron": [{"cmd": "hourly", "cmd_args": "--persist"}]}, "rota.E004", "cmd_args is to be a list"),

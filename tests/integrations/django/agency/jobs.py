@@ -31,3 +31,9 @@ def leave_open(ctx: RunContext) -> None:
 
     transaction.set_autocommit(False)
     Item.objects.create(name="never committed")
+
+
+@rota.job(per_tenant=True)
+def count_items() -> int:
+    """Count the items of a tenant."""
+    return Item.objects.count()
