@@ -16,6 +16,7 @@ from rota.core.agenda import timing_for
 from rota.core.events import Event
 from rota.core.model import Run, Tenant
 from rota.core.timing import slot_before
+from rota.credentials import Credentials
 from rota.engine.bus import Bus
 from rota.engine.chronicle import Chronicle
 from rota.engine.crew import Crew
@@ -49,6 +50,7 @@ from rota.seen.controls import is_limit_seen
 from rota.seen.scope import Scope, SeenTenants
 from rota.seen.settings import seen_settings
 from rota.seen.store import SeenStore
+from rota.sessions import Sessions
 from rota.settings import Settings
 from rota.tenancy import Tenancy, Tenants
 from rota.transactions import Transaction
@@ -152,6 +154,8 @@ class Rota:
         self.limits: Limits = Limits(footing)
         self.pings: Pings = Pings(footing, bus=self.bus)
         self.incidents: Incidents = Incidents(footing)
+        self.credentials: Credentials = Credentials(footing)
+        self.sessions: Sessions = Sessions(footing)
         self.tenant_settings: OwnSettings = OwnSettings(footing, schedules=self.schedules)
         self.campaigns: Campaigns = Campaigns(footing, schedules=self.schedules)
         self.passes: Passes = Passes(self._pass_crew, store=lambda: self.store, clock=self.clock, bus=self.bus)

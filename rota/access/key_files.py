@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rota.access.jwks import Ready, keys_of
 from rota.access.keys import Key, prepared
 from rota.errors import ConfigurationError
 from rota.redaction import keep_secret
@@ -71,6 +72,39 @@ class KeyFiles:
     def find(self, key_id: str) -> tuple[Key, Any] | None:
         file = self._files.get(key_id)
         return None if file is None else file.now()
+
+
+class KeySetFile:
+    """A key set (RFC 7517) that somebody puts into a file."""
+
+    def __init__(self, file: Path) -> None:
+        """Read it.
+
+        Raises:
+            ConfigurationError: the file cannot be read, or is no key set.
+        """
+        self._file = file
+        self._stamp = _stamp(file)
+        self._ready = self._read()
+
+    def find(self, key_id: str) -> tuple[Key, Any] | None:
+        stamp = _stamp(self._file)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._ready = self._read()
+            except ConfigurationError as error:
+                self._ready = {}
+                log.error("the keys of auth.jwks are believed no longer: %s", error)
+        return self._ready.get(key_id)
+
+    def _read(self) -> Ready:
+        try:
+            return keys_of(self._file.read_bytes())
+        except OSError as error:
+            raise ConfigurationError(f"auth.jwks: {self._file} cannot be read: {error.strerror}") from error
+        except ValueError as error:
+            raise ConfigurationError(f"auth.jwks: {self._file} is no key set: {error}") from error
 
 
 def _stamp(file: Path) -> Stamp | None:

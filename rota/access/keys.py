@@ -40,6 +40,11 @@ class Key(Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     """When it is over with it; None is never."""
 
+    @property
+    def can_sign(self) -> bool:
+        """Return whether tokens can be made with it."""
+        return self.algorithm.is_shared or b"PRIVATE KEY-----" in self.material
+
     def __repr__(self) -> str:
         return f"Key(id={self.id!r}, algorithm={self.algorithm.value!r})"
 
@@ -107,7 +112,8 @@ def prepared(key: Key) -> Any:
         ) from None
     if too_short := algorithm.check_key_length(ready):
         raise ConfigurationError(f"the key {key.id!r} for tokens is too short: {too_short}")
-    return ready
+    # One that signs is asked to verify, and only its public half can.
+    return ready.public_key() if hasattr(ready, "public_key") else ready
 
 
 def _refuse_weak(key: Key) -> None:

@@ -118,6 +118,14 @@ class Output:
                 for line in lines:
                     self._write(line)
 
+    def secret(self, schema: str, value: Any, text: str) -> None:
+        """Write what was asked for and is secret, as it is: alone for people and scripts, `value` as a document."""
+        if self.form in (Form.JSON, Form.NDJSON):
+            document = {"schema": schema, "data": msgspec.to_builtins(value), "warnings": []}
+            self._write(json.dumps(document, indent=2 if self.form is Form.JSON else None))
+        else:
+            self._write(text)
+
     def text(self, text: str) -> None:
         """Write text whose form is fixed, such as a completion script or SQL."""
         self._write(text)

@@ -62,6 +62,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "tenants": "List tenants, set what is theirs alone, or try their databases.",
         "limits": "List limits with their use, or set them for all processes.",
         "audit": "List what people changed, newest first.",
+        "token": "Make, list, revoke and look at tokens and keys for the HTTP door.",
         "config": "Show and check the settings.",
         "db": "Look after the store.",
         "generate": "Write files for the systems around Rota: dashboards and alert rules.",

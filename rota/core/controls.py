@@ -1,4 +1,4 @@
-"""What people and guards have set while the system runs: pauses, parked tenants, settings of single tenants.
+"""What people and guards have set while the system runs: pauses, parked tenants, settings of single tenants, keys.
 
 Few and small. A store keeps each as a `Control`: a text under a kind and a name, replaced by compare-and-set.
 """
@@ -23,6 +23,9 @@ class ControlKind(StrEnum):
     TENANT = "tenant"
     CAMPAIGN = "campaign"
     LIMIT = "limit"
+    API_KEY = "api_key"
+    REVOCATION = "revocation"
+    SESSION = "session"
 
 
 class Control(Struct, frozen=True, kw_only=True):

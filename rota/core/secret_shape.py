@@ -37,9 +37,9 @@ _KEY_BLOCK: Final = re.compile(
     rf"(?P<head>{_KEY.format('BEGIN ')})(?P<secret>.*?)(?={_KEY.format('END ')}|\Z)", re.DOTALL
 )
 _KNOWN: Final = re.compile(
-    # AWS, GitHub, GitLab, Slack, Stripe.
+    # AWS, GitHub, GitLab, Slack, Stripe; and our own keys.
     r"(?P<head>(?<![A-Za-z0-9]))(?P<secret>(?:(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])"
-    r"|(?:gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|[rs]k_live_)[\w-]{16,}))"
+    r"|(?:gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|[rs]k_live_|rotakey_)[\w-]{16,}))"
 )
 _CUT_SHAPE: Final = re.compile(
     rf"(?P<head>(?:[\w+.-]://[^\s/?#:@]*:|(?:{_NAMES})[\w-]{{0,30}}=|(?<![\w-])(?=eyJ)))[^\s/?#]*\Z", re.IGNORECASE
@@ -59,7 +59,10 @@ _SIGNS: Final = (
     (("authorization", "cookie"), _HEADER),
     (("eyj",), _JWT),
     (("private key",), _KEY_BLOCK),
-    (("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "k_live_"), _KNOWN),
+    (
+        ("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "k_live_", "rotakey_"),
+        _KNOWN,
+    ),
 )
 """Each shape, and what is in every text that it is in: most lines have none of it, and are told so quickly."""
 _ANY_SIGN: Final = tuple(sign for signs, _ in _SIGNS for sign in signs)

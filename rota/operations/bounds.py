@@ -22,8 +22,9 @@ TEXTS: Mapping[str, int] = {
     "note": LONGEST_TEXT,
     "text": LONGEST_TEXT,
     "description": LONGEST_TEXT,
+    "token": LONGEST_TEXT,
 }
-"""Fields that people write sentences in: by their names how long they may be."""
+"""Fields that are longer than names: by their names how long they may be."""
 MOST = 20_000
 """Things that one question may name."""
 LARGEST = 2**31 - 1

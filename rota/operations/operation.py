@@ -86,6 +86,7 @@ class Operation(Generic[Asked, Answer]):
         is_whole: bool,
         is_slow: bool,
         status: HTTPStatus,
+        shows_secrets: bool = False,
     ) -> None:
         hints = get_type_hints(does)
         _, question = inspect.signature(does).parameters
@@ -96,6 +97,7 @@ class Operation(Generic[Asked, Answer]):
         self.is_whole = is_whole
         self.is_slow = is_slow
         self.status = status
+        self.shows_secrets = shows_secrets
         self.name: str = does.__name__
         self.text: str = inspect.getdoc(does) or ""
         self.asks: type[Asked] = hints[question]
@@ -159,17 +161,26 @@ def operation(
     is_whole: bool = False,
     is_slow: bool = False,
     status: HTTPStatus = HTTPStatus.OK,
+    shows_secrets: bool = False,
 ) -> "Callable[[Callable[[Desk, Asked], Answer]], Operation[Asked, Answer]]":
     """Make an operation of a function.
 
     `path` names fields of the question in braces; the others stand in the query of GET and DELETE, else in the body.
     `is_whole`: it tells of all tenants and jobs at once, and is refused to who sees only some. `is_slow`: it may take
-    a minute, and must keep nobody else waiting.
+    a minute, and must keep nobody else waiting. `shows_secrets`: its answer is what was asked for, a secret, which is
+    else taken out of every answer.
     """
 
     def made(does: Callable[[Desk, Asked], Answer]) -> Operation[Asked, Answer]:
         return Operation(
-            does, method=Method(method), path=path, needs=needs, is_whole=is_whole, is_slow=is_slow, status=status
+            does,
+            method=Method(method),
+            path=path,
+            needs=needs,
+            is_whole=is_whole,
+            is_slow=is_slow,
+            status=status,
+            shows_secrets=shows_secrets,
         )
 
     return made

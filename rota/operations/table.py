@@ -31,6 +31,7 @@ from rota.operations.starting import preview_start, start_job
 from rota.operations.stats import show_stats
 from rota.operations.status import show_status
 from rota.operations.tenants import list_tenants, show_tenant, try_databases
+from rota.operations.tokens import create_token, inspect_token, list_tokens, revoke_token
 from rota.operations.triggers import run_pass, trigger_job
 from rota.operations.upcoming import list_fires
 from rota.operations.workers import list_workers
@@ -88,4 +89,8 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     show_tenant,
     try_databases,
     list_workers,
+    list_tokens,
+    create_token,
+    inspect_token,
+    revoke_token,
 )

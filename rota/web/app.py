@@ -16,10 +16,13 @@ from rota.web.authority import Authority
 from rota.web.authority.host import ResolveUser
 from rota.web.authority.opening import authority_of
 from rota.web.endpoint import endpoint
-from rota.web.gate import Gate
+from rota.web.exposition import exposition
+from rota.web.gate import SIGN_IN, Gate
 from rota.web.health import healthz
 from rota.web.policy import guarded
 from rota.web.problem import problem, problem_of
+from rota.web.readiness import Readiness
+from rota.web.session import session_endpoint
 
 
 def asgi_app(
@@ -38,15 +41,25 @@ def asgi_app(
     Raises:
         ConfigurationError: there is no key, or an unsafe one (R62).
     """
+    authority = authority or authority_of(app, resolve_user=resolve_user)
     routes = [Route(one.path, endpoint(app, one), methods=[str(one.method)]) for one in OPERATIONS]
     inner = Starlette(
-        routes=guarded([Route("/healthz", healthz), *routes]),
+        routes=guarded(
+            [
+                Route("/healthz", healthz),
+                Route("/readyz", Readiness(app).answer),
+                Route("/metrics", exposition(app, auth_is_off=authority.is_off)),
+                Route(SIGN_IN, session_endpoint(app, authority), methods=["GET", "POST", "DELETE"]),
+                *routes,
+            ]
+        ),
         exception_handlers={404: _no_route, 405: _no_method, Exception: _broken},
     )
+    inner.state.auth_is_off = authority.is_off
     web = app.settings.web
     return Gate(
         inner,
-        authority=authority or authority_of(app.settings, resolve_user=resolve_user),
+        authority=authority,
         clock=app.clock,
         hosts=web.allowed_hosts or hosts,
         read_only=web.read_only,

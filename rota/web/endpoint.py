@@ -1,5 +1,6 @@
 """An operation as an address: the request read, the desk asked, the answer written."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -11,14 +12,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rota.app import Rota
-from rota.errors import BadRequest, RotaError
+from rota.audit import Caller, called_by
+from rota.core.access import Capability
+from rota.errors import BadRequest, Forbidden, RotaError
 from rota.operations.operation import Desk, Method, Operation
 from rota.operations.wire import question
 from rota.redaction import redacted_within
-from rota.web.gate import PRINCIPAL
+from rota.web.caller import caller_of
+from rota.web.gate import PRINCIPAL, SOURCE
 from rota.web.problem import problem_of
 
 DOOR = "api"
+log: logging.Logger = logging.getLogger(__name__)
+
 NO_STORE = {"Cache-Control": "no-store"}
 MOST_SLOW = 20
 """How many of the same slow operation go on at once; the next ones wait."""
@@ -44,9 +50,17 @@ def endpoint(app: Rota, operation: Operation[Any, Any]) -> Callable[[Request], A
                 key=_key(request) if operation.method is Method.POST else "",
                 root=request.scope.get("root_path", ""),
             )
-            said, url = await to_thread.run_sync(_ask, desk, operation, asked, limiter=limiter)
+            with called_by(Caller(token=desk.principal.token_id, source=request.scope[SOURCE])):
+                said, url = await to_thread.run_sync(_ask, desk, operation, asked, limiter=limiter)
         except RotaError as error:
+            if isinstance(error, Forbidden):
+                log.warning("refused %s by %s: %s", operation.name, caller_of(request.scope), error)
             return problem_of(error)
+        if operation.method is not Method.GET:
+            # A run says itself who asked for it, and there are thousands of them.
+            level = logging.DEBUG if operation.needs is Capability.TRIGGER else logging.INFO
+            if log.isEnabledFor(level):
+                log.log(level, "let through %s by %s", operation.name, caller_of(request.scope))
         headers = NO_STORE if url is None else {**NO_STORE, "Location": url}
         return Response(said, status_code=operation.status, media_type="application/json", headers=headers)
 
@@ -57,7 +71,8 @@ def _ask(desk: Desk, operation: Operation[Any, Any], asked: Any) -> tuple[bytes,
     """Return the answer as JSON, and the address of what came of it."""
     answer = replace(desk, app=desk.app.seen_by(desk.principal)).ask(operation, asked)
     url = getattr(answer, "url", None) if operation.status in (HTTPStatus.ACCEPTED, HTTPStatus.CREATED) else None
-    return msgspec.json.encode(redacted_within(msgspec.to_builtins(answer))), url
+    shown = msgspec.to_builtins(answer)
+    return msgspec.json.encode(shown if operation.shows_secrets else redacted_within(shown)), url
 
 
 def _key(request: Request) -> str:

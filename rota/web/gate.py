@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -66,8 +67,18 @@ class Gate:
         head = head_of(scope)
         send = shielded(send, auth_is_off=self._authority.is_off)
         scope[SOURCE] = head.source
-        refusal = None if head.path in OPEN else await self._refusal(head, scope)
+        if head.path in OPEN:
+            await self._greet(head, scope)
+            await self._inner(scope, receive, send)
+            return
+        refusal = await self._refusal(head, scope)
         await (refusal or self._inner)(scope, receive, send)
+
+    async def _greet(self, head: Head, scope: Scope) -> None:
+        """Find out who it is where everybody may ask, and some are told more; who is not known is nobody."""
+        if "authorization" in head.headers:
+            with suppress(Untrusted, RotaError):
+                scope[PRINCIPAL] = await self._authority.principal(head, now=self._clock.now())
 
     async def _refusal(self, head: Head, scope: Scope) -> Response | None:
         """Return what a request is answered that does not pass; None for one that does, with who it is in its scope."""

@@ -1,5 +1,6 @@
 """Who may ask for what: a line for each address of the door. One without a line is not served at all (T11)."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 
@@ -10,8 +11,11 @@ from starlette.routing import BaseRoute, Route
 from rota.core.access import Capability, Principal
 from rota.errors import ConfigurationError, Forbidden
 from rota.operations.table import OPERATIONS
-from rota.web.gate import PRINCIPAL
+from rota.web.caller import caller_of
+from rota.web.gate import PRINCIPAL, SIGN_IN
 from rota.web.problem import problem_of
+
+log: logging.Logger = logging.getLogger(__name__)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -29,6 +33,11 @@ Needs = Pass | Capability
 
 OTHERS: Mapping[str, Needs] = {
     "GET /healthz": Pass.ANYBODY,
+    "GET /readyz": Pass.ANYBODY,
+    "GET /metrics": Capability.READ,
+    f"GET {SIGN_IN}": Pass.NAMED,
+    f"POST {SIGN_IN}": Pass.NAMED,
+    f"DELETE {SIGN_IN}": Pass.NAMED,
 }
 """What addresses need that are no operations."""
 
@@ -53,6 +62,7 @@ def _guarded(route: Route) -> Route:
         wanted = needs[request.method]
         principal: Principal | None = request.scope.get(PRINCIPAL)
         if isinstance(wanted, Capability) and (principal is None or not principal.may(wanted)):
+            log.warning("refused %s %s by %s: no %s", request.method, route.path, caller_of(request.scope), wanted)
             return problem_of(Forbidden(f"this needs the capability {str(wanted)!r}"))
         return await endpoint(request)
 

@@ -1,21 +1,18 @@
 """The authority that the settings `[auth]` mean, and whether a door may open under them."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-from rota.access.key_files import KeyFile, KeyFiles
-from rota.access.keys import Algorithm, Key, KeyRing, KeyRings, Keys
-from rota.access.tokens import Tokens
-from rota.core.claims import Expected
+from rota.app import Rota
+from rota.believing import Believed
 from rota.core.exposure import Exposure, trouble
 from rota.errors import ConfigurationError
 from rota.reach.address import is_loopback
-from rota.settings import AuthMode, AuthSettings, Settings
+from rota.settings import AuthMode, Settings
 from rota.settings.values import Mode
 from rota.web.authority import Authority
 from rota.web.authority.bearers import Bearers
+from rota.web.authority.browsers import Browsers
 from rota.web.authority.host import Host, ResolveUser
 from rota.web.authority.nobody import Nobody
+from rota.web.authority.register import Register
 
 
 def check_exposure(settings: Settings, *, bind: str | None, has_host: bool = False) -> None:
@@ -39,31 +36,18 @@ def check_exposure(settings: Settings, *, bind: str | None, has_host: bool = Fal
         raise ConfigurationError(reason)
 
 
-def authority_of(settings: Settings, *, resolve_user: ResolveUser | None = None) -> Authority:
+def authority_of(app: Rota, *, resolve_user: ResolveUser | None = None) -> Authority:
     """Return the authority that the settings mean; with `resolve_user` the application decides.
 
     Raises:
         ConfigurationError: there is no key, or an unsafe one.
     """
-    check_exposure(settings, bind=None, has_host=resolve_user is not None)
-    if settings.auth.is_off:
+    auth = app.settings.auth
+    check_exposure(app.settings, bind=None, has_host=resolve_user is not None)
+    if auth.is_off:
         return Nobody()
     if resolve_user is not None:
         return Host(resolve_user)
-    auth = settings.auth
-    expected = Expected(audience=auth.audience, issuer=auth.issuer or None, longest_life=auth.longest_life)
-    return Bearers(Tokens(KeyRings(_rings(auth)), expected=expected))
-
-
-def _rings(auth: AuthSettings) -> Iterator[Keys]:
-    if auth.secret:
-        yield KeyRing([Key(algorithm=Algorithm(auth.algorithm), material=auth.secret.encode())])
-    if auth.key:
-        yield KeyFiles(
-            [
-                KeyFile(
-                    Key(algorithm=Algorithm(one.algorithm), material=b"", id=one.id, until=one.until), Path(one.file)
-                )
-                for one in auth.key
-            ]
-        )
+    register = Register(app.credentials, clock=app.clock)
+    bearers = Bearers(Believed(auth, clock=app.clock), register)
+    return Browsers(bearers, app.sessions, register) if auth.sessions else bearers

@@ -1,0 +1,108 @@
+"""`/api/v1/session`: who is signed in, signing in, signing out (T38)."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from http import HTTPStatus
+
+import msgspec
+from anyio import to_thread
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rota.app import Rota
+from rota.core.access import Capability, Principal
+from rota.core.credential import grant_of
+from rota.errors import Refused, RotaError
+from rota.sessions import SignedIn
+from rota.web.authority import Authority
+from rota.web.authority.browsers import COOKIE, SIGNED_IN, Browsers, cookie_of
+from rota.web.gate import PRINCIPAL, unauthorized
+from rota.web.head import Head, head_of
+from rota.web.problem import problem_of
+
+
+class WhoAsks(Struct, frozen=True, kw_only=True):
+    """Whom a request comes from."""
+
+    subject: str
+    capabilities: Sequence[Capability]
+    jobs: Sequence[str]
+    tenants: Sequence[str] | None
+    """None is all of them."""
+    csrf: str | None = None
+    """What a page sends as `X-Rota-CSRF` with whatever changes something; None without a session."""
+    ends_at: datetime | None = None
+    """When the session ends at the latest."""
+
+
+def session_endpoint(app: Rota, authority: Authority) -> Callable[[Request], object]:
+    """Return what answers for sessions. Who it is was found by the gate, from a token or from a cookie."""
+
+    async def answer(request: Request) -> Response:
+        head, principal = head_of(request.scope), request.scope[PRINCIPAL]
+        try:
+            match request.method:
+                case "POST":
+                    return await to_thread.run_sync(_sign_in, app, authority, head, principal)
+                case "DELETE":
+                    return await to_thread.run_sync(_sign_out, authority, head, principal)
+                case _:
+                    return _told(principal, request.scope.get(SIGNED_IN))
+        except RotaError as error:
+            return problem_of(error)
+
+    return answer
+
+
+def _sign_in(app: Rota, authority: Authority, head: Head, principal: Principal) -> Response:
+    if not isinstance(authority, Browsers):
+        raise Refused("nobody signs in here: auth.sessions is off, or it is not Rota that says who asks")
+    if "authorization" not in head.headers:
+        # With a cookie one is signed in already; only a token says so anew.
+        return unauthorized()
+    old = cookie_of(head)
+    if old is not None:
+        authority.sessions.end(old, actor=f"api:{principal.subject}")
+    key = app.credentials.known().keys.get(principal.token_id)
+    signed_in = authority.sessions.begin(
+        principal, ends_at=None if key is None else key.ends_at, actor=f"api:{principal.subject}"
+    )
+    answer = _told(principal, signed_in)
+    lasts = signed_in.session.ends_at - signed_in.session.made_at
+    _set_cookie(answer, head, signed_in.cookie, seconds=int(lasts.total_seconds()))
+    return answer
+
+
+def _sign_out(authority: Authority, head: Head, principal: Principal) -> Response:
+    cookie = cookie_of(head)
+    if isinstance(authority, Browsers) and cookie is not None:
+        authority.sessions.end(cookie, actor=f"api:{principal.subject}")
+    answer = Response(status_code=HTTPStatus.NO_CONTENT)
+    _set_cookie(answer, head, "", seconds=0)
+    return answer
+
+
+def _told(principal: Principal, signed_in: SignedIn | None) -> Response:
+    grant = grant_of(principal)
+    who = WhoAsks(
+        subject=grant.subject,
+        capabilities=grant.capabilities,
+        jobs=grant.jobs,
+        tenants=grant.tenants,
+        csrf=None if signed_in is None else signed_in.csrf,
+        ends_at=None if signed_in is None else signed_in.session.ends_at,
+    )
+    return Response(msgspec.json.encode(who), media_type="application/json")
+
+
+def _set_cookie(answer: Response, head: Head, value: str, *, seconds: int) -> None:
+    answer.set_cookie(
+        COOKIE,
+        value,
+        max_age=seconds,
+        path=head.prefix or "/",
+        httponly=True,
+        samesite="lax",
+        secure=head.scheme == "https",
+    )
