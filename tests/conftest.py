@@ -9,6 +9,7 @@ import pytest
 
 from rota import redaction
 from tests import haste, servers
+from tests.ready import Ready
 
 haste.keep_what_is_compiled()
 
@@ -91,6 +92,24 @@ def mariadb_database(mariadb_server: servers.Server) -> str:
 def redis_database(redis_server: servers.Server) -> str:
     """The URL of a Redis database that nobody has used. It goes with the server."""
     return redis_server.create_database()
+
+
+@pytest.fixture(scope="session")
+def ready(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Ready:
+    """Makes databases that have the schema already, which tests that are not about migrations ask for."""
+    return Ready(lambda kind: _server(pytestconfig, kind), tmp_path_factory.mktemp("ready"))
+
+
+@pytest.fixture
+def postgres_ready(ready: Ready, tmp_path: Path) -> str:
+    """The URL of a fresh PostgreSQL database with the schema."""
+    return ready.url("postgres", tmp_path)
+
+
+@pytest.fixture
+def mariadb_ready(ready: Ready, tmp_path: Path) -> str:
+    """The URL of a fresh MariaDB database with the schema."""
+    return ready.url("mariadb", tmp_path)
 
 
 def _server(config: pytest.Config, kind: str) -> servers.Server:

@@ -74,13 +74,19 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         made = URL.create(driver, self.user, self.password, self.host, self.port, database or None)
         return made.render_as_string(hide_password=False)
 
-    def create_database(self, name: str | None = None) -> str:
-        """Create a database, under a name nobody else has if none is given, and return its URL."""
+    def create_database(self, name: str | None = None, *, like: str | None = None) -> str:
+        """Create a database, under a name nobody else has if none is given, and return its URL.
+
+        `like` names one that PostgreSQL is to copy, to which nobody may be connected.
+        """
         if self.kind == "redis":
             # They are there, and numbered; all processes of a session count together.
             return self.url(str(self.command("INCR", "databases")))
         name = name or unique_name()
-        self.execute("CREATE DATABASE {}", name)
+        if like:
+            self.execute("CREATE DATABASE {} TEMPLATE {}", name, like)
+        else:
+            self.execute("CREATE DATABASE {}", name)
         return self.url(name)
 
     def drop_database(self, name: str) -> None:

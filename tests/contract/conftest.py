@@ -4,7 +4,6 @@ Each worker of pytest-xdist has one database per engine. It is set up once and e
 an order of magnitude faster than a fresh one; SQLite gets a copy of an empty file.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from sqlalchemy import Connection, create_engine, inspect, text
 
 from rota.ports import Store
 from rota.stores.memory import MemoryStore
+from tests.ready import Ready
 
 KINDS = ("memory", "sqlite", "postgres", "mariadb", "redis")
 KEPT = ("schema", "meta")
@@ -89,16 +89,6 @@ def redis_emptied(redis_server: Any) -> Iterator[RedisDatabase]:
     database.close()
 
 
-@pytest.fixture(scope="session")
-def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database file with the schema."""
-    path = tmp_path_factory.mktemp("sqlite") / "empty.db"
-    store = _open(f"sqlite:///{path}")
-    store.setup()
-    store.close()
-    return path
-
-
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     """Which engine this test runs on."""
@@ -106,7 +96,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def begin_anew(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+def begin_anew(kind: str, ready: Ready, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
     """Return an empty store with each call; the one before is used no more."""
     opened: list[Store] = []
 
@@ -118,9 +108,7 @@ def begin_anew(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Ite
         if kind == "memory":
             opened.append(MemoryStore())
         else:
-            path = tmp_path / f"rota-{len(opened)}.db"
-            shutil.copyfile(request.getfixturevalue("sqlite_file"), path)
-            opened.append(_open(f"sqlite:///{path}"))
+            opened.append(_open(ready.url(kind, tmp_path / f"rota-{len(opened)}.db")))
         return opened[-1]
 
     yield begin

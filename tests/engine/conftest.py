@@ -6,5 +6,4 @@ from tests.contract.conftest import (  # noqa: F401  # fixtures are found by the
     mariadb_emptied,
     postgres_emptied,
     redis_emptied,
-    sqlite_file,
 )

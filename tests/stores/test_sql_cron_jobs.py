@@ -205,8 +205,8 @@ def test_a_change_is_not_lost_when_the_schedule_is_over_at_the_same_time(store: 
     assert [one.interval_minutes for one in store.changed_rows()] == [30]
 
 
-def test_a_view_or_table_of_the_application_is_left_alone(empty: SqlStore, url: str) -> None:
-    engine = create_engine(url)
+def test_a_view_or_table_of_the_application_is_left_alone(empty: SqlStore, bare_url: str) -> None:
+    engine = create_engine(bare_url)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE cron_jobs (mine INTEGER)"))
 
@@ -218,11 +218,11 @@ def test_a_view_or_table_of_the_application_is_left_alone(empty: SqlStore, url: 
     assert empty.changed_rows() == []
 
 
-def test_another_prefix_has_no_view(url: str) -> None:
-    store = opened(url, prefix="other_")
+def test_another_prefix_has_no_view(bare_url: str) -> None:
+    store = opened(bare_url, prefix="other_")
     store.setup()
     store.close()
-    engine = create_engine(url)
+    engine = create_engine(bare_url)
 
     with pytest.raises(Exception, match="cron_jobs"), engine.begin() as connection:
         connection.execute(text("SELECT 1 FROM cron_jobs"))

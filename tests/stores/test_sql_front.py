@@ -38,12 +38,11 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def store(postgres_database: str, clock: FakeClock) -> Iterator[SqlStore]:
+def store(postgres_ready: str, clock: FakeClock) -> Iterator[SqlStore]:
     """A store with many dead entries in front of its queue, of which it knows."""
-    with closing(opened(postgres_database)) as store:
-        store.setup()
+    with closing(opened(postgres_ready)) as store:
         store._database.fronts._clock = clock
-        with an_old_snapshot(postgres_database):
+        with an_old_snapshot(postgres_ready):
             store.enqueue([a_run() for _ in range(DEAD)], now=NOON)
             settle_all(store, *map(succeeded, claim(store, limit=DEAD, queues={"default": DEAD})))
             for _ in range(3):
@@ -210,10 +209,9 @@ def test_tenants_are_still_served_in_turns(store: SqlStore) -> None:  # R33
     assert modest.id in ids(claim(store, limit=3))
 
 
-def test_nothing_is_left_out_while_looks_are_short(postgres_database: str) -> None:
+def test_nothing_is_left_out_while_looks_are_short(postgres_ready: str) -> None:
     clock = FakeClock()
-    with closing(opened(postgres_database)) as store:
-        store.setup()
+    with closing(opened(postgres_ready)) as store:
         store._database.fronts._clock = clock
         [old] = worked_off(store, 1)
         for _ in range(3):

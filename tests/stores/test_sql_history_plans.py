@@ -18,7 +18,6 @@ from tests.values import HOUR, NOON, a_run, claim, ids, settle_all, succeeded
 def long(url: str) -> Iterator[SqlStore]:
     """A store with a history, before which and behind which runs are open, whose statistics are known."""
     with closing(opened(url)) as store:
-        store.setup()
         store.enqueue([a_run(tenant=f"t{number}") for number in range(20)], now=NOON)
         ended = {"state": State.SUCCEEDED, "ended_at": NOON}
         store.enqueue([a_run(tenant=f"t{number % 9}", **ended) for number in range(4000)], now=NOON)
@@ -42,10 +41,9 @@ def test_what_may_be_forgotten_is_read_in_the_order_of_the_table(long: SqlStore)
 
 
 @pytest.mark.parametrize("template", [pruning.DROP_RUNS, pruning.DROP_ATTEMPTS, pruning.DROP_LOGS, expiry.FORGET])
-def test_what_is_forgotten_is_looked_up_one_by_one(mariadb_database: str, template: str) -> None:  # R72
+def test_what_is_forgotten_is_looked_up_one_by_one(mariadb_ready: str, template: str) -> None:  # R72
     # A list from a subquery was read for each row of the table: of 100,000 runs none went within the time of a lock.
-    with closing(opened(mariadb_database)) as store:
-        store.setup()
+    with closing(opened(mariadb_ready)) as store:
         store.enqueue([a_run() for _ in range(300)], now=NOON)
 
         found = plan(store, template, '[["a"], ["b"]]')
@@ -62,10 +60,9 @@ def test_old_runs_go_by_the_hundred_from_a_long_history(long: SqlStore) -> None:
     assert len(ids(long.runs(RunQuery(kind=None, limit=100)))) == 40
 
 
-def test_a_run_grows_into_the_room_that_it_brought(mariadb_database: str) -> None:
+def test_a_run_grows_into_the_room_that_it_brought(mariadb_ready: str) -> None:
     # Else InnoDB writes a page anew for every few runs that are claimed.
-    with closing(opened(mariadb_database)) as store:
-        store.setup()
+    with closing(opened(mariadb_ready)) as store:
         store.enqueue([a_run() for _ in range(3)], now=NOON)
         ended, _running = claim(store, limit=2)
         settle_all(store, succeeded(ended))

@@ -146,13 +146,12 @@ def test_a_question_about_few_runs_does_not_read_all(
     assert "SCAN r" not in found
 
 
-def test_runs_that_are_settled_are_looked_up_one_by_one(postgres_database: str) -> None:  # fault row C9
+def test_runs_that_are_settled_are_looked_up_one_by_one(postgres_ready: str) -> None:  # fault row C9
     # Not joined to the index of all that is running, which behind an old snapshot is long; nor to the whole table,
     # which was small when the statement was first planned.
     from tests.stores.conftest import opened
 
-    with closing(opened(postgres_database)) as store:
-        store.setup()
+    with closing(opened(postgres_ready)) as store:
         store.enqueue([a_run() for _ in range(200)], now=NOON)
         claim(store, limit=20)
         database = store._database
@@ -166,12 +165,11 @@ def test_runs_that_are_settled_are_looked_up_one_by_one(postgres_database: str) 
         assert not any(word in line for word in ("Hash", "Bitmap", "Seq Scan", "Merge") for line in found), found
 
 
-def test_runs_that_succeeded_are_found_by_their_keys_whatever_the_statistics_say(postgres_database: str) -> None:
+def test_runs_that_succeeded_are_found_by_their_keys_whatever_the_statistics_say(postgres_ready: str) -> None:
     # Where nothing was running when they were made, all that runs is taken for one run, and read for each that ends.
     from tests.stores.conftest import opened
 
-    with closing(opened(postgres_database)) as store:
-        store.setup()
+    with closing(opened(postgres_ready)) as store:
         store.enqueue([a_run() for _ in range(2000)], now=NOON)
         store._database.write(lambda link: link.run("ANALYZE"))
         keys_ = [run.id for run in claim(store, limit=20)]
@@ -182,13 +180,12 @@ def test_runs_that_succeeded_are_found_by_their_keys_whatever_the_statistics_say
         assert "Nested Loop" not in found
 
 
-def test_postgresql_guesses_well_how_many_runs_there_are_before_it_counts(postgres_database: str) -> None:
+def test_postgresql_guesses_well_how_many_runs_there_are_before_it_counts(postgres_ready: str) -> None:
     # It takes the size of the table and what its columns may hold: names of any length, or it takes a row for wider
     # than a page, a table of thousands for one of one row, and reads all of it for each run that is claimed.
     from tests.stores.conftest import opened
 
-    with closing(opened(postgres_database)) as store:
-        store.setup()
+    with closing(opened(postgres_ready)) as store:
         store.enqueue([a_run() for _ in range(2000)], now=NOON)
 
         [[told]] = store._database.read(lambda link: link.all("EXPLAIN (FORMAT JSON) SELECT 1 FROM {runs}"))
@@ -223,12 +220,11 @@ def test_what_a_run_enqueued_is_read_newest_first(filled: SqlStore) -> None:
     assert not any(word in found for word in SORTS), found
 
 
-def test_the_runs_of_a_job_are_read_from_their_index_newest_first(postgres_database: str) -> None:
+def test_the_runs_of_a_job_are_read_from_their_index_newest_first(postgres_ready: str) -> None:
     # What runs does not stand in it, and is read from its own.
     from tests.stores.conftest import opened
 
-    with closing(opened(postgres_database)) as store:
-        store.setup()
+    with closing(opened(postgres_ready)) as store:
         store.enqueue([a_run(job=f"job{number % 300}") for number in range(3000)], now=NOON)
         running = claim(store, limit=20)
         store._database.write(lambda link: link.run("ANALYZE"))
@@ -244,12 +240,11 @@ def test_the_runs_of_a_job_are_read_from_their_index_newest_first(postgres_datab
         assert [run.id for run in listed] == sorted((run.id for run in listed), reverse=True)
 
 
-def test_what_may_be_pruned_is_read_from_the_front_and_no_further(postgres_database: str) -> None:  # R72
+def test_what_may_be_pruned_is_read_from_the_front_and_no_further(postgres_ready: str) -> None:  # R72
     # All of 1,000,000 runs were read and sorted for each 500 that went, by a plan that was compiled each time.
     from tests.stores.conftest import opened
 
-    with closing(opened(postgres_database)) as store:
-        store.setup()
+    with closing(opened(postgres_ready)) as store:
         store.enqueue([a_run() for _ in range(2000)], now=NOON)
         store.settle([succeeded(run) for run in claim(store, limit=2000)], now=NOON)
         store._database.write(lambda link: link.run("ANALYZE"))
@@ -261,12 +256,11 @@ def test_what_may_be_pruned_is_read_from_the_front_and_no_further(postgres_datab
         assert compiles == "off"
 
 
-def test_a_claim_finds_the_runs_that_it_chose_by_their_place(postgres_database: str) -> None:
+def test_a_claim_finds_the_runs_that_it_chose_by_their_place(postgres_ready: str) -> None:
     # A join of what was chosen with the table had more than one plan, of which statistics chose.
     from tests.stores.conftest import opened
 
-    with closing(opened(postgres_database)) as store:
-        store.setup()
+    with closing(opened(postgres_ready)) as store:
         store.enqueue([a_run() for _ in range(2000)], now=NOON)
 
         template, parameters = claim_statement(store)
@@ -275,12 +269,11 @@ def test_a_claim_finds_the_runs_that_it_chose_by_their_place(postgres_database: 
         assert "Tid Scan" in found, found
 
 
-def test_only_those_runs_move_in_an_index_whom_it_is_for(mariadb_database: str) -> None:
+def test_only_those_runs_move_in_an_index_whom_it_is_for(mariadb_ready: str) -> None:
     # On MariaDB, whose indexes hold all runs, a column with a state of its own stands in five of six.
     from tests.stores.conftest import opened
 
-    with closing(opened(mariadb_database)) as store:
-        store.setup()
+    with closing(opened(mariadb_ready)) as store:
         store.enqueue([a_run(), a_run(tenant="acme", concurrency_key="k")], now=NOON)
         marks = "due_state, tenant_state, key_state, round_state, batch_state"
 
@@ -323,11 +316,10 @@ def test_a_second_claimer_gets_other_runs_while_the_first_is_not_done(filled: Sq
     assert not first & second
 
 
-def test_keys_are_looked_up_by_their_index_when_statistics_say_that_nothing_is_queued(postgres_database: str) -> None:
+def test_keys_are_looked_up_by_their_index_when_statistics_say_that_nothing_is_queued(postgres_ready: str) -> None:
     from tests.stores.conftest import opened
 
-    with closing(opened(postgres_database)) as store:
-        store.setup()
+    with closing(opened(postgres_ready)) as store:
         store._database.write(lambda link: link.run("ANALYZE"))
         store.enqueue([a_run(tenant=f"t{n}", concurrency_key=f"k{n}") for n in range(3000)], now=NOON)
 
@@ -337,13 +329,12 @@ def test_keys_are_looked_up_by_their_index_when_statistics_say_that_nothing_is_q
         assert not any(index in found for index in ("rota_runs_claim", "rota_runs_tenant", "rota_runs_due")), found
 
 
-def test_heartbeats_touch_no_index_on_postgresql(postgres_database: str) -> None:
+def test_heartbeats_touch_no_index_on_postgresql(postgres_ready: str) -> None:
     # What PostgreSQL needs to leave the indexes alone (HOT): no index knows the column, and pages have room. How often
     # it manages depends on every snapshot that is open on the server, and so is no matter for a test.
     from tests.stores.conftest import opened
 
-    with closing(opened(postgres_database)) as store:
-        store.setup()
+    with closing(opened(postgres_ready)) as store:
         definitions, options = store._database.read(
             lambda link: (
                 link.all("SELECT indexdef FROM pg_indexes WHERE tablename = 'rota_runs'"),

@@ -21,6 +21,8 @@ from rota.stores.sql.store import SqlStore
 from tests.stores.conftest import opened
 from tests.values import NOON, a_run, a_schedule, claim
 
+MARKED = ("rota_meta", "rota_schema")
+
 
 def described(url: str, prefix: str) -> dict[str, Any]:
     """Return all that the database tells about the tables under a prefix, without the prefix."""
@@ -57,26 +59,45 @@ def at_once(metadata: MetaData, url: str) -> None:
     engine.dispose()
 
 
-def test_migrations_build_what_the_tables_say(store: SqlStore, url: str) -> None:  # R71
-    at_once(tables.build("once_", collation=store._database.dialect.collation), url)
+def test_migrations_build_what_the_tables_say(empty: SqlStore, bare_url: str) -> None:  # R71
+    empty.setup()
+    at_once(tables.build("once_", collation=empty._database.dialect.collation), bare_url)
 
-    stepwise, once = described(url, "rota_"), described(url, "once_")
+    stepwise, once = described(bare_url, "rota_"), described(bare_url, "once_")
 
     assert stepwise == once
     assert set(once) == set(tables.TABLES)
 
 
-def test_alembic_finds_nothing_to_change(store: SqlStore, url: str) -> None:  # R71
-    engine = create_engine(url)
+def test_alembic_finds_nothing_to_change(empty: SqlStore, bare_url: str) -> None:  # R71
+    empty.setup()
+    engine = create_engine(bare_url)
     with engine.connect() as connection:
         context = MigrationContext.configure(
             connection, opts={"include_name": lambda name, kind, _: kind != "table" or name != "rota_schema"}
         )
-        differences = compare_metadata(context, tables.build("rota_", collation=store._database.dialect.collation))
+        differences = compare_metadata(context, tables.build("rota_", collation=empty._database.dialect.collation))
     engine.dispose()
 
     # It cannot see which of the conditional indexes are meant for this engine.
     assert [one for one in differences if "index" not in str(one[0])] == []
+
+
+def test_a_database_that_is_made_ready_is_as_migrations_leave_it(empty: SqlStore, bare_url: str, url: str) -> None:
+    empty.setup()
+
+    assert described(url, "rota_") == described(bare_url, "rota_")
+    assert kept(url) == kept(bare_url)
+
+
+def kept(url: str) -> dict[str, list[str]]:
+    """Return what stands in the tables that migrations write, and the names of the views."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = {name: sorted(map(str, connection.execute(text(f"SELECT * FROM {name}")))) for name in MARKED}
+    views = inspect(engine).get_view_names()
+    engine.dispose()
+    return found | {"views": sorted(views)}
 
 
 def test_a_schema_that_is_not_there_is_refused(empty: SqlStore) -> None:  # R70
@@ -122,9 +143,9 @@ def _set_up(url: str) -> None:
     store.close()
 
 
-def test_many_processes_set_up_at_once(url: str) -> None:  # R71
+def test_many_processes_set_up_at_once(bare_url: str) -> None:  # R71
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_set_up, args=(url,)) for _ in range(3)]
+    processes = [context.Process(target=_set_up, args=(bare_url,)) for _ in range(3)]
 
     for process in processes:
         process.start()
@@ -134,13 +155,13 @@ def test_many_processes_set_up_at_once(url: str) -> None:  # R71
     assert [process.exitcode for process in processes] == [0, 0, 0]
 
 
-def test_a_setup_that_was_cut_off_is_taken_up(empty: SqlStore, url: str) -> None:
+def test_a_setup_that_was_cut_off_is_taken_up(empty: SqlStore, bare_url: str) -> None:
     if empty._database.dialect.name != "mysql":
         pytest.skip("one transaction here: it is there whole or not at all")
     empty.now()
     metadata = tables.build("rota_", collation=empty._database.dialect.collation)
     half = [table for table in metadata.sorted_tables if table.name in ("rota_runs", "rota_rounds")]
-    engine = create_engine(url)
+    engine = create_engine(bare_url)
     metadata.create_all(engine, tables=half)
     engine.dispose()
 
@@ -149,10 +170,10 @@ def test_a_setup_that_was_cut_off_is_taken_up(empty: SqlStore, url: str) -> None
     empty.check()
 
 
-def test_the_statements_for_an_administrator_build_the_schema(empty: SqlStore, url: str) -> None:
+def test_the_statements_for_an_administrator_build_the_schema(empty: SqlStore, bare_url: str) -> None:
     statements = schema.upgrade_sql(empty._database)
 
-    execute(url, statements)
+    execute(bare_url, statements)
 
     empty.check()
     empty.enqueue([a_run()], now=NOON)
@@ -211,7 +232,7 @@ def insert_as_before(store: SqlStore, run: Run, schedule: Schedule) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_an_older_schema_is_brought_up_to_date_with_what_is_in_it(
-    older: Callable[[int], SqlStore], url: str, number: int
+    older: Callable[[int], SqlStore], bare_url: str, number: int
 ) -> None:  # R71
     store, run, schedule = older(number), a_run(), a_schedule()
     insert_as_before(store, run, schedule)
@@ -225,8 +246,8 @@ def test_an_older_schema_is_brought_up_to_date_with_what_is_in_it(
     [claimed] = claim(store)
     store.note([Note(run_id=run.id, token=claimed.token, done=1)], now=NOON)
     assert [(one.id, one.done, one.weight) for one in store.runs(RunQuery())] == [(run.id, 1, 1.0)]
-    at_once(tables.build("once_", collation=store._database.dialect.collation), url)
-    assert described(url, "rota_") == described(url, "once_")
+    at_once(tables.build("once_", collation=store._database.dialect.collation), bare_url)
+    assert described(bare_url, "rota_") == described(bare_url, "once_")
 
 
 @pytest.mark.parametrize(
@@ -237,12 +258,12 @@ def test_an_older_schema_is_brought_up_to_date_with_what_is_in_it(
     ],
 )
 def test_a_step_that_was_cut_off_is_taken_up(
-    older: Callable[[int], SqlStore], url: str, done_already: list[str]
+    older: Callable[[int], SqlStore], bare_url: str, done_already: list[str]
 ) -> None:
     store = older(2)
     if store._database.dialect.name != "mysql":
         pytest.skip("one transaction here: it is there whole or not at all")
-    execute(url, ";".join(done_already))
+    execute(bare_url, ";".join(done_already))
 
     store.setup()
 
@@ -252,11 +273,11 @@ def test_a_step_that_was_cut_off_is_taken_up(
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_the_statements_of_the_missing_steps_are_told_to_an_administrator(
-    older: Callable[[int], SqlStore], url: str, number: int
+    older: Callable[[int], SqlStore], bare_url: str, number: int
 ) -> None:
     store = older(number)
 
-    execute(url, store.upgrade_sql(start=number))
+    execute(bare_url, store.upgrade_sql(start=number))
 
     store.check()
     assert store.runs(RunQuery()) == []

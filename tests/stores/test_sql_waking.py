@@ -19,17 +19,16 @@ CLOCK = SystemClock()
 
 
 @pytest.fixture
-def telling(postgres_database: str) -> Iterator[SqlStore]:
+def telling(postgres_ready: str) -> Iterator[SqlStore]:
     """The store of a process that enqueues."""
-    with closing(opened(postgres_database)) as store:
-        store.setup()
+    with closing(opened(postgres_ready)) as store:
         yield store
 
 
 @pytest.fixture
-def waiting(postgres_database: str, telling: SqlStore) -> Iterator[SqlStore]:
+def waiting(postgres_ready: str, telling: SqlStore) -> Iterator[SqlStore]:
     """The store of a process that waits, which has heard all there was until now."""
-    with closing(opened(postgres_database)) as store:
+    with closing(opened(postgres_ready)) as store:
         while store.wait(timedelta(milliseconds=50)):
             pass
         yield store
@@ -47,10 +46,10 @@ def test_each_run_of_another_process_wakes(telling, waiting):
         assert waiting.wait(SOON)
 
 
-def test_a_line_that_was_cut_is_replaced(telling, waiting, postgres_database):
+def test_a_line_that_was_cut_is_replaced(telling, waiting, postgres_ready):
     enqueue(telling)
     assert waiting.wait(SOON)
-    plain = make_url(postgres_database).set(drivername="postgresql").render_as_string(hide_password=False)
+    plain = make_url(postgres_ready).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(plain, autocommit=True) as admin:
         cut = admin.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'NOTIFY%' AND datname = "
@@ -66,11 +65,11 @@ def test_a_line_that_was_cut_is_replaced(telling, waiting, postgres_database):
         assert waiting.wait(SOON)
 
 
-def test_a_store_that_only_enqueued_leaves_no_line_open(postgres_database, telling):
-    with closing(opened(postgres_database)) as store:
+def test_a_store_that_only_enqueued_leaves_no_line_open(postgres_ready, telling):
+    with closing(opened(postgres_ready)) as store:
         enqueue(store)
 
-    plain = make_url(postgres_database).set(drivername="postgresql").render_as_string(hide_password=False)
+    plain = make_url(postgres_ready).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(plain, autocommit=True) as admin:
         admin.execute("SELECT pg_sleep(0.2)")
         left = admin.execute(

@@ -23,26 +23,25 @@ Ask = Callable[[str], list[tuple[int, ...]]]
 
 
 @pytest.fixture
-def telling(mariadb_database: str) -> Iterator[SqlStore]:
+def telling(mariadb_ready: str) -> Iterator[SqlStore]:
     """The store of a process that enqueues."""
-    with closing(opened(mariadb_database)) as store:
-        store.setup()
+    with closing(opened(mariadb_ready)) as store:
         yield store
 
 
 @pytest.fixture
-def waiting(mariadb_database: str, telling: SqlStore) -> Iterator[SqlStore]:
+def waiting(mariadb_ready: str, telling: SqlStore) -> Iterator[SqlStore]:
     """The store of a process that waits, which has heard all there was until now."""
-    with closing(opened(mariadb_database)) as store:
+    with closing(opened(mariadb_ready)) as store:
         while store.wait(MOMENT):
             pass
         yield store
 
 
 @pytest.fixture
-def ask(mariadb_database: str) -> Iterator[Ask]:
+def ask(mariadb_ready: str) -> Iterator[Ask]:
     """What asks the server as somebody else would."""
-    url = make_url(mariadb_database)
+    url = make_url(mariadb_ready)
     assert url.host is not None and url.port is not None
     line = pymysql.connect(
         host=url.host, port=url.port, user=url.username, password=url.password or "", database=url.database
@@ -105,9 +104,9 @@ def test_a_line_that_was_cut_is_replaced(telling, waiting, ask):
     assert waiting.wait(SOON)
 
 
-def test_where_the_server_refuses_to_look_it_is_asked(telling, mariadb_database, ask, monkeypatch):
+def test_where_the_server_refuses_to_look_it_is_asked(telling, mariadb_ready, ask, monkeypatch):
     monkeypatch.setattr(watching, "WATCH", "BEGIN NOT THERE")
-    with closing(opened(mariadb_database)) as store:
+    with closing(opened(mariadb_ready)) as store:
         while store.wait(MOMENT):
             pass
         for _ in range(3):

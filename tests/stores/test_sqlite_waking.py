@@ -11,6 +11,7 @@ import pytest
 from rota.stores.sql.store import SqlStore
 from rota.stores.sql.watching import SOON, FileChanges
 from rota.stores.waking import NEVER
+from tests.ready import Ready
 from tests.stores.conftest import opened
 from tests.values import NOON, a_run
 
@@ -21,10 +22,9 @@ BY_ANOTHER = "import sys; open(sys.argv[1], 'ab').write(b'x')"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
+def store(ready: Ready, tmp_path: Path) -> Iterator[SqlStore]:
     """A store with something in it."""
-    with closing(opened(f"sqlite:///{tmp_path / 'rota.db'}")) as store:
-        store.setup()
+    with closing(opened(ready.url("sqlite", tmp_path / "rota.db"))) as store:
         store.enqueue([a_run()], now=NOON)
         yield store
 

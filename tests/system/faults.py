@@ -151,11 +151,7 @@ def no_overlap(site: Site) -> None:
 @contextmanager
 def on(kind: str, request: Any, folder: Path) -> Iterator[Ground]:
     """Yield the ground for a test: an empty store of this kind."""
-    if kind == "sqlite":
-        url = f"sqlite:///{folder / 'rota.db'}"
-    else:
-        url = request.getfixturevalue(f"{kind}_server").create_database()
-    ground = Ground(url, folder)
+    ground = Ground(request.getfixturevalue("ready").url(kind, folder / "rota.db"), folder)
     try:
         yield ground
     finally:

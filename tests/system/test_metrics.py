@@ -9,6 +9,7 @@ import pytest
 from rota.core.rollup import Grain, Subject
 from rota.queries import MeasureQuery, RollupQuery, RunQuery
 from rota.stores import open_store
+from tests.ready import Ready
 from tests.system.processes import Site, end, kill_tree, wait_until
 from tests.values import a_run
 
@@ -36,10 +37,8 @@ def quick(number: int) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgres", "mariadb", "redis"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'rota.db'}"
-    return str(request.getfixturevalue(f"{request.param}_server").create_database())
+def url(request: pytest.FixtureRequest, ready: Ready, tmp_path: Path) -> str:
+    return ready.url(request.param, tmp_path / "rota.db")
 
 
 @pytest.fixture

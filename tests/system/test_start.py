@@ -13,6 +13,7 @@ from rota.core.model import State
 from rota.ports import Store
 from rota.queries import RoundQuery, RunQuery
 from rota.stores import open_store
+from tests.ready import Ready
 from tests.system.processes import Site, end, kill_tree, wait_until
 
 SLOW = """
@@ -35,11 +36,8 @@ def tick(ctx: RunContext) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgres", "mariadb", "redis"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'rota.db'}"
-    server = request.getfixturevalue(f"{request.param}_server")
-    return str(server.create_database())
+def url(request: pytest.FixtureRequest, ready: Ready, tmp_path: Path) -> str:
+    return ready.url(request.param, tmp_path / "rota.db")
 
 
 @pytest.fixture
@@ -110,11 +108,9 @@ def test_what_a_killed_worker_held_is_done_by_the_next_one_on_this_host_at_once(
 
 
 @pytest.mark.parametrize("number", [2, 5])
-def test_each_slot_is_fired_once_by_any_number_of_processes(number, postgres_server, tmp_path):  # G4, fault row E1
-    url = postgres_server.create_database()
-    store = open_store(url)
-    store.setup()
-    site = Site(tmp_path, url=url, jobs=EACH_SECOND)
+def test_each_slot_is_fired_once_by_any_number_of_processes(number, postgres_ready, tmp_path):  # G4, fault row E1
+    store = open_store(postgres_ready)
+    site = Site(tmp_path, url=postgres_ready, jobs=EACH_SECOND)
 
     with ExitStack() as held:
         processes: list[subprocess.Popen[str]] = [held.enter_context(site.started()) for _ in range(number)]
