@@ -245,8 +245,9 @@ class Rota:
         no others. It does not work, and who sees everything gets this very one."""
         if principal.knows_everything:
             return self
+        scope = Scope.of(principal, jobs=self.jobs, watches=self.pings.names())
         # Jobs may be registered after the first question.
-        return self._narrowed(Scope.of(principal, jobs=self.jobs), len(self.jobs))
+        return self._narrowed(scope, len(self.jobs))
 
     def _narrow(self, scope: Scope, _number_of_jobs: int) -> "Rota":
         """Return an application like this one that is given no more than there is in a scope: each of its parts can
@@ -264,6 +265,7 @@ class Rota:
         seen.include(jobs)
         seen._carriers.take(self._carriers)
         seen._enqueuer.after_commit, seen._enqueuer.then = self._enqueuer.after_commit, self._enqueuer.then
+        seen.pings.take(self.pings, names=scope.watches)
         seen.limits.take(self.limits, has=lambda limit: is_limit_seen(limit.known_as, scope))
         return seen
 

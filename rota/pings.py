@@ -1,7 +1,7 @@
 """Scripts outside of Rota that are to say that they succeeded: any line of a crontab can be watched (R51)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -59,6 +59,16 @@ class Pings:
         watch = _watch(name, schedule=schedule, within=fresh_within, timeout=timeout, description=description)
         self._in_code[name] = watch
         return watch
+
+    def take(self, other: "Pings", *, names: Collection[str]) -> None:
+        """Watch those scripts that another one watches in its code and that are called so; tell those who listen to it
+        what they say."""
+        self._in_code = {name: watch for name, watch in other._in_code.items() if name in names}
+        self._bus = other._bus
+
+    def names(self) -> frozenset[str]:
+        """Return by what names scripts are watched; whether the settings can be read is not looked at."""
+        return frozenset(self._in_code) | frozenset(self._settings().freshness.watch)
 
     def declared(self) -> tuple[Watch, ...]:
         """Return what is watched, by name: what the settings say, and in its absence the code.

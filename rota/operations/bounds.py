@@ -16,7 +16,7 @@ LONGEST_NAME = 200
 """Characters of what names something: an id, a job, a tenant, a key, a duration in words."""
 LONGEST_SEARCH = 2_000
 LONGEST_TEXT = 10_000
-TEXTS: Mapping[str, int] = {
+TEXTS = {
     "where": LONGEST_SEARCH,
     "reason": LONGEST_TEXT,
     "note": LONGEST_TEXT,
@@ -25,6 +25,8 @@ TEXTS: Mapping[str, int] = {
     "token": LONGEST_TEXT,
 }
 """Fields that are longer than names: by their names how long they may be."""
+OUTPUTS = {"output": 50_000}
+"""Fields that hold what a program printed, with colours and all: that is made harmless where it is shown."""
 MOST = 20_000
 """Things that one question may name."""
 LARGEST = 2**31 - 1
@@ -75,14 +77,19 @@ def _check_each(name: str, values: Iterable[Any]) -> None:
 
 
 def _check_text(name: str, text: str) -> None:
-    longest = TEXTS.get(name, LONGEST_NAME)
+    longest = (TEXTS | OUTPUTS).get(name, LONGEST_NAME)
     if len(text) > longest:
         raise BadRequest(name, f"it has {len(text):,} characters, and {longest:,} is the most")
     # A sentence may have lines, and marks of any script; a name has nothing that cannot be seen.
-    is_seen = _is_sentence(text) if name in TEXTS else text.isprintable()
-    if not is_seen:
+    is_fine = _can_be_kept(text) if name in OUTPUTS else _is_sentence(text) if name in TEXTS else text.isprintable()
+    if not is_fine:
         raise BadRequest(name, "it has characters that cannot be seen")
 
 
 def _is_sentence(text: str) -> bool:
-    return all(char in "\n\r\t" or (char >= " " and not "\ud800" <= char <= "\udfff") for char in text)
+    return _can_be_kept(text) and all(char >= " " or char in "\n\r\t" for char in text)
+
+
+def _can_be_kept(text: str) -> bool:
+    # PostgreSQL keeps no NUL, and half of a pair of surrogates has no UTF-8.
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)

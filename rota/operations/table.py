@@ -21,6 +21,7 @@ from rota.operations.logs import read_log
 from rota.operations.metrics import show_metrics
 from rota.operations.operation import Operation
 from rota.operations.paused import list_pauses
+from rota.operations.pings import ping
 from rota.operations.queues import list_queues, show_queue
 from rota.operations.rounds import list_rounds, show_round
 from rota.operations.run_changes import cancel_run, cancel_runs, retry_run, retry_runs
@@ -93,4 +94,5 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     create_token,
     inspect_token,
     revoke_token,
+    ping,
 )

@@ -1,14 +1,16 @@
-"""What is watched, of the schedules and tenants that there are. Scripts outside of Rota are of no tenant and no job."""
+"""What is watched, of the schedules, tenants and scripts outside of Rota that there are."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
+from rota.core.freshness import Expectation
 from rota.core.model import Schedule
-from rota.core.watched import Flip, Watched
-from rota.errors import Forbidden
+from rota.core.watched import Flip, Ping, Watched, watch_key
+from rota.errors import Forbidden, WatchNotFound
 from rota.ports import FreshnessStore
 from rota.queries import EVERY_PAIR, FlipQuery, PairQuery
 from rota.seen.scope import Scope, refilled
@@ -45,10 +47,22 @@ class SeenFreshness:
 
         return list(islice(refilled(after, keep, size=query.limit), query.limit))
 
+    def ping(self, ping: Ping, *, slot: datetime | None = None, expected: Expectation | None = None) -> bool:
+        self._check_script(ping.name)
+        return self._freshness().ping(ping, slot=slot, expected=expected)
+
+    def pings(self, name: str, *, before_id: str | None = None, limit: int = 100) -> list[Ping]:
+        self._check_script(name)
+        return self._freshness().pings(name, before_id=before_id, limit=limit)
+
+    def _check_script(self, name: str) -> None:
+        if name not in self._scope.watches:
+            raise WatchNotFound(name, known=self._scope.watches)
+
     def _names(self) -> list[str]:
-        return [schedule.name for schedule in self._schedules()]
+        return [*(schedule.name for schedule in self._schedules()), *map(watch_key, sorted(self._scope.watches))]
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise Forbidden("this is for those who may see all jobs and all tenants")
 
-    looks = turn = ping = pings = prune = _refuse
+    looks = turn = prune = _refuse

@@ -23,15 +23,18 @@ class Scope(Struct, frozen=True):
     """Names of jobs; None is every one, also those that this code does not have."""
     tenants: frozenset[str] | None
     """None is every one, and what is of no tenant."""
+    watches: frozenset[str] = frozenset()
+    """Names of scripts outside of Rota, which are of no tenant."""
 
     @classmethod
-    def of(cls, principal: Principal, *, jobs: Iterable[str]) -> "Scope":
-        """Return the scope of a principal in an application that has these jobs."""
+    def of(cls, principal: Principal, *, jobs: Iterable[str], watches: Iterable[str] = ()) -> "Scope":
+        """Return the scope of a principal in an application that has these jobs, and watches these scripts."""
         # "" stands in the store for what is of no tenant, and nobody is called so.
         tenants = None if principal.tenants is None else principal.tenants - {""}
         if "*" in principal.jobs:
             return cls(jobs=None, tenants=tenants)
-        return cls(jobs=frozenset(filter(principal.knows_job, jobs)), tenants=tenants)
+        scripts = frozenset(filter(principal.knows_job, watches)) if tenants is None else frozenset()
+        return cls(jobs=frozenset(filter(principal.knows_job, jobs)), tenants=tenants, watches=scripts)
 
     def has_job(self, name: str) -> bool:
         """Whether there is this job for it."""

@@ -11,12 +11,13 @@ from rota.settings import Settings
 
 
 def seen_settings(settings: Settings, scope: Scope) -> Settings:
-    """Return settings without the names of other jobs and tenants, of scripts outside of Rota and of channels."""
+    """Return settings without the names of other jobs and tenants, of other scripts outside Rota, and of channels."""
 
     def seen(on: LimitScope, limits: Mapping[str, str]) -> Mapping[str, str]:
         return {name: limit for name, limit in limits.items() if is_limit_seen(known_as(on, name), scope)}
 
     limits = settings.limits
+    watch = {name: text for name, text in settings.freshness.watch.items() if name in scope.watches}
     return replace(
         settings,
         limits=replace(
@@ -27,7 +28,7 @@ def seen_settings(settings: Settings, scope: Scope) -> Settings:
             key=seen(LimitScope.KEY, limits.key),
             host=seen(LimitScope.HOST, limits.host),
         ),
-        freshness=replace(settings.freshness, watch={}),
+        freshness=replace(settings.freshness, watch=watch),
         alerts=replace(settings.alerts, channel=(), rule=()),
         # It traces nothing: whose application it is does.
         metrics=replace(settings.metrics, otel=False),

@@ -7,14 +7,16 @@ import pytest
 from rota import Rota
 from rota.core.access import Capability, Principal
 from rota.core.controls import ControlKind
+from rota.core.events import PingFailed
 from rota.core.model import RunKind, State
-from rota.errors import Forbidden, JobNotFound, RunNotFound, TenantNotFound
+from rota.errors import Forbidden, JobNotFound, RunNotFound, TenantNotFound, WatchNotFound
 from rota.ports import AlertStore, FreshnessStore, RollupStore, Store
 from rota.queries import DeliveryQuery, ErrorQuery, FlipQuery, IncidentQuery, PairQuery, RoundQuery, RunQuery
 from rota.seen.alerts import SeenAlerts
 from rota.seen.freshness import SeenFreshness
 from rota.seen.rollups import SeenRollups
 from rota.seen.store import SeenStore
+from rota.views.freshness import pairs
 from tests.values import NOON, a_control, a_run, a_schedule
 from tests.web.world import OURS, THEIRS, World, id_of
 
@@ -204,3 +206,20 @@ def test_what_is_of_all_jobs_is_not_changed_by_who_sees_some():
 def test_a_narrowed_application_does_not_work():
     with pytest.raises(Forbidden):
         seen(of_tenant(OURS)).tick()
+
+
+def test_a_script_is_there_for_who_may_see_all_tenants_and_jobs_that_are_called_so():
+    app = World().app
+    app.watch("dump-db2", fresh_within="26h")
+    heard = []
+    app.on(PingFailed)(heard.append)
+
+    kept = app.seen_by(of_jobs("dump*")).pings.record("dump-db2", "fail", text="disk full")
+
+    assert [one.id for one in app.pings.history("dump-db2")] == [kept.id]
+    assert [one.name for one in heard] == ["dump-db2"]
+    assert [pair.schedule for pair in pairs(app.seen_by(of_jobs("dump*")))] == ["dump", "dump-db2"]
+    for stranger in (of_jobs("report"), of_tenant(OURS)):
+        with pytest.raises(WatchNotFound):
+            app.seen_by(stranger).pings.record("dump-db2")
+        assert "dump-db2" not in [pair.schedule for pair in pairs(app.seen_by(stranger))]

@@ -30,7 +30,7 @@ from tests.values import (
     settle_all,
     succeeded,
 )  # fmt: skip
-from tests.web.far import InProcess, run_far
+from tests.web.far import InProcess, SerialClock, run_far
 
 FORMS = [(), ("--json",)]
 AWAY = ErrorReport(
@@ -208,3 +208,18 @@ def test_a_server_far_away_is_read_as_what_is_here(seeded, line, named, monkeypa
 def test_every_answer_can_be_read_back_and_has_a_schema(operation):
     msgspec.json.Decoder(operation.answers)
     assert msgspec.json.schema(operation.answers)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["table", "json"])
+@pytest.mark.parametrize("command", ["dump", "dump start", "dump fail --text -", "damp"])
+def test_a_script_on_another_machine_says_what_it_says_here(command, form):  # R51, R63
+    apps = [an_app(clock=SerialClock()) for _ in range(2)]
+    for app in apps:
+        app.watch("dump", fresh_within="26h")
+    args, said = ["ping", *command.split(), *form], f"disk full at mysql://ops:hunter2@db1 \0{HOSTILE}"
+
+    here = run(apps[0], *args, input=said)
+    there = run_far(apps[1], InProcess(apps[1]), *args, input=said)
+
+    assert (there.stdout, there.stderr, there.exit_code) == (here.stdout, here.stderr, here.exit_code)
+    assert apps[1].pings.history("dump") == apps[0].pings.history("dump")
