@@ -24,6 +24,7 @@ from rota.declared import Declared
 from rota.drafts import Draft, Drafts, check_name, parsed_jitter, parsed_within
 from rota.errors import (
     ConfigurationError,
+    EditedMeanwhile,
     JobNotFound,
     Refused,
     ScheduleInCode,
@@ -90,12 +91,14 @@ class Schedules:
         force: bool = False,
         actor: str | None = None,
         reason: str | None = None,
+        expected_version: int | None = None,
     ) -> Schedule:
         """Store a schedule under a name, or change the one that has it. The past is not run again.
 
         Of a schedule of the code it is an override, which a deploy does not undo. One that is paused stays paused.
         `keep`: a one-time schedule is kept as `done` after its run succeeded. `force`: also for a time that is over,
-        which then runs now. Without `fresh_within` that of the job holds.
+        which then runs now. Without `fresh_within` that of the job holds. `expected_version`: only if it still has that
+        version, 0 is none of this name.
 
         Raises:
             BadSchedule: `when` is not understood or never comes.
@@ -103,6 +106,7 @@ class Schedules:
             BadArguments: `args` and `kwargs` do not fit the job, or the name is none.
             SlotPassed: the one time is over.
             SlotRanAlready: it is over, and the schedule has run for it; `force` does not change that.
+            EditedMeanwhile: it has another version than was expected.
         """
         check_name(name)
         if job not in self._jobs:
@@ -122,7 +126,7 @@ class Schedules:
             keep=keep,
             fresh_within=None if fresh_within is None else parsed_within(fresh_within),
         )
-        return self._edit(name, definition, force=force, actor=actor, reason=reason)
+        return self._edit(name, definition, force=force, actor=actor, reason=reason, expected=expected_version)
 
     def override(
         self,
@@ -138,6 +142,7 @@ class Schedules:
         fresh_within: timedelta | str | None = None,
         actor: str | None = None,
         reason: str | None = None,
+        expected_version: int | None = None,
     ) -> Schedule:
         """Change what is given of a schedule, and leave the rest; of one of the code until `restore`.
 
@@ -155,7 +160,7 @@ class Schedules:
             "fresh_within": None if fresh_within is None else parsed_within(fresh_within),
         }
         said = replace(known, **{field: value for field, value in changes.items() if value is not None})
-        return self._edit(name, said, force=False, actor=actor, reason=reason)
+        return self._edit(name, said, force=False, actor=actor, reason=reason, expected=expected_version)
 
     def exclude(
         self, name: str, tenant: str, *, is_excluded: bool = True, actor: str | None = None, reason: str | None = None
@@ -280,15 +285,24 @@ class Schedules:
         self._store().add_rounds([round_], [run], now=now, audit=entry)
         return round_
 
-    def delete(self, name: str, *, actor: str | None = None, reason: str | None = None) -> None:
-        """Delete a schedule; its history and progress stay.
+    def delete(
+        self,
+        name: str,
+        *,
+        actor: str | None = None,
+        reason: str | None = None,
+        expected_version: int | None = None,
+    ) -> None:
+        """Delete a schedule; its history and progress stay. `expected_version`: only if it still has that version.
 
         Raises:
             ScheduleNotFound: there is none of that name.
             ScheduleInCode: the code would bring it back.
+            EditedMeanwhile: it has another version than was expected.
         """
         while True:
             known = self.get(name)
+            _check_version(name, known, expected_version)
             is_orphan = known.state is ScheduleState.ORPHANED and not self.declared.has(name)
             if known.origin is Origin.CODE and not is_orphan:
                 raise ScheduleInCode(name)
@@ -297,12 +311,20 @@ class Schedules:
                 return
 
     def _edit(
-        self, name: str, definition: Definition, *, force: bool, actor: str | None, reason: str | None
+        self,
+        name: str,
+        definition: Definition,
+        *,
+        force: bool,
+        actor: str | None,
+        reason: str | None,
+        expected: int | None,
     ) -> Schedule:
         draft, now = self._drafts.draft(name, definition), self._clock.now()
         said = {field: getattr(definition, field) for field in AUDITED}
         while True:
             known = self.declared.ensure(name)
+            _check_version(name, known, expected)
             changed = draft.new(now) if known is None else draft.on(known, now)
             if known is None or known.timing != definition.timing:
                 self._refuse_ran(draft, now) if force else draft.refuse_passed(now)
@@ -347,6 +369,12 @@ def timing_of(schedule: Schedule) -> Timing:
         BadSchedule: a row that somebody wrote by hand may say anything.
     """
     return parse(schedule.timing)
+
+
+def _check_version(name: str, known: Schedule | None, expected: int | None) -> None:
+    now = 0 if known is None else known.version
+    if expected is not None and expected != now:
+        raise EditedMeanwhile(f"schedule {name!r}", version=now, expected=expected)
 
 
 _only_run = partial(tenant_run, tenant=None)

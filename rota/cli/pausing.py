@@ -1,6 +1,6 @@
 """What `rota pause` and `rota resume` are about: one job, schedule, tenant or queue."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from shlex import quote
 
@@ -10,8 +10,6 @@ from msgspec import UNSET, Struct, UnsetType
 from rota.cli.session import Session
 from rota.core.controls import Paused
 from rota.core.counting import counted
-from rota.core.model import Schedule
-from rota.views.slots import due_between
 
 MOST = 5
 """Schedules for which a line is written."""
@@ -37,11 +35,8 @@ class Named(Struct, frozen=True, kw_only=True):
         return quote(self.name) if self.kind is Paused.JOB else f"--{self.kind or 'schedule'} {quote(self.name)}"
 
 
-def missed_lines(
-    session: Session, schedules: Iterable[Schedule], *, since: datetime, tenant: str | None = None
-) -> list[str]:
-    """Return what to type to make up the slots that were not fired since a pause began; nothing if there are none."""
-    missed = due_between(schedules, since=since, until=session.app.clock.now())
+def missed_lines(session: Session, missed: Sequence[str], *, since: datetime, tenant: str | None = None) -> list[str]:
+    """Return what to type to make up the slots of schedules that were not fired since a pause began."""
     whose = f" --tenant {quote(tenant)}" if tenant is not None else ""
     begin = since.astimezone(session.zone).isoformat(timespec="seconds")
     lines = [
@@ -68,4 +63,4 @@ def end_of(session: Session, until: str | None) -> datetime | UnsetType | None:
     """Return the end that was asked for: a time, none at all, or that of the pause there is."""
     if until is None:
         return UNSET
-    return None if until == NEVER else session.instant(until, flag="--until", now=session.app.clock.now())
+    return None if until == NEVER else session.instant(until, flag="--until", now=session.clock.now())

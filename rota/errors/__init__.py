@@ -32,6 +32,7 @@ RotaError
 │   ├── SchemaMismatch                  the schema is older than the code, or too new for it
 │   ├── SlotPassed                      a one-time schedule for a time that is over
 │   ├── SlotRanAlready                  a one-time schedule for a time that is over, and at which it has run
+│   ├── EditedMeanwhile                 somebody has changed it since it was read
 │   ├── ScheduleInCode                  a schedule that only a change of the code can take away
 │   ├── ImportRefused                   a list with lines that cannot be created; nothing was
 │   ├── UnsafeStore                     the store cannot keep what Rota promises here
@@ -83,6 +84,7 @@ from rota.errors.not_found import (
     WatchNotFound,
 )
 from rota.errors.refused import (
+    EditedMeanwhile,
     Forbidden,
     ImportRefused,
     KeyReused,
@@ -120,6 +122,7 @@ __all__ = [
     "RoundNotFound",
     "RunNotFound",
     "RunOrRoundNotFound",
+    "EditedMeanwhile",
     "ScheduleInCode",
     "ScheduleNotFound",
     "SchemaMismatch",

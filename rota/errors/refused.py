@@ -62,6 +62,18 @@ class SlotRanAlready(Refused):
         self.round_id = round_id
 
 
+class EditedMeanwhile(Refused):
+    """Something was to be changed as it was read, and somebody has changed it since."""
+
+    def __init__(self, what: str, *, version: int, expected: int) -> None:
+        has = f"has version {version}" if version else "is not there"
+        super().__init__(
+            f"{what} {has}, not {f'version {expected}' if expected else 'new'}: read it again, then change it"
+        )
+        self.version = version
+        self.expected = expected
+
+
 class ScheduleInCode(Refused):
     """A schedule was to be deleted that the code declares: the next deploy would bring it back."""
 

@@ -20,12 +20,31 @@ from rota.operations.limits import list_limits
 from rota.operations.logs import read_log
 from rota.operations.metrics import show_metrics
 from rota.operations.operation import Operation
+from rota.operations.pause_changes import (
+    pause_job,
+    pause_queue,
+    pause_tenant,
+    resume_job,
+    resume_queue,
+    resume_tenant,
+)
 from rota.operations.paused import list_pauses
 from rota.operations.pings import ping
+from rota.operations.progress import mark_success, reset_progress
 from rota.operations.queues import list_queues, show_queue
 from rota.operations.rounds import list_rounds, show_round
 from rota.operations.run_changes import cancel_run, cancel_runs, retry_run, retry_runs
 from rota.operations.runs import list_runs, runs_standing, show_run
+from rota.operations.schedule_changes import (
+    delete_schedule,
+    exclude_tenant,
+    override_schedule,
+    pause_schedule,
+    put_schedule,
+    restore_schedule,
+    resume_schedule,
+    run_schedule,
+)
 from rota.operations.schedules import list_schedules, preview_schedule, show_schedule
 from rota.operations.slots import list_slots
 from rota.operations.starting import preview_start, start_job
@@ -95,4 +114,20 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     inspect_token,
     revoke_token,
     ping,
+    mark_success,
+    reset_progress,
+    pause_job,
+    resume_job,
+    pause_tenant,
+    resume_tenant,
+    pause_queue,
+    resume_queue,
+    put_schedule,
+    override_schedule,
+    restore_schedule,
+    exclude_tenant,
+    pause_schedule,
+    resume_schedule,
+    run_schedule,
+    delete_schedule,
 )

@@ -54,8 +54,18 @@ def check_put(schedule: Schedule, scope: Scope, *, is_new: bool, known: Schedule
     if is_new and schedule.origin is Origin.CODE and schedule.declared is None:
         # What the code says: written down by whoever first looks at it.
         return
+    check_theirs(schedule.name, scope)
     stored = (schedule,) if known is None else (schedule, known)
     if not all(scope.has_job(one.job) and scope.has_all(one.tenants) for one in stored):
         raise Forbidden(f"schedule {schedule.name!r} is not of your jobs and tenants alone")
-    if scope.tenants is not None and schedule.name.rpartition("@")[2] not in scope.tenants:
-        raise Forbidden(f"schedule {schedule.name!r}: yours are named NAME@TENANT, after one of your tenants")
+
+
+def check_theirs(name: str, scope: Scope) -> None:
+    """Refuse to change a schedule that is not named after one of the tenants. By its name alone: what it is refused for
+    must not tell whether it is of others too.
+
+    Raises:
+        Forbidden: it is not.
+    """
+    if scope.tenants is not None and name.rpartition("@")[2] not in scope.tenants:
+        raise Forbidden(f"schedule {name!r}: yours are named NAME@TENANT, after one of your tenants")

@@ -53,7 +53,7 @@ from rota.seen.errors import MOST, records_of
 from rota.seen.freshness import SeenFreshness
 from rota.seen.rollups import SeenRollups
 from rota.seen.rounds import is_of_no_run, seen_round
-from rota.seen.schedules import check_put, seen_schedule
+from rota.seen.schedules import check_put, check_theirs, seen_schedule
 from rota.seen.scope import Scope, refilled
 
 SHORTEST = 6
@@ -186,6 +186,7 @@ class SeenStore:
         known = self._store().schedule(name)
         if known is None or self._schedule(known) is None:
             return False
+        check_theirs(name, self._scope)
         if not self._scope.has_all(known.tenants):
             raise Forbidden(f"schedule {name!r} is not of your tenants alone")
         return self._store().drop_schedule(name, expected_version=expected_version, audit=audit)

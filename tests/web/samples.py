@@ -56,6 +56,14 @@ CALLED = {
 }  # fmt: skip
 """By what else a field, or the segment of a path before it, says which kind of thing it means."""
 
+OWN = {
+    "put_schedule": f"own@{OURS}",
+    "override_schedule": f"own@{OURS}",
+    "restore_schedule": f"edited@{OURS}",
+    "resume_schedule": f"held@{OURS}",
+}
+"""What the operations are asked about first that do not make sense with anything: by their names."""
+
 PLAIN: dict[str, Any] = {
     "where": "state:failed",
     "zone": "UTC",
@@ -79,6 +87,7 @@ PLAIN: dict[str, Any] = {
     "expires": "1h",
     "unique": "args",
     "unique_for": "1d",
+    "catch_up": {"mode": "all", "limit": 3},
 }
 """Values of fields that name nothing, by name; of the others by type."""
 
@@ -106,6 +115,8 @@ def _first_values(operation: Operation[Any, Any], whose: str) -> list[dict[str, 
     """Return what the first required field that names something may say."""
     for field in msgspec.structs.fields(operation.asks):
         if field.required and _kind(operation, field.name):
+            if operation.name in OWN:
+                return [{field.name: OWN[operation.name]}]
             return [{field.name: value} for value in _values(operation, field, whose)]
     return [{}]
 
@@ -143,7 +154,9 @@ def _values(operation: Operation[Any, Any], field: msgspec.structs.FieldInfo, wh
     kind = _kind(operation, field.name)
     if kind is not None:
         return [_shaped(field, value) for value in KINDS[kind][whose == THEIRS]]
-    return [_shaped(field, PLAIN.get(field.name, _of_type(_bare(field.type), f"{operation.name}.{field.name}")))]
+    if field.name in PLAIN:
+        return [_shaped(field, PLAIN[field.name])]
+    return [_shaped(field, _of_type(_bare(field.type), f"{operation.name}.{field.name}"))]
 
 
 def _shaped(field: msgspec.structs.FieldInfo, value: Any) -> Any:

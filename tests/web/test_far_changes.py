@@ -8,12 +8,13 @@ import msgspec
 import pytest
 
 from rota.app import Rota
+from rota.core.builder import every
 from rota.core.controls import AuditEntry, ControlKind
 from rota.core.model import Outcome, State
 from rota.queries import AuditQuery, DeliveryQuery, IncidentQuery, RoundQuery, RunQuery, ScheduleQuery
 from tests.surfaces.conftest import an_app, run
 from tests.surfaces.test_cli_errors import LOST
-from tests.values import HOUR, MINUTE, NOON, a_run, claim, ended, settle_all
+from tests.values import DAY, HOUR, MINUTE, NOON, a_run, claim, ended, settle_all
 from tests.web.far import InProcess, SerialClock, run_far
 
 
@@ -26,12 +27,24 @@ def as_ana(monkeypatch: pytest.MonkeyPatch) -> None:
 def a_seeded_app() -> Rota:
     """Return an application in which something has failed, something waits, and something runs; as each other one."""
     app = an_app(clock=SerialClock())
+
+    @app.job(schedule=every().day.at("01:00"))
+    def edited() -> None: ...
+
     queued = [a_run(id=app.clock.new_id(), job="broken", created_at=NOON - HOUR, max_attempts=1) for _ in range(3)]
     app.store.enqueue(queued[:1], now=NOON)
     [failed] = claim(app.store, limit=1)
     settle_all(app.store, ended(failed, Outcome.FAILED, now=NOON - MINUTE, error=LOST))
     app.store.enqueue(queued[1:], now=NOON)
     app.start_run("report", reason="seed")
+    app.schedules.put("nightly", job="broken", when="daily at 02:00", actor="python:eve")
+    app.schedules.sync()
+    app.schedules.override("edited", when="daily at 02:00", actor="cli:eve")
+    app.mark_success("sync", tenants=["acme"], actor="cli:eve")
+    app.clock.tick(HOUR)
+    app.schedules.pause("nightly", reason="moves", actor="cli:eve")
+    app.pauses.pause("tenant", "globex", reason="moves", until=NOON + DAY, actor="cli:eve")
+    app.clock.tick(DAY - 2 * HOUR)
     return app
 
 
@@ -92,6 +105,56 @@ CHANGES: dict[str, list[Word]] = {
     "cancel a round": ["cancel", the_round],
     "cancel --where": ["cancel", "--where", "job:broken"],
     "cancel --dry-run": ["cancel", the_round, "--dry-run"],
+    "mark-success": ["mark-success", "sync", "--tenant", "@gold", "--reason", "made up"],
+    "mark-success --until": ["mark-success", "sync", "--until", "2026-06-01T11:00Z"],
+    "reset": ["reset", "sync", "--tenant", "acme", "--reason", "again"],
+    "pause a job": ["pause", "report", "--reason", "migration", "--until", "+2h"],
+    "pause a queue that nothing uses": ["pause", "--queue", "defualt", "--reason", "migration"],
+    "pause a schedule": ["pause", "--schedule", "sync", "--reason", "migration"],
+    "pause for ever": ["pause", "--tenant", "globex", "--reason", "migration", "--until", "never"],
+    "pause, and keep the end": ["pause", "--tenant", "globex", "--reason", "still"],
+    "resume": ["resume", "--tenant", "globex", "--reason", "done"],
+    "resume a schedule": ["resume", "--schedule", "nightly"],
+    "tenants pause": ["tenants", "pause", "acme", "--reason", "moves"],
+    "schedules put": [
+        "schedules",
+        "put",
+        "weekly",
+        "report",
+        "every monday at 06:00",
+        "--tenant",
+        "@gold",
+        "--exclude",
+        "acme",
+        "--arg",
+        "year=2025",
+        "--user",
+        "7",
+        "--catch-up",
+        "all",
+        "--catch-up-limit",
+        "3",
+        "--catch-up-within",
+        "2d",
+        "--overlap",
+        "allow",
+        "--jitter",
+        "30s",
+        "--fresh-within",
+        "8d",
+        "--tz",
+        "Europe/Paris",
+        "--reason",
+        "asked for",
+    ],
+    "schedules put over one": ["schedules", "put", "nightly", "broken", "daily at 04:00"],
+    "schedules put over the code": ["schedules", "put", "sync", "sync", "daily at 04:00"],
+    "schedules override": ["schedules", "override", "sync", "--when", "daily at 05:00", "--jitter", "1m"],
+    "schedules restore": ["schedules", "restore", "edited"],
+    "schedules pause": ["schedules", "pause", "sync", "--reason", "migration", "--until", "13:00"],
+    "schedules resume": ["schedules", "resume", "nightly", "--reason", "done"],
+    "schedules run-now": ["schedules", "run-now", "sync", "--reason", "a try"],
+    "schedules delete": ["schedules", "delete", "nightly", "--reason", "not needed"],
 }
 
 REFUSED: dict[str, list[Word]] = {
@@ -103,6 +166,18 @@ REFUSED: dict[str, list[Word]] = {
     "retry what is not there": ["retry", "ffffffffffff"],
     "retry what cannot be read": ["retry", "--where", "stat:failed"],
     "cancel what is over": ["cancel", failed],
+    "mark-success of nothing": ["mark-success", "snyc"],
+    "reset for nobody": ["reset", "sync", "--tenant", "nobody"],
+    "pause nothing": ["pause", "reprot", "--reason", "why"],
+    "pause until yesterday": ["pause", "report", "--reason", "why", "--until", "2026-05-31"],
+    "resume what is not paused": ["resume", "report"],
+    "schedules put what never comes": ["schedules", "put", "x", "report", "0 0 31 2 *"],
+    "schedules put what is over": ["schedules", "put", "x", "report", "at 2026-05-31T09:00"],
+    "schedules put for an unknown job": ["schedules", "put", "x", "reprot", "hourly"],
+    "schedules override nothing": ["schedules", "override", "nightyl", "--when", "hourly"],
+    "schedules restore what is not overridden": ["schedules", "restore", "nightly"],
+    "schedules delete of the code": ["schedules", "delete", "sync"],
+    "schedules delete nothing": ["schedules", "delete", "nobody"],
 }
 
 

@@ -15,6 +15,7 @@ from rota.access.keys import Algorithm, Key
 from rota.access.tokens import sign
 from rota.core.campaign import Campaign, CampaignState
 from rota.core.controls import Circuit, ControlKind, LimitSetting, Pause, Paused, TenantSetting
+from rota.core.definition import Definition
 from rota.core.gates import campaign_batch, flow_batch
 from rota.core.limits import Limit, LimitScope
 from rota.core.model import (
@@ -26,6 +27,7 @@ from rota.core.model import (
     Outcome,
     RoundState,
     Run,
+    ScheduleState,
     State,
     Trigger,
 )  # fmt: skip
@@ -270,6 +272,12 @@ class World:
                 )
                 entry = an_entry(id=id_of(f"entry-{name}"), action="schedule.put", target=name)
                 self.store.put_schedule(schedule, expected_version=None, audit=entry)
+        for tenant in self.tenants:
+            theirs = a_schedule(name=f"held@{tenant}", job="report", timing="every hour", tenants=(tenant,))
+            held = replace(theirs, origin=Origin.ROW, state=ScheduleState.PAUSED, reason="moves")
+            edited = replace(theirs, name=f"edited@{tenant}", declared=Definition.of(theirs).written)
+            for schedule in (held, edited):
+                self.store.put_schedule(schedule, expected_version=None)
         general = self.store.schedule("report")
         assert general is not None
         excluded = tuple(tenant for tenant in (THEIRS,) if tenant in self.tenants)

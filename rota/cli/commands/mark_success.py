@@ -3,13 +3,15 @@
 from shlex import quote
 
 import click
+from msgspec.structs import replace
 
-from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
 from rota.cli.output import Column
 from rota.cli.session import Session, pass_session
 from rota.exits import Exit
-from rota.views.chosen import known, said
+from rota.operations.progress import MarkAsked
+from rota.operations.progress import mark_success as mark_success_of
+from rota.views.chosen import said
 
 
 @click.command(name="mark-success", cls=RotaCommand, exits={Exit.NOT_FOUND: "no such job or tenant"})
@@ -22,11 +24,12 @@ def mark_success(
     session: Session, job: str, *, tenants: tuple[str, ...], until: str | None, reason: str | None
 ) -> None:
     """Record slots as done without running them."""
-    app = session.app
-    ends = session.instant(until, flag="--until", now=app.clock.now()) if until else None
-    ids = known(app, job, tenants)
+    ends = session.instant(until, flag="--until", now=session.clock.now()) if until else None
+    asked = MarkAsked(name=job, tenants=tenants, until=ends, reason=reason)
+    ids = session.ask(mark_success_of, replace(asked, dry_run=True)).tenants
     session.confirm(f"Take {job} as succeeded for {said(ids)} until {until or 'now'}?")
-    marked = app.mark_success(job, tenants=ids, until=ends, reason=reason, actor=actor())
+    # Those who were asked about: a tag may mean others by now.
+    marked = session.ask(mark_success_of, replace(asked, tenants=tuple(ids or ()))).data
     # Not less than what was named: of all tenants it would forget what nobody meant.
     only = "" if ids is None else f" --tenant {quote(','.join(ids))}"
     foot = f"{len(marked)} marked; to forget all of their progress: rota reset {quote(job)}{only}"

@@ -5,8 +5,6 @@ from datetime import datetime
 import click
 from msgspec import UnsetType
 
-from rota.app import Rota
-from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
 from rota.cli.output import Column
 from rota.cli.pausing import Named, end_of, named
@@ -14,10 +12,13 @@ from rota.cli.session import Session, pass_session
 from rota.core.controls import Pause, Paused
 from rota.core.model import Schedule
 from rota.core.safe import safe_text
-from rota.errors import close_names
 from rota.exits import Exit
 from rota.operations.operation import Nothing
+from rota.operations.pause_changes import PauseAsked, pause_job, pause_queue, pause_tenant
 from rota.operations.paused import list_pauses
+from rota.operations.schedule_changes import SchedulePauseAsked, pause_schedule
+
+PAUSES = {Paused.JOB: pause_job, Paused.TENANT: pause_tenant, Paused.QUEUE: pause_queue}
 
 
 @click.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such job, schedule or tenant"})
@@ -45,12 +46,11 @@ def pause(
     if not any((job, schedule, tenant, queue)):
         _list(session)
         return
-    app, target = session.app, named(job, schedule=schedule, tenant=tenant, queue=queue)
+    target = named(job, schedule=schedule, tenant=tenant, queue=queue)
     if not reason:
         raise click.UsageError("--reason is needed: whoever is on call will ask why")
-    made = _pause(session, target, reason=reason, ends=end_of(session, until))
-    ends = made.paused_until if isinstance(made, Schedule) else made.until
-    if target.kind is Paused.QUEUE and (note := _unused(app, target.name)):
+    made, ends, note = _pause(session, target, reason=reason, until=end_of(session, until))
+    if note:
         session.out.say(safe_text(note))
     till = f" until {session.shown(ends)}" if ends else ""
     session.out.one(
@@ -58,22 +58,15 @@ def pause(
     )
 
 
-def _pause(session: Session, target: Named, *, reason: str, ends: datetime | UnsetType | None) -> Pause | Schedule:
-    app = session.app
+def _pause(
+    session: Session, target: Named, *, reason: str, until: datetime | UnsetType | None
+) -> tuple[Pause | Schedule, datetime | None, str]:
+    """Return what is paused now, when that ends, and what is to be said of it."""
     if target.kind is None:
-        return app.schedules.pause(target.name, reason=reason, until=ends, actor=actor())
-    return app.pauses.pause(target.kind, target.name, reason=reason, until=ends, actor=actor())
-
-
-def _unused(app: Rota, queue: str) -> str:
-    """Return what is to be said of a queue that nothing uses; a queue may be any, so that is no error."""
-    open_in = {name for name, states in app.store.counts().by_queue.items() if any(states.values())}
-    known = {function.job.queue for function in app.jobs.values()} | open_in
-    if queue in known:
-        return ""
-    close = " or ".join(repr(name) for name in close_names(queue, known))
-    meant = f"; did you mean {close}?" if close else ""
-    return f"no job here and no open run uses the queue {queue!r}{meant}"
+        schedule = session.ask(pause_schedule, SchedulePauseAsked(name=target.name, reason=reason, until=until))
+        return schedule, schedule.paused_until, ""
+    made = session.ask(PAUSES[target.kind], PauseAsked(name=target.name, reason=reason, until=until))
+    return made.pause, made.pause.until, made.note
 
 
 def _list(session: Session) -> None:

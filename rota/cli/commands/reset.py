@@ -1,12 +1,13 @@
 """`rota reset`: forget the progress of a job."""
 
 import click
+from msgspec.structs import replace
 
-from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
 from rota.cli.session import Session, pass_session
 from rota.exits import Exit
-from rota.views.chosen import known, said
+from rota.operations.progress import ProgressAsked, reset_progress
+from rota.views.chosen import said
 
 
 @click.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "no such job or tenant"})
@@ -16,8 +17,9 @@ from rota.views.chosen import known, said
 @pass_session
 def reset(session: Session, job: str, *, tenants: tuple[str, ...], reason: str | None) -> None:
     """Forget the progress of a job; its history stays."""
-    app = session.app
-    ids = known(app, job, tenants)
+    asked = ProgressAsked(name=job, tenants=tenants, reason=reason)
+    ids = session.ask(reset_progress, replace(asked, dry_run=True)).tenants
     session.confirm(f"Forget how far {job} has come for {said(ids)}?")
-    count = app.reset(job, tenants=ids, reason=reason, actor=actor())
+    # Those who were asked about: a tag may mean others by now.
+    count = session.ask(reset_progress, replace(asked, tenants=tuple(ids or ()))).forgotten
     session.out.one("rota.reset/1", {"forgotten": count}, [f"progress of {count} forgotten; history stays"])

@@ -1,18 +1,21 @@
 """`rota resume`: end a pause."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 import click
 
-from rota.app import Rota
-from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
 from rota.cli.pausing import Named, missed_lines, named
 from rota.cli.session import Session, pass_session
-from rota.core.controls import Paused
-from rota.core.dependencies import covers
+from rota.core.controls import Pause, Paused
 from rota.core.model import Schedule
 from rota.core.safe import safe_text
 from rota.exits import Exit
-from rota.views.pauses import paused_since
+from rota.operations.pause_changes import ResumeAsked, resume_job, resume_queue, resume_tenant
+from rota.operations.schedule_changes import ScheduleNamed, resume_schedule
+
+RESUMES = {Paused.JOB: resume_job, Paused.TENANT: resume_tenant, Paused.QUEUE: resume_queue}
 
 
 @click.command(
@@ -37,26 +40,21 @@ def resume(
 
     What was queued meanwhile runs now; slots that were not fired stay missing until a backfill makes them up.
     """
-    app, target = session.app, named(job, schedule=schedule, tenant=tenant, queue=queue)
-    if target.kind is None:
-        since, meant = paused_since(app, target.name), [app.schedules.get(target.name)]
-        ended: object = app.schedules.resume(target.name, actor=actor(), reason=reason)
-    else:
-        ended = pause = app.pauses.resume(target.kind, target.name, actor=actor(), reason=reason)
-        since, meant = pause.since, _schedules_of(app, target)
+    target = named(job, schedule=schedule, tenant=tenant, queue=queue)
+    ended, since, missed = _resume(session, target, reason=reason)
     lines = [f"{target.said} goes on"]
     if since is not None:
-        lines += missed_lines(session, meant, since=since, tenant=target.name if target.kind is Paused.TENANT else None)
+        whose = target.name if target.kind is Paused.TENANT else None
+        lines += missed_lines(session, missed, since=since, tenant=whose)
     session.out.one("rota.resume/1", ended, [safe_text(line) for line in lines])
 
 
-def _schedules_of(app: Rota, target: Named) -> list[Schedule]:
-    """Return the schedules that fired nothing while something was paused. Those of a queue went on firing."""
-    match target.kind:
-        case Paused.JOB:
-            return app.schedules.list(job=target.name)
-        case Paused.TENANT:
-            per_tenant = {name for name, function in app.jobs.items() if function.job.per_tenant}
-            return [one for one in app.schedules.list() if one.job in per_tenant and covers(one, target.name)]
-        case _:
-            return []
+def _resume(
+    session: Session, target: Named, *, reason: str | None
+) -> tuple[Pause | Schedule, datetime | None, Sequence[str]]:
+    """Return what goes on, since when it was paused, and the schedules that were not fired meanwhile."""
+    if target.kind is None:
+        again = session.ask(resume_schedule, ScheduleNamed(name=target.name, reason=reason))
+        return again.schedule, again.since, again.missed
+    ended = session.ask(RESUMES[target.kind], ResumeAsked(name=target.name, reason=reason))
+    return ended.pause, ended.pause.since, ended.missed

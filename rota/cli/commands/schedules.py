@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from rota.cli.arguments import actor, from_json, keywords
+from rota.cli.arguments import from_json, keywords
 from rota.cli.command import RotaCommand, RotaGroup
 from rota.cli.output import Column, by_state
 from rota.cli.pausing import end_of, missed_lines
@@ -15,9 +15,21 @@ from rota.core.model import Schedule, ScheduleState
 from rota.core.policy import CatchUp, CatchUpMode, Overlap
 from rota.core.safe import safe_text
 from rota.exits import Exit
+from rota.operations.schedule_changes import (
+    DeleteAsked,
+    OverrideAsked,
+    PutAsked,
+    ScheduleNamed,
+    SchedulePauseAsked,
+    delete_schedule,
+    override_schedule,
+    pause_schedule,
+    put_schedule,
+    restore_schedule,
+    resume_schedule,
+    run_schedule,
+)
 from rota.operations.schedules import ScheduleAsked, SchedulesAsked, list_schedules, show_schedule
-from rota.views.chosen import chosen, excluded
-from rota.views.pauses import paused_since
 from rota.views.schedule import Planned
 
 UNKNOWN = {Exit.NOT_FOUND: "no such schedule, job or tenant"}
@@ -120,18 +132,16 @@ def put(
     WHEN is words, a cron expression, or one time: 'daily at 02:30 Europe/Paris', '30 2 * * *', 'at 2026-12-01T09:00'.
     Without a zone it is in --tz, else in that of the settings.
     """
-    app = session.app
     positional, named = from_json(args_json)
-    named |= keywords(args)
-    stored = app.schedules.put(
-        name,
+    asked = PutAsked(
+        name=name,
         job=job,
         when=when,
         tz=session.flags.zone or None,
-        tenants=chosen(app, tenants),
-        exclude=excluded(app, exclude),
-        args=positional,
-        kwargs=named,
+        tenants=tenants,
+        exclude=exclude,
+        args=tuple(positional),
+        kwargs=named | keywords(args),
         user_id=user,
         catch_up=_catch_up(catch_up, catch_up_limit, catch_up_within),
         overlap=Overlap(overlap) if overlap else None,
@@ -139,9 +149,9 @@ def put(
         fresh_within=fresh_within,
         keep=keep,
         force=force,
-        actor=actor(),
         reason=reason,
     )
+    stored = session.ask(put_schedule, asked)
     _told(session, stored, "put")
 
 
@@ -152,9 +162,8 @@ def put(
 @pass_session
 def pause(session: Session, name: str, *, reason: str, until: str | None) -> None:
     """Stop firing a schedule. What runs already goes on, and nothing fails for it."""
-    app = session.app
-    paused = app.schedules.pause(name, reason=reason, until=end_of(session, until), actor=actor())
-    _told(session, paused, "pause")
+    asked = SchedulePauseAsked(name=name, reason=reason, until=end_of(session, until))
+    _told(session, session.ask(pause_schedule, asked), "pause")
 
 
 @schedules.command(cls=RotaCommand, exits=UNKNOWN | {Exit.REFUSED: "it is not paused"})
@@ -163,9 +172,9 @@ def pause(session: Session, name: str, *, reason: str, until: str | None) -> Non
 @pass_session
 def resume(session: Session, name: str, *, reason: str | None) -> None:
     """Fire again, from now on: slots that passed meanwhile are not made up. See `rota backfill`."""
-    since = paused_since(session.app, name)
-    resumed = session.app.schedules.resume(name, actor=actor(), reason=reason)
-    _told(session, resumed, "resume", [] if since is None else missed_lines(session, [resumed], since=since))
+    again = session.ask(resume_schedule, ScheduleNamed(name=name, reason=reason))
+    more = [] if again.since is None else missed_lines(session, again.missed, since=again.since)
+    _told(session, again.schedule, "resume", more)
 
 
 @schedules.command(name="run-now", cls=RotaCommand, exits=UNKNOWN)
@@ -174,9 +183,9 @@ def resume(session: Session, name: str, *, reason: str | None) -> None:
 @pass_session
 def run_now(session: Session, name: str, *, reason: str | None) -> None:
     """Start its job now, with its arguments and tenants. It uses up no slot and moves none."""
-    round_ = session.app.schedules.run_now(name, actor=actor(), reason=reason)
-    session.out.one("rota.schedules.run_now/1", {"round": round_.id}, [f"round {round_.id} of {round_.job} is queued"])
-    session.out.say(f"how it goes:  rota show {round_.id}")
+    made = session.ask(run_schedule, ScheduleNamed(name=name, reason=reason))
+    session.out.one("rota.schedules.run_now/1", {"round": made.round}, [f"round {made.round} of {made.job} is queued"])
+    session.out.say(f"how it goes:  rota show {made.round}")
 
 
 @schedules.command(cls=RotaCommand, exits=UNKNOWN | {Exit.REFUSED: "it is declared in the code"})
@@ -185,11 +194,10 @@ def run_now(session: Session, name: str, *, reason: str | None) -> None:
 @pass_session
 def delete(session: Session, name: str, *, reason: str | None) -> None:
     """Delete a schedule; its history and progress stay."""
-    app = session.app
-    app.schedules.get(name)
+    session.ask(delete_schedule, DeleteAsked(name=name, dry_run=True))
     session.confirm(f"Delete schedule {safe_text(name)}?")
-    app.schedules.delete(name, actor=actor(), reason=reason)
-    session.out.one("rota.schedules.delete/1", {"deleted": name}, [f"schedule {safe_text(name)} is deleted"])
+    gone = session.ask(delete_schedule, DeleteAsked(name=name, reason=reason))
+    session.out.one("rota.schedules.delete/1", gone, [f"schedule {safe_text(name)} is deleted"])
 
 
 @schedules.command(cls=RotaCommand, exits=UNKNOWN)
@@ -217,25 +225,23 @@ def override(
     reason: str | None,
 ) -> None:
     """Change what is given of a schedule, and leave the rest. Of one of the code a deploy does not undo it."""
-    app = session.app
     if not any((when, tenants, exclude, catch_up, overlap, jitter, fresh_within)):
         raise click.UsageError(
             "say what to change: --when, --tenant, --exclude, --catch-up, --overlap, --jitter or --fresh-within"
         )
-    stored = app.schedules.override(
-        name,
+    asked = OverrideAsked(
+        name=name,
         when=when,
         tz=session.flags.zone or None,
-        tenants=chosen(app, tenants),
-        exclude=excluded(app, exclude) if exclude else None,
+        tenants=tenants,
+        exclude=exclude,
         catch_up=_catch_up(catch_up, None, None),
         overlap=Overlap(overlap) if overlap else None,
         jitter=jitter,
         fresh_within=fresh_within,
-        actor=actor(),
         reason=reason,
     )
-    _told(session, stored, "override")
+    _told(session, session.ask(override_schedule, asked), "override")
 
 
 @schedules.command(cls=RotaCommand, exits=UNKNOWN | {Exit.REFUSED: "it is not overridden"})
@@ -244,7 +250,7 @@ def override(
 @pass_session
 def restore(session: Session, name: str, *, reason: str | None) -> None:
     """Take an override back: the schedule is again as its code says."""
-    _told(session, session.app.schedules.restore(name, actor=actor(), reason=reason), "restore")
+    _told(session, session.ask(restore_schedule, ScheduleNamed(name=name, reason=reason)), "restore")
 
 
 def _listed(

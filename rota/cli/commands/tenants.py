@@ -16,6 +16,7 @@ from rota.core.duration import rough_duration
 from rota.core.safe import safe_text
 from rota.exits import Exit
 from rota.operations.operation import Nothing
+from rota.operations.pause_changes import PauseAsked, pause_tenant
 from rota.operations.tenants import TenantAsked, TrialAsked, list_tenants, show_tenant, try_databases
 from rota.views.tenants import TenantRow, TenantTried, by_host, tenant_row
 
@@ -63,7 +64,7 @@ def show(session: Session, tenant: str) -> None:
 @pass_session
 def pause(session: Session, *, tenant: str, until: str | None, reason: str) -> None:
     """Stop all jobs of a tenant for a while; the same as `rota pause --tenant`."""
-    made = session.app.pauses.pause(Paused.TENANT, tenant, reason=reason, until=end_of(session, until), actor=actor())
+    made = session.ask(pause_tenant, PauseAsked(name=tenant, reason=reason, until=end_of(session, until))).pause
     line = f"tenant {safe_text(tenant)} is paused; to go on: rota tenants resume {safe_text(quote(tenant))}"
     session.out.one("rota.pause/1", made, [line])
 
