@@ -13,6 +13,7 @@ from rota.core.model import Run, Tenant, Trigger
 from rota.core.unique import Conflict, UniqueRun, arguments_key, unique_name
 from rota.errors import BadArguments, ConfigurationError, NoTenant, StoreUnavailable, TenantNotFound
 from rota.footing import Footing
+from rota.gathering import Gatherer
 from rota.handle import RunHandle
 from rota.job import JobFunction
 from rota.options import KeyOf, checked_key
@@ -23,6 +24,8 @@ Answer = TypeVar("Answer")
 
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 BY_ARGUMENTS = "args"
+FEW = 20
+"""Up to so many runs of one call are written together with those of other callers."""
 
 
 class StoreEnqueuer:
@@ -37,6 +40,7 @@ class StoreEnqueuer:
         """Given what queues runs, to be called once the transaction around it is committed, or at once without one."""
         self.surrounding: Callable[[], Transaction | None] | None = None
         """Returns the transaction of a framework's own that is open around this code."""
+        self._gatherer: Gatherer[Sequence[Run]] = Gatherer(self._write)
         self._store = footing.store
         self._jobs = footing.jobs
         self._directory = footing.directory
@@ -114,10 +118,17 @@ class StoreEnqueuer:
             )
 
     def _keep(self, runs: Sequence[Run]) -> None:
-        now = self._clock.now()
-        _twice(lambda: self._store().enqueue(runs, now=now))
+        if len(runs) <= FEW:
+            self._gatherer.write(runs)
+        else:
+            # Whoever has many has a commit of their own, for which nobody else should wait.
+            self._write([runs])
         if self.then is not None:
             self.then([run.id for run in runs])
+
+    def _write(self, parts: Sequence[Sequence[Run]]) -> None:
+        runs, now = [run for part in parts for run in part], self._clock.now()
+        _twice(lambda: self._store().enqueue(runs, now=now))
 
     def _keep_unique(self, wanted: Sequence[UniqueRun]) -> list[str]:
         now = self._clock.now()

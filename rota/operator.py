@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from rota.asking import make_once
@@ -12,12 +13,13 @@ from rota.core.agenda import agenda_of
 from rota.core.controls import AuditEntry
 from rota.core.gates import canary_run_gate, round_batch
 from rota.core.keyed import Keyed
-from rota.core.model import OPEN, Progress, Round, Schedule, State, Trigger
+from rota.core.model import OPEN, Progress, Round, Run, Schedule, State, Trigger
 from rota.core.policy import Job, Overlap
 from rota.core.rounds import Expansion, expansion_run, tenant_run
 from rota.engine.expansion import choose
 from rota.errors import BadArguments, JobNotFound, Overlapping, ScheduleNotFound, TenantNotFound
 from rota.footing import Footing
+from rota.gathering import Gatherer
 from rota.job import JobFunction
 from rota.paging import every_run
 from rota.queries import RunQuery
@@ -29,6 +31,14 @@ LOOKED_AT = 1000
 """Runs by hand of a job among which one is looked for that was started under a key."""
 
 
+class _Start(Struct, frozen=True, kw_only=True):
+    """What a start writes, all of it or nothing."""
+
+    round: Round
+    run: Run
+    audit: AuditEntry
+
+
 class Operator:
     """Each action is checked whole before anything of it is written."""
 
@@ -38,6 +48,7 @@ class Operator:
         self._schedules = schedules
         self._list_tenants = footing.list_tenants
         self._clock = footing.clock
+        self._gatherer: Gatherer[_Start] = Gatherer(self._write)
 
     def find(self, name: str) -> JobFunction[Any, Any, Any]:
         """Return a job by its name.
@@ -111,7 +122,7 @@ class Operator:
             run = tenant_run(round_, expansion, job, tenant=None, now=now, new_id=self._clock.new_id)
         run_id = run.id
         if keyed is None:
-            self._store().add_rounds([round_], [run], now=now, audit=audit)
+            self._gatherer.write(_Start(round=round_, run=run, audit=audit))
         else:
             [run_id] = make_once(self._store(), [run], keyed, now=now, new=[round_], audit=audit)
         is_older = keyed is not None and run_id != keyed.stamped(run.id)
@@ -122,6 +133,14 @@ class Operator:
         if may_be_skipped and history.run.state is State.SKIPPED:
             raise Overlapping(job.name, policy=str(job.overlap))
         return replace(round_, id=history.run.round_id, created_at=history.run.created_at) if is_older else round_
+
+    def _write(self, starts: Sequence["_Start"]) -> None:
+        self._store().add_rounds(
+            [one.round for one in starts],
+            [one.run for one in starts],
+            now=self._clock.now(),
+            audit=[one.audit for one in starts],
+        )
 
     def _refuse_overlap(self, job: Job, chosen: Sequence[str | None], keyed: Keyed | None) -> None:
         """Raise Overlapping if an earlier run of each of them is open, and the policy skips what comes then.

@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, NoReturn
 
-from rota.access.keys import Key, Keys, load_jwt
+from rota.access.keys import Algorithm, Key, Keys, load_jwt
 from rota.core.access import Principal
 from rota.core.claims import Expected, Untrusted, principal_of
 
@@ -55,7 +56,7 @@ class Tokens:
             raise Untrusted("it has not three parts")
         header, payload, signature = map(_bytes_of, segments)
         key, prepared = self._key_of(_object_of(header, "header"), now)
-        algorithm = load_jwt(key.algorithm).algorithms.get_default_algorithms()[key.algorithm.value]
+        algorithm = _algorithm(key.algorithm)
         signed = token[: token.rindex(".")].encode("ascii")
         if not algorithm.verify(signed, prepared, signature):
             raise Untrusted("signature: not by this key")
@@ -78,6 +79,12 @@ class Tokens:
         if found[0].until is not None and now >= found[0].until:
             raise Untrusted("kid: its time is over")
         return found
+
+
+@cache
+def _algorithm(algorithm: Algorithm) -> Any:
+    # Each call of the library makes all of them anew, for each request that comes.
+    return load_jwt(algorithm).algorithms.get_default_algorithms()[algorithm.value]
 
 
 def sign(payload: Mapping[str, Any], key: Key) -> str:

@@ -3,7 +3,7 @@
 Few and small. A store keeps each as a `Control`: a text under a kind and a name, replaced by compare-and-set.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -150,3 +150,14 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     detail: str = "{}"
     """What changed, as JSON: no arguments, no secrets."""
+
+
+Entries = AuditEntry | Sequence[AuditEntry] | None
+"""What is kept of a call that may be several people's."""
+
+
+def entries_of(audit: Entries) -> list[AuditEntry]:
+    """Return the entries, none, one or several."""
+    if audit is None:
+        return []
+    return [audit] if isinstance(audit, AuditEntry) else list(audit)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
-from rota.core.controls import AuditEntry, Control, ControlKind
+from rota.core.controls import AuditEntry, Control, ControlKind, Entries
 from rota.core.cron_jobs import CronJobRow
 from rota.core.limits import Limit, LimitUse
 from rota.core.model import (
@@ -349,7 +349,7 @@ class Store(Protocol):
     # --- history ---
 
     def add_rounds(
-        self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: AuditEntry | None = None
+        self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: Entries = None
     ) -> list[str]:
         """Record rounds that no schedule fired (manual starts, backfilled slots) with their runs; return the ids of
         the rounds that are new.

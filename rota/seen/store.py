@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import msgspec
 from msgspec.structs import replace
 
-from rota.core.controls import AuditEntry, Control, ControlKind
+from rota.core.controls import AuditEntry, Control, ControlKind, Entries
 from rota.core.limits import Limit, LimitUse
 from rota.core.model import (
     OPEN,
@@ -194,7 +194,7 @@ class SeenStore:
     # --- history ---
 
     def add_rounds(
-        self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: AuditEntry | None = None
+        self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: Entries = None
     ) -> list[str]:
         for run in runs:
             self._scope.check_run(run)

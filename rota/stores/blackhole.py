@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Never
 
 from rota.clock import Clock, SystemClock
-from rota.core.controls import AuditEntry, Control, ControlKind
+from rota.core.controls import AuditEntry, Control, ControlKind, Entries
 from rota.core.cron_jobs import CronJobRow
 from rota.core.limits import Limit, LimitUse
 from rota.core.model import (
@@ -214,7 +214,7 @@ class BlackHole:
     # --- history ---
 
     def add_rounds(
-        self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: AuditEntry | None = None
+        self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: Entries = None
     ) -> list[str]:
         return [round_.id for round_ in rounds]
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from rota.clock import Clock, SystemClock
-from rota.core.controls import AuditEntry, Control, ControlKind
+from rota.core.controls import AuditEntry, Control, ControlKind, Entries, entries_of
 from rota.core.cron_jobs import CronJobRow
 from rota.core.limits import Limit, LimitUse
 from rota.core.model import (
@@ -116,9 +116,9 @@ class MemoryStore:
             if self._runs.times_queued != before:
                 self._came.notify_all()
 
-    def _told(self, answer: Answer, entry: AuditEntry | None) -> Answer:
-        """Return the answer of a verb. Where it says that something changed, the audit entry is kept with it."""
-        if answer and entry is not None:
+    def _told(self, answer: Answer, audit: Entries) -> Answer:
+        """Return the answer of a verb. Where it says that something changed, the audit is kept with it."""
+        for entry in entries_of(audit) if answer else ():
             self._audit.add(entry)
         return answer
 
@@ -337,7 +337,7 @@ class MemoryStore:
     # --- history ---
 
     def add_rounds(
-        self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: AuditEntry | None = None
+        self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: Entries = None
     ) -> list[str]:
         with self._change():
             added = self._rounds.record(rounds)

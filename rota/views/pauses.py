@@ -73,7 +73,8 @@ def in_the_way(app: Rota, job: str, tenants: Sequence[str]) -> list[str]:
         }
         if concerns[pause.kind]:
             said.append(f"{pause.kind} {pause.name} is {pause.said}")
-    for control in app.store.controls(ControlKind.CIRCUIT):
+    # Only tenants are parked: a job without them is spared the question.
+    for control in app.store.controls(ControlKind.CIRCUIT) if app.find(job).job.per_tenant else ():
         circuit = Circuit.of(control)
         if circuit.is_open and (not tenants or control.name in tenants):
             said.append(f"tenant {control.name} is parked: {circuit.reason}")

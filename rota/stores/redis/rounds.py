@@ -6,7 +6,7 @@ from itertools import islice
 
 import msgspec
 
-from rota.core.controls import AuditEntry
+from rota.core.controls import Entries, entries_of
 from rota.core.model import Round, Run, State
 from rota.queries import RoundQuery
 from rota.stores.memory_query import is_round_meant
@@ -24,15 +24,13 @@ _one = msgspec.msgpack.Decoder(RoundRecord)
 _several = msgspec.msgpack.Decoder(list[RoundRecord])
 
 
-def add(
-    server: Server, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: AuditEntry | None
-) -> list[str]:
+def add(server: Server, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: Entries) -> list[str]:
     """Record rounds with their runs; return the ids of the rounds that are new."""
     request = {
         "rounds": [round_record(round_) for round_ in rounds],
         "runs": len(runs),
         "now": micros(now),
-        "audit": told(audit),
+        "audit": [told(entry) for entry in entries_of(audit)],
     }
     return ids_of(server.call("add_rounds", request, [new_run(run) for run in runs]))
 

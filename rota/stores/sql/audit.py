@@ -1,11 +1,11 @@
 """What people did, written with the change itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 from rota.clock import from_micros, to_micros
-from rota.core.controls import AuditEntry
+from rota.core.controls import AuditEntry, Entries, entries_of
 from rota.queries import AuditQuery
 from rota.stores.sql.database import Link, json_of
 from rota.stores.sql.making import KEY, NAME
@@ -15,29 +15,30 @@ from rota.stores.sql.rows import AUDIT, clean, columns
 T = TypeVar("T")
 
 COLUMNS = columns(AUDIT, "r")
+KNOWN = "SELECT r.id FROM {rows(id:id)} AS s JOIN {audit} AS r ON r.id = s.id"
 OLD = "SELECT r.id FROM {audit} AS r WHERE r.at < ? ORDER BY r.at, r.id LIMIT ?"
 DROP = "{drop(audit, id)}"
 
 
-def told(work: Callable[[Link], T], entry: AuditEntry | None) -> Callable[[Link], T]:
-    """Return the work of a verb that also writes this entry, in its transaction, where it changed something."""
-    if entry is None:
+def told(work: Callable[[Link], T], audit: Entries) -> Callable[[Link], T]:
+    """Return the work of a verb that also writes this audit, in its transaction, where it changed something."""
+    entries = entries_of(audit)
+    if not entries:
         return work
 
-    def with_entry(link: Link) -> T:
+    def with_entries(link: Link) -> T:
         answer = work(link)
         if answer:
-            add_entry(link, entry)
+            add_entries(link, entries)
         return answer
 
-    return with_entry
+    return with_entries
 
 
-def add_entry(link: Link, entry: AuditEntry) -> None:
-    """Write an entry, once."""
-    # One that is there already stays: the call was repeated.
-    if link.one("SELECT 1 FROM {audit} WHERE id = ?", entry.id) is None:
-        link.insert("audit", AUDIT, [_row(entry)])
+def add_entries(link: Link, entries: Sequence[AuditEntry]) -> None:
+    """Write entries. One that is there already stays: the call was repeated."""
+    known = {row[0] for row in link.rows(KNOWN, [(entry.id,) for entry in entries])}
+    link.insert("audit", AUDIT, [_row(entry) for entry in entries if entry.id not in known])
 
 
 def _row(entry: AuditEntry) -> tuple[Any, ...]:

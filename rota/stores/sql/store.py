@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from rota.clock import from_micros
-from rota.core.controls import AuditEntry, Control, ControlKind
+from rota.core.controls import AuditEntry, Control, ControlKind, Entries
 from rota.core.cron_jobs import CronJobRow
 from rota.core.limits import Limit, LimitUse
 from rota.core.model import (
@@ -342,7 +342,7 @@ class SqlStore:
     # --- history ---
 
     def add_rounds(
-        self, new: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: AuditEntry | None = None
+        self, new: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: Entries = None
     ) -> list[str]:
         added = self._raced(
             lambda careful: told(lambda link: rounds.start(link, new, runs, now=now, careful=careful), audit)

@@ -9,7 +9,7 @@ from rota.core.controls import AuditEntry
 from rota.core.model import Round
 from rota.core.unique import Holder, Scope, UniqueRun, judge
 from rota.stores.sql import queue, rounds, stopping
-from rota.stores.sql.audit import add_entry
+from rota.stores.sql.audit import add_entries
 from rota.stores.sql.database import Link
 from rota.stores.sql.rows import STATES, at, since_epoch
 
@@ -73,7 +73,7 @@ def enqueue(
             where="r.name = s.row_name",
         )
     if judgement.accepted and audit is not None:
-        add_entry(link, audit)
+        add_entries(link, [audit])
     return judgement.ids
 
 

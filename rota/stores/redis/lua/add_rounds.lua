@@ -18,7 +18,9 @@ for _, run in ipairs(given) do
     end
 end
 if #added > 0 then
-    tell(request.audit)
+    for _, entry in ipairs(request.audit) do
+        tell(entry)
+    end
 end
 finish()
 return packed(added)
