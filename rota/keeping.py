@@ -38,8 +38,10 @@ class Keeping:
 
     @property
     def secret(self) -> str:
-        """The URL that child processes must not see; empty where the store was given as an object."""
-        return "" if self._given is not None else self.url
+        """The URL that child processes must not see; empty where the store was given as an object, or is asked of the
+        application, which connects to that database itself wherever its code runs."""
+        is_theirs = callable(self._url) and self._settings().origin("store.url") == "default"
+        return "" if self._given is not None or is_theirs else self.url
 
     def store(self) -> Store:
         """Return the store, opened and checked; see `Rota.store`."""

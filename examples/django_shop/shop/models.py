@@ -8,4 +8,4 @@ class Order(models.Model):
 
     item = models.CharField(max_length=100)
     placed_at = models.DateTimeField(auto_now_add=True)
-    confirmed_by = models.CharField(max_length=100, blank=True)
+    confirmed_for = models.CharField(max_length=100, blank=True)

@@ -1,0 +1,72 @@
+"""Goes through examples/django_shop as its users do, and prints as JSON what it saw; a process of its own.
+
+SHOP_DIR is an empty folder, SHOP_DATABASE the database.
+"""
+
+import json
+import os
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+import django
+
+SHOP = Path(__file__).parents[3] / "examples" / "django_shop"
+CITIES = 40
+
+
+def set_up() -> None:
+    """Set the project up, with a database for each city; one of them is no database."""
+    sys.path.insert(0, str(SHOP))
+    os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
+    folder = Path(os.environ["SHOP_DIR"]) / "cities"
+    folder.mkdir()
+    for number in range(CITIES):
+        city = sqlite3.connect(folder / f"city_{number:02}.db")
+        city.execute("CREATE TABLE stock (item TEXT)")
+        city.execute("INSERT INTO stock VALUES (?)", (f"tea {number}",))
+        city.commit()
+        city.close()
+    (folder / "city_07.db").write_text("this is no database " * 100)
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+
+
+def tour() -> dict[str, Any]:
+    """Place orders, one of which is refused, and work them off."""
+    from django.contrib.auth.models import User
+    from django.test import Client
+    from shop.models import Order
+
+    from rota.integrations.django import rota
+    from rota.queries import RunQuery
+
+    browser = Client(raise_request_exception=False)
+    user = User.objects.create(username="ana")
+    browser.force_login(user)
+    answer = browser.post("/orders/", {"item": "tea"})
+    refused = browser.post("/orders/", {"item": ""})
+    [waiting] = rota.store.runs(RunQuery(jobs=("confirm",)))
+    rota.start_run("take_stock")
+    rota.start_run("add_up")
+    rota.tick()
+    cities = rota.store.runs(RunQuery(jobs=("take_stock",), limit=100))
+    [added] = rota.store.runs(RunQuery(jobs=("add_up",)))
+    found = {
+        "answers": [answer.status_code, refused.status_code],
+        "run": answer.json()["run"] == waiting.id,
+        "orders": [order.confirmed_for == str(user.pk) for order in Order.objects.all()],
+        "cities": sum(str(run.state) == "succeeded" for run in cities),
+        "down": [run.tenant for run in cities if str(run.state) != "succeeded"],
+        "added": added.result,
+    }
+    rota.close()
+    return found
+
+
+if __name__ == "__main__":
+    set_up()
+    print(json.dumps(tour()))
