@@ -1,6 +1,7 @@
 """What a run printed and logged, as it is shown: by attempt, with the time since it began (R44)."""
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -12,6 +13,9 @@ from rota.core.model import Attempt, LogChunk, RunHistory, State
 from rota.core.safe import safe_text
 from rota.errors import RunNotFound
 from rota.redaction import redacted
+
+# A token is a number of 64 bits; the rest is no larger than what every store can count to.
+_WRITTEN = re.compile(r"\d{1,18}\.\d{1,9}\.\d{1,9}", re.ASCII)
 
 
 class Place(NamedTuple):
@@ -30,7 +34,9 @@ class Place(NamedTuple):
         Raises:
             ValueError: it did not.
         """
-        token, number, left_out = (int(part) for part in text.split("."))
+        if not _WRITTEN.fullmatch(text):
+            raise ValueError(f"{text!r} is no place in a log")
+        token, number, left_out = map(int, text.split("."))
         return cls(token, number, left_out)
 
     @property

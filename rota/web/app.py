@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from rota.app import Rota
 from rota.operations.table import OPERATIONS
+from rota.web import log_stream
 from rota.web.authority import Authority
 from rota.web.authority.host import ResolveUser
 from rota.web.authority.opening import authority_of
@@ -50,6 +51,7 @@ def asgi_app(
                 Route("/readyz", Readiness(app).answer),
                 Route("/metrics", exposition(app, auth_is_off=authority.is_off)),
                 Route(SIGN_IN, session_endpoint(app, authority), methods=["GET", "POST", "DELETE"]),
+                Route(log_stream.PATH, log_stream.LogStream(app).answer),
                 *routes,
             ]
         ),

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from rota.core.access import Capability, Principal
 from rota.errors import ConfigurationError, Forbidden
+from rota.operations.logs import read_log
 from rota.operations.table import OPERATIONS
 from rota.web.caller import caller_of
 from rota.web.gate import PRINCIPAL, SIGN_IN
@@ -35,6 +36,7 @@ OTHERS: Mapping[str, Needs] = {
     "GET /healthz": Pass.ANYBODY,
     "GET /readyz": Pass.ANYBODY,
     "GET /metrics": Capability.READ,
+    f"GET {read_log.path}/stream": read_log.needs,
     f"GET {SIGN_IN}": Pass.NAMED,
     f"POST {SIGN_IN}": Pass.NAMED,
     f"DELETE {SIGN_IN}": Pass.NAMED,
