@@ -1,6 +1,8 @@
 """Fixtures for all tests: private database servers, started when a test first asks and shared by all workers."""
 
+import logging
 import os
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,23 @@ haste.keep_what_is_compiled()
 def _nothing_is_secret_yet() -> None:
     """Keep the secrets of one test out of the next: `secret` as somebody's password would blank its messages."""
     redaction.SECRETS.clear()
+
+
+LOGGERS = ("rota", "rota.run", "rota.job", "rota.job.stdout", "rota.job.stderr", "alembic")
+
+
+@pytest.fixture(autouse=True)
+def _logging_stays_as_it_was() -> Iterator[None]:
+    """Take back what a test does to the loggers that others look at: a handler that stays prints what they log."""
+    loggers = [logging.getLogger(), *(logging.getLogger(name) for name in LOGGERS)]
+    before = [(list(logger.handlers), logger.level, logger.propagate, logger.disabled) for logger in loggers]
+    yield
+    for logger, (handlers, level, propagate, disabled) in zip(loggers, before, strict=True):
+        if (logger.handlers, logger.level) != (handlers, level):
+            logger.handlers[:] = handlers
+            # Not the attribute: what is asked of a logger is remembered.
+            logger.setLevel(level)
+        logger.propagate, logger.disabled = propagate, disabled
 
 
 DIRECTORY = pytest.StashKey[Path]()
