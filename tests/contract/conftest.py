@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect
 
 from rota.ports import Store
 from rota.stores.memory import MemoryStore
@@ -30,11 +30,15 @@ class Database:
         self._engine = create_engine(url)
         self.store = _open(url)
         self.store.setup()
+        # By statement: which tables hold anything.
+        questions = (f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in _tables(self._engine))
+        self._holding = " UNION ALL ".join(questions)
 
     def empty(self) -> None:
         with self._engine.begin() as connection:
-            for table in _tables(connection):
-                connection.execute(text(f"DELETE FROM {table}"))
+            # Most tests write to a few of them, and to delete nothing takes as long as to ask all of them at once.
+            for [table] in connection.exec_driver_sql(self._holding).all():
+                connection.exec_driver_sql(f"DELETE FROM {table}")
 
     def close(self) -> None:
         self.store.close()
@@ -56,8 +60,8 @@ class RedisDatabase:
         self.store.close()
 
 
-def _tables(connection: Connection) -> list[str]:
-    names = inspect(connection).get_table_names()
+def _tables(engine: Engine) -> list[str]:
+    names = inspect(engine).get_table_names()
     return [name for name in names if name.startswith("rota_") and not name.endswith(KEPT)]
 
 
