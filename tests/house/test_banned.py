@@ -6,6 +6,9 @@ import pytest
 
 from tests.house.source import allow_only, dotted, files, imported_names, library, nodes, references, shown
 
+# One worker reads all files, and keeps them; each of four would take seconds and 100 MB for it.
+pytestmark = pytest.mark.xdist_group("house")
+
 CLOCK = {
     "datetime.datetime.now",
     "datetime.datetime.utcnow",

@@ -11,6 +11,9 @@ from rota.notifiers import parts_of
 from rota.settings.reading import KINDS
 from scripts.reference import PAGES, commands, event_classes, pages
 
+# One worker reads all files, and keeps them; each of four would take seconds and 100 MB for it.
+pytestmark = pytest.mark.xdist_group("house")
+
 
 def read(name):
     return (PAGES / name).read_text(encoding="utf-8")

@@ -3,7 +3,12 @@
 import ast
 import re
 
+import pytest
+
 from tests.house.source import allow_only, functions, library, nodes, shown
+
+# One worker reads all files, and keeps them; each of four would take seconds and 100 MB for it.
+pytestmark = pytest.mark.xdist_group("house")
 
 EMPTY_WORDS = {"manager", "helper", "helpers", "util", "utils", "base", "data", "info", "misc", "common"}
 # The nouns of the design have no synonyms: job, run, tenant and store.

@@ -2,7 +2,12 @@
 
 from statistics import median
 
+import pytest
+
 from tests.house.source import allow_only, files, functions, library, shown
+
+# One worker reads all files, and keeps them; each of four would take seconds and 100 MB for it.
+pytestmark = pytest.mark.xdist_group("house")
 
 FILE_LINES = 500
 MEDIAN_LINES = 130
