@@ -40,7 +40,7 @@ soak: setup ## Run for long under faults and count what was lost (must be nothin
 	@$(PY) -m bench.soak $(ARGS)
 
 docs: setup ## Write docs/reference/ from the code
-	@$(PY) scripts/reference.py
+	@$(PY) -m scripts.reference
 
 clean: ## Remove what was built, not .venv
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -3,23 +3,20 @@
 `make docs` writes them; a test of the house fails when a page and the code differ.
 """
 
-import ast
 import inspect
 import json
-import sys
 import textwrap
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import click
-from msgspec import Struct
 from msgspec.structs import fields
 
 from rota.cli.root import root
 from rota.core import events
 from rota.exits import MEANINGS
 from rota.notifiers import KINDS, parts_of
+from rota.operations.texts import field_texts
 from rota.settings import Settings
 from rota.settings.reading import SECTIONS, written
 from rota.views.configuration import configuration
@@ -79,7 +76,7 @@ def settings_page() -> str:
     described = {
         f"{prefix}{name}": text
         for prefix, kind in [("", Settings), *((f"{name}.", kind) for name, kind in SECTIONS.items())]
-        for name, text in _field_texts(kind).items()
+        for name, text in field_texts(kind).items()
     }
     parts = [
         "# Settings\n",
@@ -111,12 +108,7 @@ def channels_page() -> str:
     for kind in KINDS:
         structure, _ = parts_of(kind)
         parts.append(f"## {kind}\n\n{inspect.getdoc(structure)}\n")
-        described = {
-            name: text
-            for one in structure.__mro__
-            if issubclass(one, Struct) and one is not Struct
-            for name, text in _field_texts(one).items()
-        }
+        described = field_texts(structure)
         # What only this kind has comes first.
         own = inspect.get_annotations(structure)
         for field in sorted(fields(structure), key=lambda field: field.name not in own):
@@ -127,18 +119,6 @@ def channels_page() -> str:
 
 def _shown(default: object) -> str:
     return json.dumps(list(default) if isinstance(default, tuple) else written(default) if default else default)
-
-
-def _field_texts(kind: type) -> dict[str, str]:
-    """Return the text that stands under each field of a class."""
-    module = ast.parse(inspect.getsource(sys.modules[kind.__module__]))
-    [body] = [node.body for node in module.body if isinstance(node, ast.ClassDef) and node.name == kind.__name__]
-    texts = {}
-    for field, below in pairwise(body):
-        match field, below:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                texts[name] = inspect.cleandoc(text)
-    return texts
 
 
 def event_classes() -> list[type[events.Event]]:

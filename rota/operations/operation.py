@@ -6,6 +6,7 @@ document, the command with `--url` and the table of who may do what are all made
 
 import inspect
 from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any, Generic, Protocol, TypeVar, get_type_hints
@@ -23,9 +24,14 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an operation is asked: each field stands in the path, in the query, or in the body."""
 
 
+PREFIX = "/api/v1"
+
 Asked = TypeVar("Asked", bound=Question)
 Answer = TypeVar("Answer")
 Row = TypeVar("Row")
+
+Instant = Annotated[datetime, Meta(tz=True)]
+"""A point in time, always with its offset: what a question takes."""
 
 
 Limit = Annotated[int, Meta(ge=1, le=1000)]
@@ -102,6 +108,11 @@ class Operation(Generic[Asked, Answer]):
         self.text: str = inspect.getdoc(does) or ""
         self.asks: type[Asked] = hints[question]
         self.answers: Any = hints["return"]
+
+    @property
+    def noun(self) -> str:
+        """Return what it is about, as its path says: `runs`, `schedules`."""
+        return self.path.removeprefix(PREFIX).split("/")[1]
 
     def __repr__(self) -> str:
         return f"Operation({self.method} {self.path})"

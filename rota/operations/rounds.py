@@ -1,11 +1,9 @@
 """What is asked about rounds."""
 
-from datetime import datetime
-
 from rota.core.access import Capability
 from rota.core.model import RoundState
 from rota.errors import RoundNotFound
-from rota.operations.operation import Desk, Limit, Next, Page, Question, operation
+from rota.operations.operation import Desk, Instant, Limit, Next, Page, Question, operation
 from rota.queries import RoundQuery
 from rota.views.rounds import RoundDetail, RoundRow, round_detail, round_rows
 from rota.views.runs import find_round
@@ -17,7 +15,7 @@ class RoundsAsked(Question, frozen=True, kw_only=True):
     job: tuple[str, ...] = ()
     schedule: str | None = None
     state: tuple[RoundState, ...] = ()
-    since: datetime | None = None
+    since: Instant | None = None
     """Made at or after."""
     cursor: str | None = None
     """What `page.next` of the page before said."""

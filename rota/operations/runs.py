@@ -1,6 +1,5 @@
 """What is asked about runs."""
 
-from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta
@@ -9,7 +8,7 @@ from rota.core.access import Capability
 from rota.core.gates import flow_batch
 from rota.core.model import RunHistory, RunKind, State
 from rota.errors import RunNotFound
-from rota.operations.operation import Desk, Limit, Next, Page, Question, operation
+from rota.operations.operation import Desk, Instant, Limit, Next, Page, Question, operation
 from rota.operations.searching import cut_warnings, searched
 from rota.queries import RunQuery
 from rota.views.chosen import chosen
@@ -25,8 +24,8 @@ class RunsAsked(Question, frozen=True, kw_only=True):
     """Ids, or `@tag` for all that have it."""
     state: tuple[State, ...] = ()
     queue: tuple[str, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Instant | None = None
+    until: Instant | None = None
     """Made in [since, until)."""
     where: str = ""
     """A search, as in `error:timeout attempt:>1 -tenant:acme`; times in it are read in `zone`."""

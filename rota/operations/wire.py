@@ -1,9 +1,10 @@
 """A question as HTTP carries it: path, query and body; and back."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -13,6 +14,8 @@ from rota.errors import BadRequest
 from rota.operations.bounds import check
 from rota.operations.operation import Asked, Operation
 
+TRUTHS = {"true": True, "false": False}
+NUMBER = re.compile(r"-?[0-9]{1,18}")
 NAMED = re.compile(r"\{(\w+)\}")
 
 
@@ -52,7 +55,7 @@ def _in_query(value: object) -> object:
 def question(
     operation: Operation[Asked, Any], *, path: Mapping[str, str], query: Sequence[tuple[str, str]], body: object
 ) -> Asked:
-    """Return the question that a request asks: `body` is what its JSON says, None where it has none.
+    """Return the question that a request asks: `body` is what its JSON says.
 
     Raises:
         BadRequest: with the field and the reason.
@@ -61,42 +64,58 @@ def question(
     if operation.method.has_body:
         if query:
             raise BadRequest(query[0][0], f"{operation.method} {operation.path} takes it in the body")
-        if body is not None and not isinstance(body, dict):
+        if not isinstance(body, dict):
             raise BadRequest("", "the body is to be a JSON object")
-        fields = {**(body or {}), **path}
+        fields = {**body, **path}
     else:
         fields |= _from_query(operation, query)
-    # In a query everything is text; a body says what is a number and what is not.
-    asked = _converted(fields, operation.asks, strict=operation.method.has_body)
+    asked = _converted(fields, operation.asks)
     check(asked)
     return asked
 
 
 def _from_query(operation: Operation[Any, Any], query: Sequence[tuple[str, str]]) -> dict[str, object]:
-    many = {field.name for field in msgspec.structs.fields(operation.asks) if _is_many(field.type)}
+    """Return the fields of a query, where everything is text, as what their types say."""
+    hints = _hints(cast(Hashable, operation.asks))
     fields: dict[str, Any] = {}
     for name, text in query:
-        if name in many:
+        kinds = hints.get(name, ())
+        if tuple in kinds or list in kinds:
             fields.setdefault(name, []).append(text)
         elif name in fields:
             raise BadRequest(name, "it stands there twice")
         else:
-            fields[name] = text
+            fields[name] = _typed(text, kinds)
     return fields
 
 
-def _is_many(kind: Any) -> bool:
-    """Whether a field of this type may stand in a query more than once."""
-    if get_origin(kind) in (Annotated, Union, UnionType):
-        return any(_is_many(part) for part in get_args(kind))
-    return get_origin(kind) in (tuple, list)
-
-
-def _converted(fields: Mapping[str, object], wanted: type[Asked], *, strict: bool) -> Asked:
+def _converted(fields: Mapping[str, object], wanted: type[Asked]) -> Asked:
     try:
-        return msgspec.convert(fields, wanted, strict=strict)
+        return msgspec.convert(fields, wanted)
     except UnicodeEncodeError:
         raise BadRequest("", "it has characters that are none: half of a pair of surrogates") from None
     except msgspec.ValidationError as error:
         text, _, place = str(error).partition(" - at `")
         raise BadRequest(place.removeprefix("$").removeprefix(".").rstrip("`"), text) from None
+
+
+def _typed(text: str, kinds: tuple[Any, ...]) -> object:
+    """Return a number or a yes or no that is written so, where one is wanted; else the text, to be refused as such."""
+    if bool in kinds and text in TRUTHS:
+        return TRUTHS[text]
+    if (int in kinds or float in kinds) and NUMBER.fullmatch(text):
+        return int(text) if int in kinds else float(text)
+    return text
+
+
+@cache
+def _hints(kind: Any) -> Mapping[str, tuple[Any, ...]]:
+    """Return which types each field may have: `int | None` has two, a list that of lists."""
+    return {name: _kinds(hint) for name, hint in get_type_hints(kind).items()}
+
+
+def _kinds(hint: Any) -> tuple[Any, ...]:
+    origin = get_origin(hint)
+    if origin not in (Union, UnionType):
+        return (origin or hint,)
+    return tuple(get_origin(one) or one for one in get_args(hint))

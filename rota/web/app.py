@@ -8,11 +8,10 @@ from a2wsgi import ASGIMiddleware
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from rota.app import Rota
 from rota.operations.table import OPERATIONS
-from rota.web import log_stream
+from rota.web import log_stream, reference
 from rota.web.authority import Authority
 from rota.web.authority.host import ResolveUser
 from rota.web.authority.opening import authority_of
@@ -20,9 +19,9 @@ from rota.web.endpoint import endpoint
 from rota.web.exposition import exposition
 from rota.web.gate import SIGN_IN, Gate
 from rota.web.health import healthz
-from rota.web.policy import guarded
 from rota.web.problem import problem, problem_of
 from rota.web.readiness import Readiness
+from rota.web.routing import Address, routes
 from rota.web.session import session_endpoint
 
 
@@ -43,19 +42,19 @@ def asgi_app(
         ConfigurationError: there is no key, or an unsafe one (R62).
     """
     authority = authority or authority_of(app, resolve_user=resolve_user)
-    routes = [Route(one.path, endpoint(app, one), methods=[str(one.method)]) for one in OPERATIONS]
+    sign_in = session_endpoint(app, authority)
+    addresses = [
+        Address("GET", "/healthz", healthz),
+        Address("GET", "/readyz", Readiness(app).answer),
+        Address("GET", "/metrics", exposition(app, auth_is_off=authority.is_off)),
+        Address("GET", log_stream.PATH, log_stream.LogStream(app).answer),
+        *(Address(method, SIGN_IN, sign_in) for method in ("GET", "POST", "DELETE")),
+        *reference.ADDRESSES,
+        *(Address(str(one.method), one.path, endpoint(app, one)) for one in OPERATIONS),
+    ]
     inner = Starlette(
-        routes=guarded(
-            [
-                Route("/healthz", healthz),
-                Route("/readyz", Readiness(app).answer),
-                Route("/metrics", exposition(app, auth_is_off=authority.is_off)),
-                Route(SIGN_IN, session_endpoint(app, authority), methods=["GET", "POST", "DELETE"]),
-                Route(log_stream.PATH, log_stream.LogStream(app).answer),
-                *routes,
-            ]
-        ),
-        exception_handlers={404: _no_route, 405: _no_method, Exception: _broken},
+        routes=routes(addresses),
+        exception_handlers={404: _no_route, Exception: _broken},
     )
     inner.state.auth_is_off = authority.is_off
     web = app.settings.web
@@ -70,20 +69,13 @@ def asgi_app(
 
 def wsgi_app(app: Rota, *, authority: Authority | None = None, resolve_user: ResolveUser | None = None) -> Any:
     """Return the same as a WSGI application, for Flask and Django. Streams are not: who follows a log polls."""
-    inner: Any = asgi_app(
-        app, authority=authority, resolve_user=resolve_user
-    )  # two libraries, two ways to write down one protocol
+    # Two libraries, two ways to write down one protocol.
+    inner: Any = asgi_app(app, authority=authority, resolve_user=resolve_user)
     return ASGIMiddleware(inner)
 
 
 async def _no_route(_request: Request, _error: Exception) -> Response:
     return problem(HTTPStatus.NOT_FOUND, code="no_route", detail="there is nothing at this address")
-
-
-async def _no_method(_request: Request, error: Exception) -> Response:
-    answer = problem(HTTPStatus.METHOD_NOT_ALLOWED, code="no_method", detail="this address is not asked so")
-    answer.headers.update(getattr(error, "headers", None) or {})
-    return answer
 
 
 async def _broken(_request: Request, error: Exception) -> Response:

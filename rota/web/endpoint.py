@@ -95,7 +95,8 @@ def _key(request: Request) -> str:
 async def _body(request: Request) -> object:
     content = await request.body()
     if not content:
-        return None
+        # Nothing said is all as it is by default; `null` is something else.
+        return {}
     try:
         return msgspec.json.decode(content)
     except msgspec.DecodeError as error:

@@ -1,12 +1,11 @@
 """Who may ask for what: a line for each address of the door. One without a line is not served at all (T11)."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from rota.core.access import Capability, Principal
 from rota.errors import ConfigurationError, Forbidden
@@ -40,39 +39,38 @@ OTHERS: Mapping[str, Needs] = {
     f"GET {SIGN_IN}": Pass.NAMED,
     f"POST {SIGN_IN}": Pass.NAMED,
     f"DELETE {SIGN_IN}": Pass.NAMED,
+    "GET /api/openapi.json": Pass.NAMED,
+    "GET /api/docs": Pass.NAMED,
+    "GET /api/docs/swagger-ui.css": Pass.NAMED,
+    "GET /api/docs/swagger-ui-bundle.js": Pass.NAMED,
+    "GET /api/docs/start.js": Pass.NAMED,
 }
 """What addresses need that are no operations."""
 
 POLICY: Mapping[str, Needs] = {**{f"{one.method} {one.path}": one.needs for one in OPERATIONS}, **OTHERS}
-"""What every address needs, by method and path. Who asks for HEAD needs what GET does."""
+"""What every address needs, by method and path."""
 
 
-def guarded(routes: Sequence[Route]) -> list[BaseRoute]:
-    """Return routes that look at who asks before their endpoint does anything.
+def guarded(method: str, path: str, endpoint: Endpoint) -> Endpoint:
+    """Return an endpoint that looks at who asks before it does anything.
 
     Raises:
-        ConfigurationError: one has no line in `POLICY`.
+        ConfigurationError: the address has no line in `POLICY`.
     """
-    return [_guarded(route) for route in routes]
-
-
-def _guarded(route: Route) -> Route:
-    needs = {method: _line(method, route.path) for method in route.methods or ()}
-    endpoint: Endpoint = route.endpoint
+    wanted = _line(method, path)
 
     async def answer(request: Request) -> Response:
-        wanted = needs[request.method]
         principal: Principal | None = request.scope.get(PRINCIPAL)
         if isinstance(wanted, Capability) and (principal is None or not principal.may(wanted)):
-            log.warning("refused %s %s by %s: no %s", request.method, route.path, caller_of(request.scope), wanted)
+            log.warning("refused %s %s by %s: no %s", request.method, path, caller_of(request.scope), wanted)
             return problem_of(Forbidden(f"this needs the capability {str(wanted)!r}"))
         return await endpoint(request)
 
-    return Route(route.path, answer, methods=list(needs), name=route.name)
+    return answer
 
 
 def _line(method: str, path: str) -> Needs:
-    asked = f"{'GET' if method == 'HEAD' else method} {path}"
+    asked = f"{method} {path}"
     if asked not in POLICY:
         raise ConfigurationError(f"{asked} has no line in rota.web.policy: nobody may ask for it")
     return POLICY[asked]

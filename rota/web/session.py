@@ -1,6 +1,6 @@
 """`/api/v1/session`: who is signed in, signing in, signing out (T38)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
 
@@ -19,6 +19,7 @@ from rota.web.authority import Authority
 from rota.web.authority.browsers import COOKIE, SIGNED_IN, Browsers, cookie_of
 from rota.web.gate import PRINCIPAL, unauthorized
 from rota.web.head import Head, head_of
+from rota.web.policy import Endpoint
 from rota.web.problem import problem_of
 
 
@@ -36,7 +37,7 @@ class WhoAsks(Struct, frozen=True, kw_only=True):
     """When the session ends at the latest."""
 
 
-def session_endpoint(app: Rota, authority: Authority) -> Callable[[Request], object]:
+def session_endpoint(app: Rota, authority: Authority) -> Endpoint:
     """Return what answers for sessions. Who it is was found by the gate, from a token or from a cookie."""
 
     async def answer(request: Request) -> Response:

@@ -37,3 +37,28 @@ def test_a_field_that_cannot_be_read_is_named():  # R64
 
     assert answer.status_code == 422
     assert answer.json()["field"] == "limit"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=1.5",
+        "limit=1e9",
+        "limit=true",
+        "limit=5&limit=6",
+        "since=0.5",
+        "since=1760000000",
+        "since=2026-11-20T02:00:00",
+        "since=yesterday",
+        "expansions=1",
+        "expansions=True",
+        "state=done",
+        "jobs=greet",
+    ],
+)
+def test_a_query_is_read_to_the_letter(query):  # R64
+    answer = a_client(an_app(), a_token()).get(f"/api/v1/runs?{query}")
+
+    assert answer.status_code == 422
+    assert answer.json()["field"] or "jobs" in answer.json()["detail"]

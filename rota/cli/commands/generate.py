@@ -10,7 +10,7 @@ from rota.cli.session import Session, pass_session
 
 @click.group(cls=RotaGroup)
 def generate() -> None:
-    """Write files for the systems around Rota: dashboards and alert rules."""
+    """Write files for the systems around Rota: dashboards, alert rules, the document of the API."""
 
 
 @generate.command(cls=RotaCommand)
@@ -29,3 +29,13 @@ def prometheus_rules(session: Session) -> None:
     from rota.metrics.rules import rules
 
     session.out.text(rules().rstrip("\n"))
+
+
+@generate.command(cls=RotaCommand, store=False)
+@pass_session
+def openapi(session: Session) -> None:
+    """Print the OpenAPI 3.1 document of the HTTP API."""
+    from rota.operations.document import document
+    from rota.operations.table import OPERATIONS
+
+    session.out.text(json.dumps(document(OPERATIONS), indent=2))
