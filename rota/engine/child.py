@@ -28,8 +28,8 @@ Command = Callable[[int, int], Sequence[str]]
 class Child:
     """A process with a channel to it. Times are those of the monotonic clock."""
 
-    def __init__(self, command: Command, *, place: int, at: float) -> None:
-        """Start it.
+    def __init__(self, command: Command, *, place: int, at: float, keeps: Sequence[int] = ()) -> None:
+        """Start it. `keeps`: descriptors of ours that it has too, by the same numbers.
 
         Raises:
             OSError: the host has no room for another process.
@@ -40,7 +40,7 @@ class Child:
                 self.process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603  our own command line
                     command(place, theirs.fileno()),
                     stdin=subprocess.DEVNULL,
-                    pass_fds=(theirs.fileno(),),
+                    pass_fds=(theirs.fileno(), *keeps),
                     # A terminal's Ctrl-C is for the supervisor, which lets the work drain.
                     start_new_session=True,
                 )

@@ -8,7 +8,7 @@ import logging
 import os
 import selectors
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -46,8 +46,17 @@ class Supervisor:
     one process instead of by all of them at the same time.
     """
 
-    def __init__(self, command: Command, *, say: Callable[[str], None], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        command: Command,
+        *,
+        say: Callable[[str], None],
+        monotonic: Callable[[], float],
+        keeps: Sequence[int] = (),
+    ) -> None:
+        """`keeps`: descriptors that each of them has from this process, such as a socket that they all answer at."""
         self._command = command
+        self._keeps = keeps
         self._say = say
         self._monotonic = monotonic
         self._places = [Place(0, at=monotonic())]
@@ -144,7 +153,7 @@ class Supervisor:
     def _start(self, place: Place) -> Child | None:
         at = self._monotonic()
         try:
-            child = Child(self._command, place=place.index, at=at)
+            child = Child(self._command, place=place.index, at=at, keeps=self._keeps)
         except OSError as error:
             log.error("worker process %d cannot be started: %s", place.index, error)
             return None

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from rota.core.access import Capability
+from rota.metrics import openmetrics, prometheus
 from rota.operations.operation import Desk, Question, operation
 
 
@@ -22,7 +23,4 @@ class Exposition(Struct, frozen=True, kw_only=True):
 @operation("GET", "/api/v1/metrics", needs=Capability.READ, is_whole=True)
 def show_metrics(desk: Desk, asked: MetricsAsked) -> Exposition:
     """Show all metrics as text. Read from the store, so that every process says the same."""
-    # Weight by choice: only who asks for metrics loads the client.
-    from rota.metrics import openmetrics, prometheus
-
     return Exposition(text=(openmetrics if asked.openmetrics else prometheus)(desk.app))

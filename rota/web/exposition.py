@@ -10,6 +10,7 @@ from starlette.responses import Response
 from rota.app import Rota
 from rota.core.access import Capability
 from rota.errors import Forbidden, RotaError
+from rota.metrics import openmetrics, prometheus
 from rota.web.gate import PRINCIPAL
 from rota.web.problem import problem_of
 
@@ -34,9 +35,6 @@ def exposition(app: Rota, *, auth_is_off: bool) -> Callable[[Request], Awaitable
                 raise Forbidden("metrics need the capability 'read'")
             if not principal.knows_everything:
                 raise Forbidden("metrics are for those who may see all jobs and all tenants")
-            # Weight by choice: only who asks for metrics loads the client.
-            from rota.metrics import openmetrics, prometheus
-
             text = await to_thread.run_sync(openmetrics if wants_open else prometheus, app)
         except RotaError as error:
             return problem_of(error)

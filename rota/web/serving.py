@@ -1,14 +1,21 @@
 """The server of `rota serve`: binds, says where, answers until it is told to end."""
 
+import logging
+import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from ipaddress import ip_address
+from types import FrameType
+from typing import Any
 
 from msgspec import Struct
 
 from rota.app import Rota
-from rota.errors import ConfigurationError, MissingExtra
+from rota.engine.bus import Bus
+from rota.engine.loop import Loop, Service
+from rota.errors import ConfigurationError, MissingExtra, StoreUnavailable
 from rota.reach.address import is_address, is_loopback
 from rota.settings import Settings
 from rota.web.app import asgi_app
@@ -18,6 +25,10 @@ from rota.web.gate import LOOPBACK_NAMES
 BACKLOG = 2048
 """Connections that wait to be taken."""
 
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
+log: logging.Logger = logging.getLogger(__name__)
+
 
 class OpenDoor(Struct, frozen=True, kw_only=True):
     """An address that is bound."""
@@ -25,6 +36,44 @@ class OpenDoor(Struct, frozen=True, kw_only=True):
     socket: socket.socket
     url: str
     """Where it is asked, with the port that it really has."""
+
+
+class Reminder:
+    """Says each minute that everybody may do everything here: nobody is to forget it (T9)."""
+
+    def tick(self, now: datetime) -> timedelta:
+        log.warning("authentication is off (DISABLE_AUTH): whoever uses this machine may do everything")
+        return timedelta(minutes=1)
+
+
+class Ending:
+    """What ends the server: a signal, also one that comes before it answers, or whoever started this process."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._server: Any = None
+
+    def take_signals(self) -> None:
+        """Have the signals of this process from now on. In the main thread."""
+        for number in ENDING:
+            signal.signal(number, self._on_signal)
+        # Whoever started this process may have held them back until there is somebody to take them.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+    def watch(self, server: Any) -> None:
+        """End this server when it is time to, or now."""
+        self._server = server
+        server.should_exit = server.should_exit or self._asked
+
+    def ask(self, *, at_once: bool = False) -> None:
+        """Let it end what it has begun to answer, or not even that. From any thread."""
+        self._asked = True
+        if self._server is not None:
+            self._server.should_exit = True
+            self._server.force_exit = self._server.force_exit or at_once
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.ask()
 
 
 @contextmanager
@@ -47,15 +96,24 @@ def listening(settings: Settings) -> Iterator[OpenDoor]:
         yield OpenDoor(socket=bound, url=f"http://{host}:{bound.getsockname()[1]}{web.root_path}")
 
 
-def serve_until_told(app: Rota, door: OpenDoor) -> None:
-    """Answer until SIGTERM or SIGINT; what is being answered by then is answered to its end, or for `web.drain`."""
+def serve_until_told(app: Rota, at: socket.socket, ending: Ending, *, ready: Callable[[], None]) -> bool:
+    """Answer until it is told to end; what is being answered by then is answered to its end, or for `web.drain`.
+
+    `ready` is called when it can answer. Returns whether it was let end that: not after a second Ctrl-C.
+
+    Raises:
+        SchemaMismatch, UnsafeStore: the store must not be worked with. One that is away is waited for.
+    """
     try:
         import uvicorn
     except ImportError as error:
         raise MissingExtra("web", needed_for="rota serve") from error
+    ending.take_signals()
     web = app.settings.web
+    gate = asgi_app(app, hosts=LOOPBACK_NAMES if is_loopback(web.host) else ())
+    _open_store(app)
     config = uvicorn.Config(
-        asgi_app(app, hosts=LOOPBACK_NAMES if is_loopback(web.host) else ()),
+        gate,
         root_path=web.root_path,
         log_config=None,
         access_log=False,
@@ -63,10 +121,33 @@ def serve_until_told(app: Rota, door: OpenDoor) -> None:
         # Said in any case: by default it believes whatever comes from 127.0.0.1, and an environment variable (T39).
         proxy_headers=bool(web.trusted_proxies),
         forwarded_allow_ips=list(web.trusted_proxies),
-        timeout_graceful_shutdown=int(web.drain.total_seconds()) or 1,
+        timeout_graceful_shutdown=max(int(web.drain.total_seconds()), 1),
         backlog=BACKLOG,
     )
-    uvicorn.Server(config).run(sockets=[door.socket])
+    server = uvicorn.Server(config)
+    ending.watch(server)
+    # It says in its own words what ours say better.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    reminder = beside(app, "reminder", Reminder()) if gate.authority.is_off else None
+    ready()
+    server.run(sockets=[at])
+    if reminder is not None:
+        reminder.stop()
+    return not server.force_exit
+
+
+def beside(app: Rota, name: str, service: Service) -> Loop:
+    """Start a service beside the server, and return its loop."""
+    loop = Loop(name, service, clock=app.clock, bus=Bus(), stamps={})
+    loop.start()
+    return loop
+
+
+def _open_store(app: Rota) -> None:
+    try:
+        app.store  # noqa: B018  opening it checks it
+    except StoreUnavailable as error:
+        log.warning("the store is away, and /readyz says so until it is there: %s", error)
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -94,11 +94,14 @@ class Site:
         return done
 
     @contextmanager
-    def started(self, *words: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
-        """Run `rota start` for the length of a block; kill it at the end, with its workers, if it is still there."""
+    def started(
+        self, *words: str, command: Sequence[str] | None = None, **more: Any
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Run `rota start`, or another command, for the length of a block; kill it at the end, with its workers, if it
+        is still there."""
         with (self.folder / f"log-{time.monotonic_ns()}").open("w") as log:
             process = subprocess.Popen(
-                self.command("start", *words),
+                command or self.command("start", *words),
                 **{"cwd": self.folder, "env": self.environment(), "stdout": log, "stderr": log, "text": True} | more,
             )
             try:

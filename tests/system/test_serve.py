@@ -1,0 +1,76 @@
+"""`rota serve`: a real server, real signals."""
+
+import json
+import re
+import threading
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.system.processes import Site, children_of, end, wait_until
+
+SETTINGS = '[auth]\nsecret = "a-secret-of-more-than-thirty-two-bytes-made-for-tests"\n'
+SLOW = """
+@app.job()
+def slow() -> str:
+    note(event="start")
+    time.sleep(1.0)
+    return "done"
+"""
+
+
+class Server:
+    """A server that was started, and who asks it."""
+
+    def __init__(self, site, process, token):
+        self.site = site
+        self.process = process
+        self._token = token
+        wait_until(lambda: self._found(), what="its address")
+        self.url = self._found()[1]
+        wait_until(lambda: self._answers(), what="an answer")
+
+    def ask(self, path, *, body=None):
+        """Return status and body of an answer."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        request = urllib.request.Request(self.url + path, data=body, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def _found(self):
+        return re.search(r"^rota: (http://127\.0\.0\.1:[1-9]\d*)$", self.site.logs(), re.MULTILINE)
+
+    def _answers(self):
+        try:
+            return self.ask("/healthz")[0] == 200
+        except urllib.error.URLError:
+            return False
+
+
+@contextmanager
+def serving(tmp_path: Path, *words: str):
+    site = Site(tmp_path / "site", url=f"sqlite:///{tmp_path / 'rota.db'}", jobs=SLOW, settings=SETTINGS)
+    token = site.rota("token", "create", "ana", "--can", "admin").stdout.strip()
+    with site.started(command=site.command("serve", "--port", "0", *words)) as process:
+        yield Server(site, process, token)
+
+
+def test_it_says_where_it_answers_and_ends_what_it_has_begun(tmp_path):  # R45, R62
+    # One of two processes, which share a socket: what their supervisor does with them is tested with `rota start`.
+    with serving(tmp_path, "--workers", "2") as server:
+        wait_until(lambda: len(children_of(server.process.pid)) == 2, what="two processes")
+        assert server.ask("/api/v1/runs", body=b'{"job": "slow"}')[0] == 202
+        passed = []
+        asking = threading.Thread(target=lambda: passed.append(server.ask("/api/cron/run", body=b"{}")))
+        asking.start()
+        wait_until(lambda: server.site.journal(event="start"), what="the run")
+
+        code = end(server.process)
+        asking.join()
+
+    assert code == 0
+    assert [status for status, _ in passed] == [200]
