@@ -11,7 +11,16 @@ from rota.core.events import PingFailed
 from rota.core.model import RunKind, State
 from rota.errors import Forbidden, JobNotFound, RunNotFound, TenantNotFound, WatchNotFound
 from rota.ports import AlertStore, FreshnessStore, RollupStore, Store
-from rota.queries import DeliveryQuery, ErrorQuery, FlipQuery, IncidentQuery, PairQuery, RoundQuery, RunQuery
+from rota.queries import (
+    AuditQuery,
+    DeliveryQuery,
+    ErrorQuery,
+    FlipQuery,
+    IncidentQuery,
+    PairQuery,
+    RoundQuery,
+    RunQuery,
+)
 from rota.seen.alerts import SeenAlerts
 from rota.seen.freshness import SeenFreshness
 from rota.seen.rollups import SeenRollups
@@ -76,6 +85,7 @@ def test_whoever_sees_nothing_is_told_nothing(principal):
     assert store.freshness.pairs(PairQuery()) == []
     assert store.freshness.flips(FlipQuery()) == []
     assert store.controls(ControlKind.CAMPAIGN) == []
+    assert store.audit(AuditQuery()) == []
 
 
 def test_pages_of_runs_are_full():

@@ -240,6 +240,26 @@ def test_the_runs_of_a_job_are_read_from_their_index_newest_first(postgres_ready
         assert [run.id for run in listed] == sorted((run.id for run in listed), reverse=True)
 
 
+@pytest.mark.parametrize("tenants", [("acme",), ("acme", "globex")])
+def test_the_runs_of_a_tenant_are_read_from_their_index_newest_first(store: SqlStore, tenants: tuple[str, ...]) -> None:
+    store.enqueue([a_run(tenant=f"t{number % 300}") for number in range(1500)], now=NOON)
+    store.enqueue([a_run(tenant=tenant, priority=1) for tenant in tenants for _ in range(3)], now=NOON)
+    running = claim(store, limit=2)
+    dialect = store._database.dialect.name
+    if dialect == "postgres":
+        store._database.write(lambda link: link.run("ANALYZE"))
+    template, parameters = history.statement(RunQuery(tenants=tenants, limit=20), by_half=dialect == "postgres")
+
+    found = plan(store, template, *parameters)
+    listed = store.runs(RunQuery(tenants=tenants, limit=1000))
+
+    assert "rota_runs_of_tenant" in found, found
+    assert "Seq Scan" not in found, found
+    assert len(listed) == 3 * len(tenants)
+    assert {run.id for run in running} < {run.id for run in listed}
+    assert [run.id for run in listed] == sorted((run.id for run in listed), reverse=True)
+
+
 def test_what_may_be_pruned_is_read_from_the_front_and_no_further(postgres_ready: str) -> None:  # R72
     # All of 1,000,000 runs were read and sorted for each 500 that went, by a plan that was compiled each time.
     from tests.stores.conftest import opened

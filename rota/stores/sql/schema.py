@@ -9,7 +9,7 @@ from rota.errors import SchemaMismatch, StoreUnavailable
 from rota.stores.sql.database import Database
 from rota.stores.sql.dialects import unavailable
 
-SCHEMA = 5
+SCHEMA = 6
 """The number of the schema that this code was written for. Each migration raises it by one."""
 
 WORKS_FROM = 1

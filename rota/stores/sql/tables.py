@@ -178,6 +178,10 @@ def _index_runs(table: Table) -> None:
     index(table, "slot", ["schedule", "slot", "tenant"], where="schedule IS NOT NULL")
     # PostgreSQL enters a run into it twice, and not at each of three writes: what runs is little, and read whole.
     index(table, "job", ["job", "id"], where_postgres="state <> 'running'", fill=FILL)
+    theirs = "tenant IS NOT NULL"
+    index(
+        table, "of_tenant", ["tenant", "id"], where=theirs, where_postgres=f"{theirs} AND state <> 'running'", fill=FILL
+    )
     # On engines without conditions: all runs, but one without a gate never moves in it.
     index(table, "held", ["held_by", "due_at", "id"], where="state = 'held'")
     index(table, "limited", ["limited_by", "queue", "priority", "turn", "id"], where="state = 'limited'")

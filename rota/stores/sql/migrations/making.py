@@ -68,13 +68,27 @@ def add(short: str, *columns: Column[Any]) -> None:
             op.add_column(named(short), column, schema=option("schema"))
 
 
-def index(short: str, suffix: str, columns: list[str], *, where: str = "", unique: bool = False) -> None:
-    """Create an index that is not there: partial where the engine can."""
+def index(
+    short: str,
+    suffix: str,
+    columns: list[str],
+    *,
+    where: str = "",
+    unique: bool = False,
+    where_postgres: str = "",
+    fill: int | None = None,
+) -> None:
+    """Create an index that is not there: partial where the engine can. `where_postgres` and `fill` are of PostgreSQL,
+    in place of `where`."""
     if _has_index(short, suffix):
         return
     options: dict[str, Any] = {"schema": option("schema")}
     if where:
         options |= {"postgresql_where": sa.text(where), "sqlite_where": sa.text(where)}
+    if where_postgres:
+        options["postgresql_where"] = sa.text(where_postgres)
+    if fill is not None:
+        options["postgresql_with"] = {"fillfactor": fill}
     op.create_index(f"{named(short)}_{suffix}", named(short), columns, unique=unique, **options)
 
 
