@@ -50,6 +50,7 @@ def tour() -> dict[str, Any]:
     answer = browser.post("/orders/", {"item": "tea"})
     refused = browser.post("/orders/", {"item": ""})
     [waiting] = rota.store.runs(RunQuery(jobs=("confirm",)))
+    joined = is_within_the_transaction()
     rota.start_run("take_stock")
     rota.start_run("add_up")
     rota.tick()
@@ -58,6 +59,7 @@ def tour() -> dict[str, Any]:
     found = {
         "answers": [answer.status_code, refused.status_code],
         "run": answer.json()["run"] == waiting.id,
+        "joined": joined,
         "orders": [order.confirmed_for == str(user.pk) for order in Order.objects.all()],
         "cities": sum(str(run.state) == "succeeded" for run in cities),
         "down": [run.tenant for run in cities if str(run.state) != "succeeded"],
@@ -65,6 +67,21 @@ def tour() -> dict[str, Any]:
     }
     rota.close()
     return found
+
+
+def is_within_the_transaction() -> bool:
+    """Return whether Django's own connection sees a run that is not committed yet, and nobody does afterwards."""
+    from django.db import connection, transaction
+    from shop.jobs import confirm
+
+    from rota.integrations.django import rota
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        run = confirm.enqueue(0)
+        cursor.execute("SELECT count(*) FROM rota_runs WHERE id = %s", [run.id])
+        [seen] = cursor.fetchone()
+        transaction.set_rollback(True)
+    return bool(seen == 1 and rota.store.run(run.id) is None)
 
 
 if __name__ == "__main__":
