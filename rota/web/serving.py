@@ -11,13 +11,14 @@ from types import FrameType
 from typing import Any
 
 from msgspec import Struct
+from starlette.types import ASGIApp
 
 from rota.app import Rota
 from rota.engine.bus import Bus
 from rota.engine.loop import Loop, Service
 from rota.errors import ConfigurationError, MissingExtra, StoreUnavailable
 from rota.reach.address import is_address, is_loopback
-from rota.settings import Settings
+from rota.settings import Settings, WebSettings
 from rota.web.app import asgi_app
 from rota.web.authority.opening import check_exposure
 from rota.web.gate import LOOPBACK_NAMES
@@ -104,14 +105,31 @@ def serve_until_told(app: Rota, at: socket.socket, ending: Ending, *, ready: Cal
     Raises:
         SchemaMismatch, UnsafeStore: the store must not be worked with. One that is away is waited for.
     """
+    ending.take_signals()
+    gate = asgi_app(app, hosts=LOOPBACK_NAMES if is_loopback(app.settings.web.host) else ())
+    _open_store(app)
+    server = server_for(gate, app.settings.web)
+    ending.watch(server)
+    # It says in its own words what ours say better.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    reminder = beside(app, "reminder", Reminder()) if gate.authority.is_off else None
+    ready()
+    server.run(sockets=[at])
+    if reminder is not None:
+        reminder.stop()
+    return not server.force_exit
+
+
+def server_for(gate: ASGIApp, web: WebSettings) -> Any:
+    """Return the server for a door, as the settings say, not started.
+
+    Raises:
+        MissingExtra: there is none.
+    """
     try:
         import uvicorn
     except ImportError as error:
         raise MissingExtra("web", needed_for="rota serve") from error
-    ending.take_signals()
-    web = app.settings.web
-    gate = asgi_app(app, hosts=LOOPBACK_NAMES if is_loopback(web.host) else ())
-    _open_store(app)
     config = uvicorn.Config(
         gate,
         root_path=web.root_path,
@@ -124,16 +142,7 @@ def serve_until_told(app: Rota, at: socket.socket, ending: Ending, *, ready: Cal
         timeout_graceful_shutdown=max(int(web.drain.total_seconds()), 1),
         backlog=BACKLOG,
     )
-    server = uvicorn.Server(config)
-    ending.watch(server)
-    # It says in its own words what ours say better.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    reminder = beside(app, "reminder", Reminder()) if gate.authority.is_off else None
-    ready()
-    server.run(sockets=[at])
-    if reminder is not None:
-        reminder.stop()
-    return not server.force_exit
+    return uvicorn.Server(config)
 
 
 def beside(app: Rota, name: str, service: Service) -> Loop:
