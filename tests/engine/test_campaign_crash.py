@@ -90,9 +90,14 @@ def beginning(**fields: Any) -> Callable[[], Working]:
     ids=["plain", "parallel", "rate", "as one", "newest first"],
 )
 def test_whatever_call_it_dies_at_each_slot_has_one_run_in_the_end(fields):  # R13, R30, G4
-    points = crash_points(beginning(**fields))
+    # Who dies at a read leaves what the write before it has left: seen once, on the plain one, for all of them.
+    is_plain = not fields
 
-    assert {point.verb for point in points} >= {"controls", "add_rounds", "put_control", "admit", "held"}
+    points = crash_points(beginning(**fields), only_writes=not is_plain)
+
+    verbs = {point.verb for point in points}
+    assert verbs >= {"add_rounds", "put_control", "admit"}
+    assert not is_plain or verbs >= {"controls", "held"}
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
