@@ -1,10 +1,7 @@
 """A backfill campaign on the terminal: what it would do, how far it has come, how it ended (R13)."""
 
-from datetime import timedelta
-
 import click
 
-from rota.app import Rota
 from rota.cli.progress import progress
 from rota.cli.session import Session
 from rota.clock import sleep
@@ -14,11 +11,11 @@ from rota.core.model import State
 from rota.core.safe import safe_text
 from rota.core.slot_plan import SlotPlan
 from rota.exits import Exit
+from rota.operations.backfills import BackfillAsked
+from rota.operations.following import BackfillFollowed, follow_backfill
 from rota.preview import Preview
-from rota.views.campaigns import CampaignDetail, CampaignRow, campaign_row, causes
-from rota.views.status import alive_workers
+from rota.views.campaigns import CampaignDetail, CampaignRow
 
-POLL = timedelta(milliseconds=200)
 NAMED = 8
 SHORT = 16
 """Digits of an id that people copy; ids of one day differ in the first twelve."""
@@ -92,19 +89,21 @@ def _estimate(preview: Preview) -> str:
     return f"{least} {rough_duration(preview.takes_s)} at {preview.lanes} at once{each}."
 
 
-def follow_campaign(session: Session, app: Rota, campaign: Campaign) -> None:
+def follow_campaign(session: Session, campaign: Campaign) -> None:
     """Show the bar until the campaign is over or stands still, write how it ended, and exit with 0, 6 or 1."""
-    started = app.clock.monotonic()
-    if not alive_workers(app, app.store.workers(), now=app.clock.now()):
+    asked, started = BackfillAsked(id=campaign.id), session.clock.monotonic()
+    now = session.ask(follow_backfill, asked)
+    if not now.workers:
         session.out.say("no worker is alive, so nothing happens until one is: rota start")
-    with progress(session, campaign.job, monotonic=app.clock.monotonic) as report:
+    with progress(session, campaign.job, monotonic=session.clock.monotonic) as report:
         while True:
-            row = campaign_row(app, campaign.id)
+            row = now.row
             report(row.done, row.total, row.failed)
             if row.is_settled:
                 break
-            sleep(POLL)
-    lines = _end_lines(app, row, seconds=app.clock.monotonic() - started)
+            sleep(session.poll)
+            now = session.ask(follow_backfill, asked)
+    lines = _end_lines(now, seconds=session.clock.monotonic() - started)
     session.out.one("rota.backfill.follow/1", row, lines)
     click.get_current_context().exit(exit_of_row(row))
 
@@ -117,12 +116,12 @@ def exit_of_row(row: CampaignRow) -> Exit:
     return Exit.PARTIAL if good else Exit.FAILED
 
 
-def _end_lines(app: Rota, row: CampaignRow, *, seconds: float) -> list[str]:
-    campaign = row.campaign
+def _end_lines(ended: BackfillFollowed, *, seconds: float) -> list[str]:
+    row, campaign = ended.row, ended.row.campaign
     counts = ", ".join(f"{count:,} {state}" for state, count in sorted(row.counts.items(), reverse=True))
     why = f" ({campaign.why})" if campaign.why else ""
     lines = [safe_text(f"{campaign.job} {campaign.state} after {seconds:.1f}s{why}: {counts or 'nothing was run'}")]
-    for cause in causes(app, campaign):
+    for cause in ended.causes:
         more = f" and {len(cause.tenants) - NAMED} more" if len(cause.tenants) > NAMED else ""
         named = ", ".join(cause.tenants[:NAMED]) + more
         lines.append(safe_text(f"  {cause.count} × {cause.error}" + (f"  ({named})" if named else "")))

@@ -2,7 +2,7 @@
 
 from rota.core.access import Capability
 from rota.operations.operation import Desk, Page, Question, operation
-from rota.views.campaigns import CampaignDetail, CampaignRow, campaign_detail, campaign_row, campaign_rows
+from rota.views.campaigns import CampaignDetail, CampaignRow, campaign_detail, campaign_rows
 
 
 class BackfillsAsked(Question, frozen=True, kw_only=True):
@@ -30,9 +30,3 @@ class BackfillAsked(Question, frozen=True, kw_only=True):
 def show_backfill(desk: Desk, asked: BackfillAsked) -> CampaignDetail:
     """Show a backfill: how far it has come, how fast, and what failed."""
     return campaign_detail(desk.app, asked.id)
-
-
-@operation("GET", "/api/v1/standing/backfills/{id}", needs=Capability.READ)
-def backfill_standing(desk: Desk, asked: BackfillAsked) -> CampaignRow:
-    """Say how far a backfill has come: what whoever waits for it asks again and again."""
-    return campaign_row(desk.app, asked.id)

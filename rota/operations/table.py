@@ -3,7 +3,15 @@
 from typing import Any
 
 from rota.operations.audit import list_audit
-from rota.operations.backfills import backfill_standing, list_backfills, show_backfill
+from rota.operations.backfill_changes import (
+    cancel_backfill,
+    pause_backfill,
+    preview_backfill,
+    resume_backfill,
+    set_backfill,
+    start_backfill,
+)
+from rota.operations.backfills import list_backfills, show_backfill
 from rota.operations.configuration import show_settings
 from rota.operations.doctor import run_doctor
 from rota.operations.enqueueing import enqueue_run, enqueue_runs
@@ -12,10 +20,18 @@ from rota.operations.explaining import explain
 from rota.operations.failures import count_failures
 from rota.operations.finding import find_by_id
 from rota.operations.flows import show_flow
-from rota.operations.following import follow_rounds
+from rota.operations.following import follow_backfill, follow_rounds
 from rota.operations.freshness import judge_freshness
+from rota.operations.incident_changes import (
+    ack_incident,
+    mute_incident,
+    note_incident,
+    try_channel,
+    unmute_incident,
+)
 from rota.operations.incidents import list_channels, list_deliveries, list_incidents, show_incident
 from rota.operations.jobs import list_jobs, show_job
+from rota.operations.limit_changes import drop_limit, set_limit
 from rota.operations.limits import list_limits
 from rota.operations.logs import read_log
 from rota.operations.metrics import show_metrics
@@ -50,6 +66,7 @@ from rota.operations.slots import list_slots
 from rota.operations.starting import preview_start, start_job
 from rota.operations.stats import show_stats
 from rota.operations.status import show_status
+from rota.operations.tenant_changes import recover_tenant, set_tenant
 from rota.operations.tenants import list_tenants, show_tenant, try_databases
 from rota.operations.tokens import create_token, inspect_token, list_tokens, revoke_token
 from rota.operations.triggers import run_pass, trigger_job
@@ -78,6 +95,7 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     start_job,
     preview_start,
     follow_rounds,
+    follow_backfill,
     enqueue_run,
     enqueue_runs,
     run_pass,
@@ -89,7 +107,6 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     list_audit,
     list_backfills,
     show_backfill,
-    backfill_standing,
     show_settings,
     run_doctor,
     explain,
@@ -130,4 +147,19 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     resume_schedule,
     run_schedule,
     delete_schedule,
+    preview_backfill,
+    start_backfill,
+    pause_backfill,
+    resume_backfill,
+    cancel_backfill,
+    set_backfill,
+    ack_incident,
+    mute_incident,
+    unmute_incident,
+    note_incident,
+    try_channel,
+    set_limit,
+    drop_limit,
+    set_tenant,
+    recover_tenant,
 )

@@ -68,14 +68,17 @@ class SeenAlerts:
         deliveries: Sequence[Delivery] = (),
         audit: AuditEntry | None = None,
     ) -> bool:
-        """Write what somebody says of an incident that meets nobody else; the rest of it stays as it is stored.
+        """Write what somebody says of an incident; the rest of it stays as it is stored.
 
         Raises:
-            Forbidden: it meets others too, whom it would be kept from.
+            Forbidden: whoever asks sees only some tenants. What is said holds for all whom it meets, so it would be
+                kept from others; and to allow it where it meets nobody else would tell whether it does.
         """
+        if self._scope.tenants is not None:
+            raise Forbidden("what is said of an incident holds for each tenant that it meets: who sees all may say it")
         known = self._stored(incident.id)
         if known is None or expected_version is None or members or taken or deliveries or not self._is_theirs(known):
-            raise Forbidden(f"incident {incident.id} is not of your jobs and tenants alone")
+            raise Forbidden(f"incident {incident.id} is not of your jobs alone")
         said = replace(
             known,
             acked_at=incident.acked_at,

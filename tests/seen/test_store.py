@@ -196,12 +196,18 @@ def test_a_schedule_is_made_under_the_name_of_a_tenant():
         app.schedules.put("extra", job="report", when="daily at 03:00 UTC", tenant=OURS)
 
 
-def test_an_incident_that_meets_others_is_not_acknowledged_for_them():
+@pytest.mark.parametrize("label", ["incident-ours", "incident-shared"])
+def test_an_incident_is_not_acknowledged_for_others_and_whether_it_meets_others_is_not_told(label):
     app = seen(of_tenant(OURS))
 
-    assert app.incidents.ack(id_of("incident-ours")).acked_by == "somebody"
-    with pytest.raises(Forbidden):
-        app.incidents.ack(id_of("incident-shared"))
+    with pytest.raises(Forbidden, match="each tenant that it meets"):
+        app.incidents.ack(id_of(label))
+
+
+def test_an_incident_is_acknowledged_by_who_sees_its_job_and_all_tenants():
+    app = seen(of_jobs("report"))
+
+    assert app.incidents.ack(id_of("incident-shared")).acked_by == "somebody"
 
 
 def test_what_is_of_all_jobs_is_not_changed_by_who_sees_some():

@@ -61,8 +61,16 @@ OWN = {
     "override_schedule": f"own@{OURS}",
     "restore_schedule": f"edited@{OURS}",
     "resume_schedule": f"held@{OURS}",
+    "resume_backfill": id_of("campaign-held"),
 }
 """What the operations are asked about first that do not make sense with anything: by their names."""
+
+SAID: dict[tuple[str, str], Any] = {
+    ("set_limit", "rate"): "100/1m",
+    ("set_limit", "lift"): False,
+    ("set_tenant", "schedules"): {"report": "daily at 03:00 UTC"},
+}
+"""Values of fields that mean something of their own in one operation."""
 
 PLAIN: dict[str, Any] = {
     "where": "state:failed",
@@ -137,6 +145,8 @@ def _made(operation: Operation[Any, Any], fields: dict[str, Any]) -> Iterator[Qu
 
 def _kind(operation: Operation[Any, Any], name: str) -> str | None:
     """Return what kind of thing a field names; None where it names none."""
+    if (operation.name, name) in SAID:
+        return None
     bare = name.removesuffix("_name").removesuffix("_id")
     if bare in KINDS:
         return bare
@@ -154,6 +164,8 @@ def _values(operation: Operation[Any, Any], field: msgspec.structs.FieldInfo, wh
     kind = _kind(operation, field.name)
     if kind is not None:
         return [_shaped(field, value) for value in KINDS[kind][whose == THEIRS]]
+    if (operation.name, field.name) in SAID:
+        return [SAID[operation.name, field.name]]
     if field.name in PLAIN:
         return [_shaped(field, PLAIN[field.name])]
     return [_shaped(field, _of_type(_bare(field.type), f"{operation.name}.{field.name}"))]

@@ -13,8 +13,17 @@ from tests.web.world import OURS, World
 READS = [one for one in OPERATIONS if one.method is Method.GET]
 WRITES = [one for one in OPERATIONS if one.method is not Method.GET]
 SEES = {"tenants": [OURS]}
-REFUSED = {"ping": {404}, "pause_job": {403}, "resume_job": {409}}
-"""What is never done for who sees only some tenants: scripts outside of Rota are of none, a job is paused for all."""
+REFUSED = {
+    "ping": {404},
+    "pause_job": {403},
+    "resume_job": {409},
+    "ack_incident": {403},
+    "mute_incident": {403},
+    "unmute_incident": {409},
+    "note_incident": {403},
+}
+"""What is never done for who sees only some tenants: scripts outside of Rota are of none; what is said of a job, or of
+an incident, holds for all."""
 
 
 @pytest.fixture(scope="module")

@@ -310,16 +310,17 @@ class World:
             )  # fmt: skip
 
     def _fill_campaigns(self) -> None:
-        for label, tenants in (("theirs", (THEIRS,)), ("ours", (OURS,)), ("everybody", None)):
+        for label, tenants in (("theirs", (THEIRS,)), ("ours", (OURS,)), ("everybody", None), ("held", (OURS,))):
             if label == "theirs" and THEIRS not in self.tenants:
                 continue
             campaign = Campaign(
                 id=id_of(f"campaign-{label}"), job="report", schedule="report", since=NOON - DAY,
-                until=NOON, tenants=tenants, state=CampaignState.RUNNING, created_at=NOON, total=4,
+                until=NOON, tenants=tenants,
+                state=CampaignState.PAUSED if label == "held" else CampaignState.RUNNING, created_at=NOON, total=4,
             )  # fmt: skip
             control = a_control(kind=ControlKind.CAMPAIGN, name=campaign.id, body=campaign.body())
             self.store.put_control(control, expected_version=None)
-            for tenant in tenants or ():
+            for tenant in tenants or () if label != "held" else ():
                 run = a_slot_run(
                     id=id_of(f"backfilled-{tenant}"), tenant=tenant, slot=NOON - 20 * HOUR,
                     schedule="report", trigger=Trigger.BACKFILL, batch=campaign_batch(campaign.id),

@@ -2,15 +2,24 @@
 
 import click
 
-from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand, RotaGroup
 from rota.cli.output import Column, by_state
 from rota.cli.round import facts
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
-from rota.core.incident import Incident
 from rota.core.safe import safe_text
 from rota.exits import Exit
+from rota.operations.incident_changes import (
+    ChannelAsked,
+    IncidentSaid,
+    MuteAsked,
+    NoteAsked,
+    ack_incident,
+    mute_incident,
+    note_incident,
+    try_channel,
+    unmute_incident,
+)
 from rota.operations.incidents import (
     DeliveriesAsked,
     IncidentAsked,
@@ -21,7 +30,7 @@ from rota.operations.incidents import (
     show_incident,
 )
 from rota.operations.operation import Nothing
-from rota.views.incidents import IncidentDetail, IncidentRow, incident_detail
+from rota.views.incidents import IncidentDetail, IncidentRow
 
 NOT_FOUND = {Exit.NOT_FOUND: "no such incident"}
 SHOWN = 8
@@ -79,8 +88,8 @@ def show(session: Session, incident: str) -> None:
 @pass_session
 def ack(session: Session, incident: str, note: str) -> None:
     """Say that you are at it: it is not repeated any more, and its end is told."""
-    known = session.app.incidents.ack(incident, note=note, actor=actor())
-    _said(session, known, f"acknowledged by {known.acked_by}")
+    acked = session.ask(ack_incident, IncidentSaid(id=incident, note=note))
+    _said(session, acked.incident, f"acknowledged by {acked.by}")
 
 
 @alerts.command(cls=RotaCommand, exits=NOT_FOUND)
@@ -93,12 +102,12 @@ def mute(session: Session, *, incident: str, until: str | None, length: str | No
     """Tell nobody of it, until a time or until it is over. It stays in every list."""
     if until is not None and length is not None:
         raise click.UsageError("--until and --for say the same: name one of them")
-    app = session.app
-    ends = None if until is None else session.instant(until, flag="--until", now=app.clock.now())
+    now = session.clock.now()
+    ends = None if until is None else session.instant(until, flag="--until", now=now)
     if length is not None:
-        ends = session.instant(f"+{length.lstrip('+')}", flag="--for", now=app.clock.now())
-    known = app.incidents.mute(incident, until=ends, note=note, actor=actor())
-    _said(session, known, f"muted until {session.shown(ends) if ends is not None else 'it is over'}")
+        ends = session.instant(f"+{length.lstrip('+')}", flag="--for", now=now)
+    row = session.ask(mute_incident, MuteAsked(id=incident, until=ends, note=note))
+    _said(session, row, f"muted until {session.shown(ends) if ends is not None else 'it is over'}")
 
 
 @alerts.command(cls=RotaCommand, exits=NOT_FOUND | {Exit.REFUSED: "it is not muted"})
@@ -107,7 +116,7 @@ def mute(session: Session, *, incident: str, until: str | None, length: str | No
 @pass_session
 def unmute(session: Session, incident: str, note: str) -> None:
     """Tell of it again."""
-    _said(session, session.app.incidents.unmute(incident, note=note, actor=actor()), "not muted any more")
+    _said(session, session.ask(unmute_incident, IncidentSaid(id=incident, note=note)), "not muted any more")
 
 
 @alerts.command(cls=RotaCommand, exits=NOT_FOUND)
@@ -116,7 +125,7 @@ def unmute(session: Session, incident: str, note: str) -> None:
 @pass_session
 def note(session: Session, incident: str, text: str) -> None:
     """Write something down about it: it goes along with the next message."""
-    _said(session, session.app.incidents.note(incident, text, actor=actor()), "noted")
+    _said(session, session.ask(note_incident, NoteAsked(id=incident, text=text)), "noted")
 
 
 @alerts.command(cls=RotaCommand, exits=NOT_FOUND)
@@ -167,12 +176,11 @@ def channels(session: Session) -> None:
 @pass_session
 def test(session: Session, channel: str) -> None:
     """Send a channel a message that says that nothing is wrong, now and from here."""
-    alert = session.app.incidents.test(channel)
+    alert = session.ask(try_channel, ChannelAsked(name=channel))
     session.out.one("rota.alerts.test/1", alert, [f"{safe_text(channel)} accepted alert {alert.id}"])
 
 
-def _said(session: Session, incident: Incident, text: str) -> None:
-    row = incident_detail(session.app, incident.id).incident
+def _said(session: Session, row: IncidentRow, text: str) -> None:
     session.out.one("rota.alerts.incident/1", row, [f"{safe_text(row.title)}: {safe_text(text)}"])
 
 

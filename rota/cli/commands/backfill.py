@@ -4,17 +4,17 @@ import re
 
 import click
 
-from rota.campaigns import MOST, Backfill, Wanted
-from rota.cli.arguments import actor
+from rota.campaigns import MOST, Backfill
 from rota.cli.campaign import SHORT, follow_campaign, preview_lines, runs_text
 from rota.cli.command import RotaCommand
 from rota.cli.session import Session, pass_session
 from rota.core.campaign import Mode
 from rota.core.duration import parse_duration
 from rota.exits import Exit
+from rota.operations.backfill_changes import BackfillWanted, preview_backfill, start_backfill
+from rota.operations.backfills import BackfillAsked
+from rota.operations.following import follow_backfill
 from rota.preview import Preview
-from rota.views.chosen import chosen, excluded
-from rota.views.status import alive_workers
 
 _RATE = re.compile(r"(?P<count>\d+(?:\.\d+)?)(?:/(?P<per>\d*\s*[a-z]+))?", re.ASCII)
 
@@ -98,13 +98,13 @@ def backfill(
     Shows what it would do, asks, and waits with a bar. Repeating it adds nothing twice. The work is done by whoever
     runs rota start or rota tick; rota backfills looks at it, pauses and cancels it.
     """
-    app, now = session.app, session.app.clock.now()
-    only = chosen(app, tenants)
-    wanted = Wanted(
+    now = session.clock.now()
+    asked = BackfillWanted(
+        job=job,
         since=session.instant(since, flag="--since", now=now),
         until=session.instant(until, flag="--until", now=now),
-        tenants=None if only is None else tuple(only),
-        exclude=tuple(excluded(app, exclude)),
+        tenants=tenants,
+        exclude=exclude,
         mode=Mode(mode),
         newest_first=order == "new",
         as_one=as_one,
@@ -113,8 +113,10 @@ def backfill(
         stop_after=stop_after,
         canary=canary,
         reason=reason,
+        # Whoever was asked has been told the number.
+        most=None,
     )
-    preview = app.campaigns.start(job, wanted, dry_run=True).preview
+    preview = session.ask(preview_backfill, asked)
     lines = preview_lines(session, preview)
     if dry_run or (preview.is_all and not preview.total):
         tail = "Nothing was started (--dry-run)." if dry_run else "There is nothing to do."
@@ -123,8 +125,7 @@ def backfill(
     for line in lines:
         session.out.say(line)
     session.confirm(f"Start {runs_text(preview)}?{_large(preview)}")
-    # Whoever was asked has been told the number.
-    _start(session, app.campaigns.start(job, wanted, actor=actor(), most=None), detach=detach)
+    _start(session, session.ask(start_backfill, asked), detach=detach)
 
 
 def _large(preview: Preview) -> str:
@@ -134,14 +135,14 @@ def _large(preview: Preview) -> str:
 
 
 def _start(session: Session, started: Backfill, *, detach: bool) -> None:
-    app, campaign = session.app, started.campaign
+    campaign = started.campaign
     if campaign is None:
         # Somebody else has made them up while the question stood.
         session.out.one("rota.backfill.start/1", started, ["There is nothing to do any more."])
         return
     if not detach:
-        follow_campaign(session, app, campaign)
-    if not alive_workers(app, app.store.workers(), now=app.clock.now()):
+        follow_campaign(session, campaign)
+    if not session.ask(follow_backfill, BackfillAsked(id=campaign.id)).workers:
         session.out.say("no worker is alive, so nothing happens until one is: rota start")
     text = f"backfill {campaign.id} started: {runs_text(started.preview)}"
     session.out.one("rota.backfill.start/1", started, [text, f"rota backfills show {campaign.id[:SHORT]}"])

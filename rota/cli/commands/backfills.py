@@ -3,7 +3,6 @@
 import click
 from msgspec import UNSET, UnsetType
 
-from rota.cli.arguments import actor
 from rota.cli.campaign import detail_lines, how, share
 from rota.cli.command import RotaCommand, RotaGroup
 from rota.cli.commands.backfill import PARALLEL, RATE, STOP_AFTER
@@ -13,7 +12,17 @@ from rota.core.campaign import Campaign
 from rota.core.duration import rough_duration
 from rota.core.safe import safe_text
 from rota.exits import Exit
+from rota.operations.backfill_changes import (
+    BackfillLimits,
+    BackfillNamed,
+    BackfillPauseAsked,
+    cancel_backfill,
+    pause_backfill,
+    resume_backfill,
+    set_backfill,
+)
 from rota.operations.backfills import BackfillAsked, BackfillsAsked, list_backfills, show_backfill
+from rota.operations.following import follow_backfill
 
 FOUND = {Exit.NOT_FOUND: "no such backfill"}
 CHANGED = FOUND | {Exit.REFUSED: "it is over, or in a state where this means nothing"}
@@ -61,7 +70,7 @@ def show(session: Session, backfill: str) -> None:
 @pass_session
 def pause(session: Session, backfill: str, *, reason: str) -> None:
     """Let no more of its runs go on; what is out ends."""
-    _say(session, session.app.campaigns.pause(backfill, reason=reason, actor=actor()))
+    _say(session, session.ask(pause_backfill, BackfillPauseAsked(id=backfill, reason=reason)))
 
 
 @backfills.command(cls=RotaCommand, exits=CHANGED)
@@ -70,7 +79,7 @@ def pause(session: Session, backfill: str, *, reason: str) -> None:
 @pass_session
 def resume(session: Session, backfill: str, *, reason: str | None) -> None:
     """Let a paused or stopped backfill go on; the failures until now do not stop it again."""
-    _say(session, session.app.campaigns.resume(backfill, reason=reason, actor=actor()))
+    _say(session, session.ask(resume_backfill, BackfillNamed(id=backfill, reason=reason)))
 
 
 @backfills.command(cls=RotaCommand, exits=CHANGED)
@@ -79,9 +88,9 @@ def resume(session: Session, backfill: str, *, reason: str | None) -> None:
 @pass_session
 def cancel(session: Session, backfill: str, *, reason: str | None) -> None:
     """Give a backfill up: its open runs are cancelled, and those that run are asked to stop."""
-    known = session.app.campaigns.get(backfill)
+    known = session.ask(follow_backfill, BackfillAsked(id=backfill)).row.campaign
     session.confirm(f"Cancel the backfill {known.id} of {known.job}?")
-    _say(session, session.app.campaigns.cancel(known.id, reason=reason, actor=actor()))
+    _say(session, session.ask(cancel_backfill, BackfillNamed(id=known.id, reason=reason)))
 
 
 @backfills.command(name="set", cls=RotaCommand, exits=CHANGED)
@@ -108,15 +117,14 @@ def set_(
         return None if name in without else UNSET if given is None else given
 
     pace: float | UnsetType | None = None if "rate" in without else UNSET if rate is None else rate
-    changed = session.app.campaigns.set(
-        backfill,
+    asked = BackfillLimits(
+        id=backfill,
         parallel=limit(parallel, "parallel"),
         rate=pace,
         stop_after=limit(stop_after, "stop-after"),
         reason=reason,
-        actor=actor(),
     )
-    _say(session, changed)
+    _say(session, session.ask(set_backfill, asked))
 
 
 def _say(session: Session, campaign: Campaign) -> None:

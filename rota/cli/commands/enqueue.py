@@ -1,16 +1,15 @@
 """`rota enqueue`: one run, with arguments."""
 
 import json
-from typing import Unpack
 
 import click
 
 from rota.cli.arguments import from_json, keywords
 from rota.cli.command import RotaCommand
 from rota.cli.session import Session, pass_session
-from rota.core.unique import Conflict
+from rota.core.unique import Conflict, Scope
 from rota.exits import Exit
-from rota.options import JobTerms
+from rota.operations.enqueueing import RunWanted, enqueue_run
 
 
 @click.command(
@@ -54,26 +53,38 @@ def enqueue(
     priority: int | None,
     delay: str | None,
     at: str | None,
-    **terms: Unpack[JobTerms],
+    expires: str | None,
+    key: str | None,
+    unique: str | None,
+    unique_while: str | None,
+    unique_for: str | None,
+    on_conflict: str | None,
 ) -> None:
     """Queue one run of a job with arguments. VALUES are arguments in order, JSON or text. Prints the run's id, or that
     of the run that has its key."""
-    app = session.app
-    function = app.find(job)
     if delay and at:
         raise click.UsageError("--in and --at: one of the two")
     positional, named = from_json(args_json)
-    handle = function.using(
+    asked = RunWanted(
+        job=job,
         tenant=tenant,
-        user_id=user_id,
+        user=user_id,
         queue=queue,
         priority=priority,
         delay=delay,
-        at=session.instant(at, flag="--at", now=app.clock.now()) if at else None,
-        **terms,
-    ).enqueue(*positional, *map(_value, values), **(named | keywords(args)))
-    session.out.one("rota.enqueue/1", {"run": handle.id, "existed": handle.existed}, [handle.id])
-    if handle.existed:
+        at=session.instant(at, flag="--at", now=session.clock.now()) if at else None,
+        expires=expires,
+        key=key,
+        unique=unique,
+        unique_while=Scope(unique_while) if unique_while else None,
+        unique_for=unique_for,
+        on_conflict=Conflict(on_conflict) if on_conflict else None,
+        args=(*positional, *map(_value, values)),
+        kwargs=named | keywords(args),
+    )
+    made = session.ask(enqueue_run, asked)
+    session.out.one("rota.enqueue/1", {"run": made.run, "existed": made.existed}, [made.run])
+    if made.existed:
         session.out.say("nothing was queued: this run has the key")
 
 

@@ -4,7 +4,6 @@ from shlex import quote
 
 import click
 
-from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand, RotaGroup
 from rota.cli.output import Column
 from rota.cli.session import Session, pass_session
@@ -12,6 +11,7 @@ from rota.core.counting import counted
 from rota.core.limits import LimitScope
 from rota.core.safe import safe_text
 from rota.exits import Exit
+from rota.operations.limit_changes import LimitAsked, LimitDropAsked, drop_limit, set_limit
 from rota.operations.limits import list_limits
 from rota.operations.operation import Nothing
 
@@ -56,7 +56,8 @@ def set_(
     """Set a limit in place of what the code says, within seconds and for all processes. `*` is each one apart."""
     if lift == (running is not None or rate is not None):
         raise click.UsageError("say --running, --rate or both; or --lift")
-    limit = session.app.limits.set(scope, name, running=running, rate=rate, reason=reason, actor=actor())
+    asked = LimitAsked(scope=LimitScope(scope), name=name, running=running, rate=rate, lift=lift, reason=reason)
+    limit = session.ask(set_limit, asked)
     back = f"to take that back: rota limits drop {scope} {quote(name)}"
     session.out.one("rota.limits.set/1", limit, [safe_text(f"limit {scope} {name}: {limit.said}; {back}")])
 
@@ -68,12 +69,5 @@ def set_(
 @pass_session
 def drop(session: Session, *, scope: str, name: str, reason: str | None) -> None:
     """Take away what was set: what the code or the settings say holds again."""
-    session.app.limits.drop(scope, name, reason=reason, actor=actor())
-    holds = next(
-        (one.said for one in session.app.limits.holding() if (one.scope, one.name) == (scope, name)), "no limit"
-    )
-    session.out.one(
-        "rota.limits.drop/1",
-        {"scope": scope, "name": name, "limit": holds},
-        [safe_text(f"limit {scope} {name}: {holds}")],
-    )
+    dropped = session.ask(drop_limit, LimitDropAsked(scope=LimitScope(scope), name=name, reason=reason))
+    session.out.one("rota.limits.drop/1", dropped, [safe_text(f"limit {scope} {name}: {dropped.limit}")])

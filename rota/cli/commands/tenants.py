@@ -4,21 +4,20 @@ from shlex import quote
 
 import click
 
-from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand, RotaGroup
 from rota.cli.output import Column, by_state
 from rota.cli.pausing import end_of
 from rota.cli.progress import progress
 from rota.cli.session import Session, pass_session
-from rota.core.controls import Paused
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.safe import safe_text
 from rota.exits import Exit
 from rota.operations.operation import Nothing
 from rota.operations.pause_changes import PauseAsked, pause_tenant
+from rota.operations.tenant_changes import TenantNamed, TenantSetAsked, recover_tenant, set_tenant
 from rota.operations.tenants import TenantAsked, TrialAsked, list_tenants, show_tenant, try_databases
-from rota.views.tenants import TenantRow, TenantTried, by_host, tenant_row
+from rota.views.tenants import TenantRow, TenantTried, by_host
 
 
 @click.group(cls=RotaGroup, default="list")
@@ -77,15 +76,13 @@ def pause(session: Session, *, tenant: str, until: str | None, reason: str) -> N
 @pass_session
 def resume(session: Session, *, tenant: str, reason: str | None) -> None:
     """End the pause of a tenant; have one that is parked tried at once."""
-    app, lines = session.app, []
-    name = safe_text(tenant)
-    is_parked = app.tenant_settings.try_now(tenant, actor=actor(), reason=reason)
-    if is_parked:
+    name, lines = safe_text(tenant), []
+    done = session.ask(recover_tenant, TenantNamed(name=tenant, reason=reason))
+    if done.is_tried:
         lines.append(f"tenant {name} is parked, and is tried within a second: it goes on if its database answers")
-    if not is_parked or app.pauses.get(Paused.TENANT, tenant) is not None:
-        app.pauses.resume(Paused.TENANT, tenant, actor=actor(), reason=reason)
+    if done.is_resumed:
         lines.append(f"tenant {name} is no longer paused")
-    session.out.one("rota.tenants.resume/1", tenant_row(app, tenant), lines)
+    session.out.one("rota.tenants.resume/1", done.tenant, lines)
 
 
 @tenants.command(
@@ -126,9 +123,8 @@ def set_(
         own[name] = timing
     if zone is None and weight is None and not own:
         raise click.UsageError("nothing to set: give --zone, --weight, --schedule or --general")
-    app = session.app
-    app.tenant_settings.set(tenant, tz=zone, weight=weight, schedules=own, actor=actor(), reason=reason)
-    row = tenant_row(app, tenant)
+    asked = TenantSetAsked(name=tenant, zone=zone, weight=weight, schedules=own, reason=reason)
+    row = session.ask(set_tenant, asked)
     session.out.one("rota.tenants.show/1", row, _lines(session, row))
 
 
