@@ -94,8 +94,7 @@ class Session:
         """Return the application's Rota object, under these settings."""
         if self._given_app is not None:
             return self._given_app
-        if self.url:
-            raise click.UsageError("this works on the machine that has the application: leave --url and ROTA_URL out")
+        self.check_is_here()
         # The app brings the engine and the application's own imports: only commands that need it pay for it.
         from rota.cli.discovery import find_app
         from rota.settings.reading import laid_over
@@ -114,6 +113,11 @@ class Session:
     def is_far(self) -> bool:
         """Return whether a server is asked, and the application may be anywhere."""
         return bool(self.url) and self._given_app is None
+
+    def check_is_here(self) -> None:
+        """Refuse a command that asks nobody when a server is named, whom it would leave alone."""
+        if self.is_far:
+            raise click.UsageError("this works on the machine that has the application: leave --url and ROTA_URL out")
 
     @cached_property
     def desk(self) -> "Asking":

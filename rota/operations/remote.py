@@ -76,7 +76,7 @@ class HttpLine:
             with error:
                 return Said(error.code, error.read())
         except (OSError, HTTPException) as error:
-            raise ServerUnreachable(f"{self.url} does not answer: {error}") from error
+            raise ServerUnreachable(f"{self.url} does not answer: {getattr(error, 'reason', error)}") from error
 
 
 class RemoteDesk:

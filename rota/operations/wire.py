@@ -15,7 +15,8 @@ from rota.operations.bounds import check
 from rota.operations.operation import Asked, Operation
 
 TRUTHS = {"true": True, "false": False}
-NUMBER = re.compile(r"-?[0-9]{1,18}")
+WHOLE = re.compile(r"-?[0-9]{1,18}")
+NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?(e[+-]?[0-9]{1,3})?")
 NAMED = re.compile(r"\{(\w+)\}")
 
 
@@ -103,8 +104,10 @@ def _typed(text: str, kinds: tuple[Any, ...]) -> object:
     """Return a number or a yes or no that is written so, where one is wanted; else the text, to be refused as such."""
     if bool in kinds and text in TRUTHS:
         return TRUTHS[text]
-    if (int in kinds or float in kinds) and NUMBER.fullmatch(text):
-        return int(text) if int in kinds else float(text)
+    if int in kinds and WHOLE.fullmatch(text):
+        return int(text)
+    if float in kinds and NUMBER.fullmatch(text):
+        return float(text)
     return text
 
 

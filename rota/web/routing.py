@@ -9,6 +9,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from rota.operations.operation import Method
+from rota.operations.wire import NAMED
 from rota.web.policy import Endpoint, guarded
 from rota.web.problem import problem
 
@@ -44,7 +45,8 @@ class Address(NamedTuple):
 def routes(addresses: Iterable[Address]) -> list[Route]:
     """Return the routes of all addresses, each guarded as the policy says.
 
-    A path of words comes before one with a name in its place.
+    A path of words comes before one with a name in its place, and a longer one before a shorter one: a tenant may be
+    called `eu/acme`, so a name may hold what the longer one says after it.
 
     Raises:
         ConfigurationError: one has no line in the policy.
@@ -52,8 +54,9 @@ def routes(addresses: Iterable[Address]) -> list[Route]:
     by_path: dict[str, dict[str, Endpoint]] = {}
     for method, path, answers in addresses:
         by_path.setdefault(path, {})[method] = guarded(method, path, answers)
-    return [Route(path, Methods(by_path[path])) for path in sorted(by_path, key=_named_last)]
+    return [Route(NAMED.sub(r"{\1:path}", path), Methods(by_path[path])) for path in sorted(by_path, key=_named_last)]
 
 
-def _named_last(path: str) -> list[tuple[bool, str]]:
-    return [(word.startswith("{"), word) for word in path.split("/")]
+def _named_last(path: str) -> tuple[bool, int, list[tuple[bool, str]]]:
+    words = path.split("/")
+    return "{" in path, -len(words), [(word.startswith("{"), word) for word in words]

@@ -45,6 +45,7 @@ def bench(
     out over tenants. The jobs do nothing. It needs no application, and works on tables of its own, which are gone
     afterwards: the store's own are neither read nor written. It does put load on the server.
     """
+    session.check_is_here()
     machine = this_machine()
     wanted = Wanted(jobs=jobs, processes=processes, tenants=tenants, places=concurrency)
     if machine.is_busy:

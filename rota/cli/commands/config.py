@@ -38,6 +38,7 @@ def show(session: Session, *, origin: bool, everything: bool) -> None:
 @pass_session
 def check(session: Session) -> None:
     """Read all settings and say whether they are right. Ends with 2 where they are not."""
+    session.check_is_here()
     rows = configuration(session.settings)
     for name in unread_names(os.environ):
         session.out.warn(f"{name} is in the environment, and nothing reads it")
