@@ -29,6 +29,7 @@ RotaError
 │   ├── Forbidden                       whoever asks may not do that; over HTTP 403
 │   ├── Overlapping                     an earlier run of a job that was to be started is not over
 │   ├── KeyReused                       an Idempotency-Key came again with another request; over HTTP 422
+│   ├── TooFast, BacklogFull            what is asked is too much; over HTTP 429 and 503, with Retry-After
 │   ├── SchemaMismatch                  the schema is older than the code, or too new for it
 │   ├── SlotPassed                      a one-time schedule for a time that is over
 │   ├── SlotRanAlready                  a one-time schedule for a time that is over, and at which it has run
@@ -84,6 +85,7 @@ from rota.errors.not_found import (
     WatchNotFound,
 )
 from rota.errors.refused import (
+    BacklogFull,
     EditedMeanwhile,
     Forbidden,
     ImportRefused,
@@ -96,6 +98,7 @@ from rota.errors.refused import (
     SlotPassed,
     SlotRanAlready,
     StoreIsBlackHole,
+    TooFast,
     UnsafeStore,
 )
 from rota.errors.root import RotaError, close_names, probably
@@ -129,7 +132,9 @@ __all__ = [
     "SlotPassed",
     "SlotRanAlready",
     "StoreIsBlackHole",
+    "BacklogFull",
     "TenantNotFound",
+    "TooFast",
     "UnsafeStore",
     "close_names",
 ]

@@ -35,6 +35,24 @@ class KeyReused(Refused):
         self.key = key
 
 
+class TooFast(Refused):
+    """Whoever asks, or is asked for, goes faster than the settings allow."""
+
+    def __init__(self, what: str, *, retry_after_s: int) -> None:
+        super().__init__(f"{what}: try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+class BacklogFull(Refused):
+    """More runs wait than the settings let wait; one more would only make it longer."""
+
+    retry_after_s = 10
+
+    def __init__(self, what: str, *, most: int) -> None:
+        super().__init__(f"{what}, and web.most_queued is {most:,}: let workers catch up, start more of them")
+        self.most = most
+
+
 class SchemaMismatch(Refused):
     """The store's schema is older than the code, or too new for it (R70)."""
 

@@ -117,6 +117,11 @@ class Operation(Generic[Asked, Answer]):
     def __repr__(self) -> str:
         return f"Operation({self.method} {self.path})"
 
+    @property
+    def makes_runs(self) -> bool:
+        """Return whether what is asked of it is work for later."""
+        return self.needs is Capability.TRIGGER and self.status is HTTPStatus.ACCEPTED
+
 
 class Desk(Struct, frozen=True, kw_only=True):
     """The application as somebody sees it. Asking is where it is decided whether he may."""

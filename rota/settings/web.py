@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from rota.core.duration import duration_text
+from rota.core.size import Size
 from rota.errors import ConfigurationError
 from rota.settings.tables import listed, table
 
@@ -39,6 +40,21 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     pass_limit: timedelta = timedelta(seconds=55)
     """After how long `POST /api/cron/run` answers at the latest; what has begun by then goes on. Below the time that
     whoever calls it waits."""
+    most_body: Size = Size(1 << 20)
+    """How big the body of a request may be."""
+    read_timeout: timedelta = timedelta(seconds=10)
+    """How long the body of a request may take to come."""
+    answer_timeout: timedelta = timedelta(seconds=30)
+    """After how long a request is answered that it took too long. What was asked may still be done: ask again under
+    the same Idempotency-Key. `POST /api/cron/run` has a limit of its own."""
+    connections: int = 1000
+    """How many connections `rota serve` has open at once; what comes on a further one is answered 503."""
+    rate: int = 5000
+    """How many requests a second one token may make, in each process that serves."""
+    tenant_rate: int = 2000
+    """How many runs a second may be started for one tenant by name, in each process that serves."""
+    most_queued: int = 1_000_000
+    """While so many runs wait, no more are taken over HTTP (503): a backlog is not to grow without end."""
     fan_out: int = 10
     """For how many tenants at once the capability `trigger` may start a job; for more of them `manage` is needed."""
     allowed_hosts: tuple[str, ...] = ()
@@ -70,8 +86,13 @@ class WebSettings(Struct, frozen=True, kw_only=True):
                 ip_network(network)
             except ValueError as error:
                 raise ConfigurationError(f"web.trusted_proxies: {error}") from error
-        if self.drain <= timedelta(0):
-            raise ConfigurationError(f"web.drain is {duration_text(self.drain)}: it must be longer than nothing")
+        for name in ("drain", "pass_limit", "read_timeout", "answer_timeout"):
+            duration: timedelta = getattr(self, name)
+            if duration <= timedelta(0):
+                raise ConfigurationError(f"web.{name} is {duration_text(duration)}: it must be longer than nothing")
+        for name in ("most_body", "connections", "rate", "tenant_rate", "most_queued", "fan_out"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"web.{name} is {getattr(self, name)}: it must be at least 1")
 
 
 class KeySettings(Struct, frozen=True, kw_only=True):

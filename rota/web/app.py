@@ -1,10 +1,13 @@
 """The application as it answers over HTTP: routes, with the gate in front of all of them."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from a2wsgi import ASGIMiddleware
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +22,8 @@ from rota.web.endpoint import endpoint
 from rota.web.exposition import exposition
 from rota.web.gate import SIGN_IN, Gate
 from rota.web.health import healthz
+from rota.web.limits import Limits
+from rota.web.pacing import Brakes
 from rota.web.problem import problem, problem_of
 from rota.web.readiness import Readiness
 from rota.web.routing import Address, routes
@@ -42,6 +47,8 @@ def asgi_app(
         ConfigurationError: there is no key, or an unsafe one (R62).
     """
     authority = authority or authority_of(app, resolve_user=resolve_user)
+    web = app.settings.web
+    brakes = Brakes(web, clock=app.clock)
     sign_in = session_endpoint(app, authority)
     addresses = [
         Address("GET", "/healthz", healthz),
@@ -50,16 +57,16 @@ def asgi_app(
         Address("GET", log_stream.PATH, log_stream.LogStream(app).answer),
         *(Address(method, SIGN_IN, sign_in) for method in ("GET", "POST", "DELETE")),
         *reference.ADDRESSES,
-        *(Address(str(one.method), one.path, endpoint(app, one)) for one in OPERATIONS),
+        *(Address(str(one.method), one.path, endpoint(app, one, brakes=brakes)) for one in OPERATIONS),
     ]
     inner = Starlette(
         routes=routes(addresses),
         exception_handlers={404: _no_route, Exception: _broken},
+        lifespan=partial(_lifespan, app),
     )
     inner.state.auth_is_off = authority.is_off
-    web = app.settings.web
     return Gate(
-        inner,
+        Limits(inner, web=web, clock=app.clock),
         authority=authority,
         clock=app.clock,
         hosts=web.allowed_hosts or hosts,
@@ -72,6 +79,13 @@ def wsgi_app(app: Rota, *, authority: Authority | None = None, resolve_user: Res
     # Two libraries, two ways to write down one protocol.
     inner: Any = asgi_app(app, authority=authority, resolve_user=resolve_user)
     return ASGIMiddleware(inner)
+
+
+@asynccontextmanager
+async def _lifespan(app: Rota, _inner: Starlette) -> AsyncIterator[None]:
+    yield
+    # What passes have begun is drained as by a worker that stops.
+    await to_thread.run_sync(app.passes.stop)
 
 
 async def _no_route(_request: Request, _error: Exception) -> Response:

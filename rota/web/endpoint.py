@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, move_on_after, to_thread
 from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +20,9 @@ from rota.operations.wire import question
 from rota.redaction import redacted_within
 from rota.web.caller import caller_of
 from rota.web.gate import PRINCIPAL, SOURCE
-from rota.web.problem import problem_of
+from rota.web.pacing import Brakes
+from rota.web.problem import RETRY_AFTER_S, problem, problem_of
+from rota.web.strict_json import parsed
 
 DOOR = "api"
 log: logging.Logger = logging.getLogger(__name__)
@@ -30,10 +32,11 @@ MOST_SLOW = 20
 """How many of the same slow operation go on at once; the next ones wait."""
 
 
-def endpoint(app: Rota, operation: Operation[Any, Any]) -> Callable[[Request], Awaitable[Response]]:
+def endpoint(app: Rota, operation: Operation[Any, Any], *, brakes: Brakes) -> Callable[[Request], Awaitable[Response]]:
     """Return what answers requests for an operation. The store is asked in a thread: one hop each."""
     # Threads of their own: those who wait for a minute must not take all that the others share.
     limiter = CapacityLimiter(MOST_SLOW) if operation.is_slow else None
+    longest = app.settings.web.answer_timeout.total_seconds()
 
     async def answer(request: Request) -> Response:
         try:
@@ -51,7 +54,13 @@ def endpoint(app: Rota, operation: Operation[Any, Any]) -> Callable[[Request], A
                 root=request.scope.get("root_path", ""),
             )
             with called_by(Caller(token=desk.principal.token_id, source=request.scope[SOURCE])):
-                said, url = await to_thread.run_sync(_ask, desk, operation, asked, limiter=limiter)
+                # Who waits no longer is told so. The thread goes on: what was begun comes to its end.
+                with move_on_after(None if operation.is_slow else longest) as left:
+                    said, url = await to_thread.run_sync(
+                        _ask, desk, operation, asked, brakes, limiter=limiter, abandon_on_cancel=True
+                    )
+                if left.cancelled_caught:
+                    return _late()
         except RotaError as error:
             if isinstance(error, Forbidden):
                 log.warning("refused %s by %s: %s", operation.name, caller_of(request.scope), error)
@@ -67,8 +76,12 @@ def endpoint(app: Rota, operation: Operation[Any, Any]) -> Callable[[Request], A
     return answer
 
 
-def _ask(desk: Desk, operation: Operation[Any, Any], asked: Any) -> tuple[bytes, str | None]:
+def _ask(desk: Desk, operation: Operation[Any, Any], asked: Any, brakes: Brakes) -> tuple[bytes, str | None]:
     """Return the answer as JSON, and the address of what came of it."""
+    if operation.makes_runs:
+        tenants = [*(getattr(asked, "tenants", None) or ()), *([asked.tenant] if hasattr(asked, "tenant") else ())]
+        runs = max(len(getattr(asked, "calls", ())), len(tenants), 1)
+        brakes.check(desk.app.store, tenants=[tenant for tenant in tenants if tenant is not None], runs=runs)
     answer = replace(desk, app=desk.app.seen_by(desk.principal)).ask(operation, asked)
     url = getattr(answer, "url", None) if operation.status in (HTTPStatus.ACCEPTED, HTTPStatus.CREATED) else None
     shown = msgspec.to_builtins(answer)
@@ -92,12 +105,19 @@ def _key(request: Request) -> str:
     return key
 
 
+def _late() -> Response:
+    answer = problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        code="too_slow",
+        detail="it took too long, and may still be done: ask how it stands, or again under the same Idempotency-Key",
+    )
+    answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return answer
+
+
 async def _body(request: Request) -> object:
     content = await request.body()
     if not content:
         # Nothing said is all as it is by default; `null` is something else.
         return {}
-    try:
-        return msgspec.json.decode(content)
-    except msgspec.DecodeError as error:
-        raise BadRequest("", f"the body is no JSON: {error}") from None
+    return parsed(content)

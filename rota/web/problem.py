@@ -10,6 +10,7 @@ from starlette.responses import Response
 from rota.core.claims import Untrusted
 from rota.core.safe import safe_text
 from rota.errors import (
+    BacklogFull,
     BadArguments,
     BadRequest,
     BadSchedule,
@@ -23,6 +24,7 @@ from rota.errors import (
     StoreUnavailable,
     TenantGone,
     TenantListFailed,
+    TooFast,
     WaitTimedOut,
 )
 from rota.exits import Exit, code_of, exit_of, hint_of
@@ -45,6 +47,10 @@ def status_of(error: Exception) -> HTTPStatus:
             return HTTPStatus.NOT_FOUND
         case KeyReused():
             return HTTPStatus.UNPROCESSABLE_ENTITY
+        case TooFast():
+            return HTTPStatus.TOO_MANY_REQUESTS
+        case BacklogFull():
+            return HTTPStatus.SERVICE_UNAVAILABLE
         case Refused():
             return HTTPStatus.CONFLICT
         case BadArguments() | BadRequest() | BadSchedule() | BadSearch() | ConfigurationError():
@@ -73,8 +79,8 @@ def problem_of(error: Exception) -> Response:
         field=getattr(error, "field", None),
         exit_code=exit_of(error),
     )
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+        answer.headers["Retry-After"] = str(getattr(error, "retry_after_s", RETRY_AFTER_S))
     return answer
 
 

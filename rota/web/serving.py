@@ -1,5 +1,6 @@
 """The server of `rota serve`: binds, says where, answers until it is told to end."""
 
+import asyncio
 import logging
 import signal
 import socket
@@ -141,6 +142,8 @@ def server_for(gate: ASGIApp, web: WebSettings) -> Any:
         forwarded_allow_ips=list(web.trusted_proxies),
         timeout_graceful_shutdown=max(int(web.drain.total_seconds()), 1),
         backlog=BACKLOG,
+        limit_concurrency=web.connections,
+        http=_protocol(),
     )
     return uvicorn.Server(config)
 
@@ -157,6 +160,14 @@ def _open_store(app: Rota) -> None:
         app.store  # noqa: B018  opening it checks it
     except StoreUnavailable as error:
         log.warning("the store is away, and /readyz says so until it is there: %s", error)
+
+
+def _protocol() -> "type[asyncio.Protocol]":
+    try:
+        from rota.web.protocol import GuardedProtocol
+    except ImportError as error:
+        raise MissingExtra("web", needed_for="rota serve") from error
+    return GuardedProtocol
 
 
 def _bound(host: str, port: int) -> socket.socket:
