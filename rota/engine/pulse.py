@@ -1,7 +1,7 @@
 """Asks the store once a second of what there is something to do, and wakes those who look after it.
 
 Each of them asked by itself, once a second: sixteen statements a second of a process that had nothing to do, each in a
-thread that had to be woken for it (decision 25). Nobody depends on the pulse: all look by themselves as well, every few
+thread that had to be woken for it (decision 27). Nobody depends on the pulse: all look by themselves as well, every few
 seconds, and as often as before while the pulse gets no answer.
 """
 

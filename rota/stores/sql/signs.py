@@ -1,4 +1,4 @@
-"""Of what there is something to do, in one statement: what an idle process asks each second (decision 25)."""
+"""Of what there is something to do, in one statement: what an idle process asks each second (decision 27)."""
 
 from datetime import datetime
 
