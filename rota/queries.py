@@ -108,6 +108,9 @@ class RoundQuery(Struct, frozen=True, kw_only=True):
     """Which rounds; every field that is set narrows the answer."""
 
     jobs: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
+    """Only rounds that have a run of one of these; and those that are not expanded, or record slots that were skipped:
+    of whom they are, their runs do not tell."""
     schedule: str | None = None
     states: tuple[RoundState, ...] = ()
     slot_since: datetime | None = None

@@ -371,8 +371,8 @@ class Store(Protocol):
     def rounds(self, query: RoundQuery) -> list[Round]:
         """Return rounds, newest first (by id); `run`'s prefix rule does not apply."""
 
-    def round_counts(self, round_ids: Sequence[str]) -> dict[str, dict[State, int]]:
-        """Return how many job runs of each round stand in each state, now. Rounds without runs have no entry."""
+    def round_counts(self, round_ids: Sequence[str], *, tenants: Sequence[str] = ()) -> dict[str, dict[State, int]]:
+        """Return how many job runs of each round, of these tenants or of all, stand in each state. None: no entry."""
 
     def slot_states(self, schedule: str, *, since: datetime, until: datetime) -> list[SlotState]:
         """Return what is known of the slots in [since, until): one entry per slot and tenant, by slot and tenant."""

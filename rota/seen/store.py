@@ -215,27 +215,34 @@ class SeenStore:
 
     def rounds(self, query: RoundQuery) -> list[Round]:
         narrowed = self._scope.within_jobs(query)
-        if narrowed is None:
+        if narrowed is None or self._named(query.tenants or None) == []:
             return []
         if self._scope.tenants is None:
             return self._store().rounds(narrowed)
         # The state of one is that of their runs, which the store does not know.
-        wanted = replace(narrowed, states=(), limit=max(query.limit, LEAST_PAGE))
+        theirs = tuple(self._named(query.tenants or None) or ())
+        wanted = replace(narrowed, tenants=theirs, states=(), limit=max(query.limit, LEAST_PAGE))
+        counts: dict[str, dict[State, int]] = {}
 
         def after(last: Round | None) -> list[Round]:
-            return self._store().rounds(wanted if last is None else replace(wanted, before_id=last.id))
+            page = self._store().rounds(wanted if last is None else replace(wanted, before_id=last.id))
+            counts.update(self._store().round_counts([round_.id for round_ in page], tenants=theirs))
+            return page
 
         def keep(round_: Round) -> Round | None:
-            seen = self._round(round_)
+            seen = self._round(round_, counts.get(round_.id))
             return seen if seen is not None and (not query.states or seen.state in query.states) else None
 
         return list(islice(refilled(after, keep, size=wanted.limit), query.limit))
 
-    def round_counts(self, round_ids: Sequence[str]) -> dict[str, dict[State, int]]:
-        if self._scope.tenants is None:
+    def round_counts(self, round_ids: Sequence[str], *, tenants: Sequence[str] = ()) -> dict[str, dict[State, int]]:
+        named, theirs = self._named(tenants or None), list(round_ids)
+        if named == []:
+            return {}
+        if self._scope.jobs is not None:
+            # A round has one job: any run of it tells.
             theirs = [one for one in round_ids if self.runs(RunQuery(round_id=one, kind=None, limit=1))]
-            return self._store().round_counts(theirs)
-        return {one: counts for one in round_ids if (counts := self._counts_of(one))}
+        return self._store().round_counts(theirs, tenants=named or ())
 
     def slot_states(self, schedule: str, *, since: datetime, until: datetime) -> list[SlotState]:
         if self.schedule(schedule) is None:
@@ -340,10 +347,10 @@ class SeenStore:
     def _schedule(self, schedule: Schedule) -> Schedule | None:
         return seen_schedule(schedule, self._scope, tenants=self._tenants, zone=self._zone())
 
-    def _round(self, round_: Round) -> Round | None:
+    def _round(self, round_: Round, counts: Mapping[State, int] | None) -> Round | None:
         if is_of_no_run(round_):
             return round_ if round_.schedule is not None and self.schedule(round_.schedule) is not None else None
-        if counts := self._counts_of(round_.id):
+        if counts:
             return seen_round(round_, counts)
         # It was started for theirs alone, and their runs are still to come.
         return round_ if not round_.expanded and self._is_for_theirs(round_) else None
@@ -351,9 +358,6 @@ class SeenStore:
     def _is_for_theirs(self, round_: Round) -> bool:
         expansions = self._store().runs(RunQuery(round_id=round_.id, kind=RunKind.EXPANSION, limit=1))
         return any(self._scope.has_all(expansion_of(run).tenants) for run in expansions)
-
-    def _counts_of(self, round_id: str) -> dict[State, int]:
-        return dict(Counter(run.state for run in every_run(self, RunQuery(round_id=round_id))))
 
     def _beginning(self, run_id: str) -> list[Run]:
         """Return the runs of which this is the beginning of the id: one, or two where there are more."""

@@ -232,7 +232,7 @@ class BlackHole:
     def rounds(self, query: RoundQuery) -> list[Round]:
         return []
 
-    def round_counts(self, round_ids: Sequence[str]) -> dict[str, dict[State, int]]:
+    def round_counts(self, round_ids: Sequence[str], *, tenants: Sequence[str] = ()) -> dict[str, dict[State, int]]:
         return {}
 
     def slot_states(self, schedule: str, *, since: datetime, until: datetime) -> list[SlotState]:

@@ -57,7 +57,7 @@ from rota.stores.memory_control import Audit, Controls
 from rota.stores.memory_errors import Errors
 from rota.stores.memory_freshness import MemoryFreshness
 from rota.stores.memory_gate import Gates
-from rota.stores.memory_history import finished_rounds, open_counts, round_counts, slot_states
+from rota.stores.memory_history import finished_rounds, open_counts, round_counts, rounds_of, slot_states
 from rota.stores.memory_idle import Idleness
 from rota.stores.memory_limit import Limits
 from rota.stores.memory_line import Line
@@ -358,12 +358,13 @@ class MemoryStore:
 
     def rounds(self, query: RoundQuery) -> list[Round]:
         with self._lock:
-            meant = (round_ for round_ in self._rounds if is_round_meant(round_, query))
+            theirs = rounds_of(self._runs, query.tenants)
+            meant = (one for one in self._rounds if is_round_meant(one, query, theirs=theirs))
             return heapq.nlargest(query.limit, meant, key=lambda round_: round_.id)
 
-    def round_counts(self, round_ids: Sequence[str]) -> dict[str, dict[State, int]]:
+    def round_counts(self, round_ids: Sequence[str], *, tenants: Sequence[str] = ()) -> dict[str, dict[State, int]]:
         with self._lock:
-            return round_counts(self._runs, round_ids)
+            return round_counts(self._runs, round_ids, tenants)
 
     def slot_states(self, schedule: str, *, since: datetime, until: datetime) -> list[SlotState]:
         with self._lock:

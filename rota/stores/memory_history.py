@@ -10,12 +10,19 @@ from rota.stores.memory_query import within
 from rota.stores.memory_run import Runs
 
 
-def round_counts(runs: Iterable[Run], round_ids: Sequence[str]) -> dict[str, dict[State, int]]:
+def rounds_of(runs: Iterable[Run], tenants: Sequence[str]) -> frozenset[str | None] | None:
+    """Return the ids of the rounds that have a run of one of these tenants; None where none is named."""
+    return frozenset(run.round_id for run in runs if run.tenant in tenants) if tenants else None
+
+
+def round_counts(
+    runs: Iterable[Run], round_ids: Sequence[str], tenants: Sequence[str] = ()
+) -> dict[str, dict[State, int]]:
     """Return how many job runs of each round stand where."""
     answer: dict[str, dict[State, int]] = {}
     wanted = frozenset(round_ids)
     for run in runs:
-        if run.round_id in wanted and run.kind is RunKind.JOB:
+        if run.round_id in wanted and run.kind is RunKind.JOB and (not tenants or run.tenant in tenants):
             counts = answer.setdefault(run.round_id, {})
             counts[run.state] = counts.get(run.state, 0) + 1
     return answer

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from rota.core.controls import AuditEntry
-from rota.core.model import Round, Run, Schedule
+from rota.core.model import Round, RoundState, Run, Schedule
 from rota.queries import AuditQuery, RoundQuery, RunQuery, ScheduleQuery
 
 
@@ -29,10 +29,11 @@ def is_run_meant(run: Run, query: RunQuery) -> bool:
     )
 
 
-def is_round_meant(round_: Round, query: RoundQuery) -> bool:
-    """Whether the round is one of those asked for."""
+def is_round_meant(round_: Round, query: RoundQuery, *, theirs: Collection[str | None] | None = None) -> bool:
+    """Whether the round is one of those asked for; `theirs` are those that have a run of the query's tenants."""
     return (
-        _among(round_.job, query.jobs)
+        (theirs is None or round_.id in theirs or not round_.expanded or round_.state is RoundState.SKIPPED)
+        and _among(round_.job, query.jobs)
         and _among(round_.state, query.states)
         and query.schedule in (None, round_.schedule)
         and within(round_.slot, query.slot_since, query.slot_until)

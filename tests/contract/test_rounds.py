@@ -26,6 +26,38 @@ from tests.values import (
 )
 
 
+def test_rounds_are_those_that_have_to_do_with_a_tenant(store):  # T25
+    both, theirs, ours, skipped, unexpanded = (
+        a_round(slot=NOON - number * HOUR, expanded=True, schedule=f"s{number}") for number in range(5)
+    )
+    skipped = a_skipped_round(schedule="skipping", expanded=True)
+    unexpanded = replace(unexpanded, expanded=False)
+    runs = [
+        a_run(tenant=tenant, round_id=round_.id)
+        for round_, tenant in ((both, "acme"), (both, "globex"), (theirs, "globex"), (ours, "acme"))
+    ]
+    store.add_rounds([both, theirs, ours, skipped, unexpanded], runs, now=NOON)
+
+    def found(*tenants):
+        return {round_.id for round_ in store.rounds(RoundQuery(tenants=tenants))}
+
+    assert found("acme") == {both.id, ours.id, skipped.id, unexpanded.id}
+    assert found("acme", *(f"t{number}" for number in range(30))) == found("acme")
+    assert found("nobody") == {skipped.id, unexpanded.id}
+    assert len(found()) == 5
+    assert [one.id for one in store.rounds(RoundQuery(tenants=("acme",), limit=2))] == sorted(found("acme"))[:1:-1]
+
+
+def test_the_runs_of_a_round_are_counted_for_some_tenants(store):  # T25
+    round_ = a_round(expanded=True)
+    runs = [a_run(tenant=tenant, round_id=round_.id) for tenant in ("acme", "acme", "globex")]
+    store.add_rounds([round_], runs, now=NOON)
+
+    assert store.round_counts([round_.id], tenants=["acme"]) == {round_.id: {State.QUEUED: 2}}
+    assert store.round_counts([round_.id], tenants=["acme", "globex"]) == store.round_counts([round_.id])
+    assert store.round_counts([round_.id], tenants=["nobody"]) == {}
+
+
 def test_a_round_comes_back_as_it_was_given(store):
     rounds = [
         a_round(),

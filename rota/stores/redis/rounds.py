@@ -1,5 +1,6 @@
 """Rounds: added once per slot, summed up once."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
@@ -8,14 +9,18 @@ import msgspec
 
 from rota.core.controls import Entries, entries_of
 from rota.core.model import Round, Run, State
-from rota.queries import RoundQuery
+from rota.queries import RoundQuery, RunQuery
 from rota.stores.memory_query import is_round_meant
+from rota.stores.redis import history
 from rota.stores.redis.audit import told
 from rota.stores.redis.mapping import STATES, micros, new_run, round_of, round_record
 from rota.stores.redis.paging import newest_first
 from rota.stores.redis.queue import ids_of
 from rota.stores.redis.records import RoundRecord
 from rota.stores.redis.server import Server
+
+MANY = 1_000_000
+"""Runs of a round: more than any has."""
 
 IS = "is/"
 """What the counter of a state of a round begins with; others count all of its runs, and the open ones."""
@@ -37,9 +42,15 @@ def add(server: Server, rounds: Sequence[Round], runs: Sequence[Run], *, now: da
 
 def meant(server: Server, query: RoundQuery) -> list[Round]:
     """Return the rounds asked for, newest first."""
-    return list(
-        islice((round_ for round_ in _from(server, query.before_id) if is_round_meant(round_, query)), query.limit)
-    )
+    found = (round_ for round_ in _from(server, query.before_id) if is_round_meant(round_, query))
+    theirs = (round_ for round_ in found if not query.tenants or _concerns(server, round_, query.tenants))
+    return list(islice(theirs, query.limit))
+
+
+def _concerns(server: Server, round_: Round, tenants: Sequence[str]) -> bool:
+    """Whether a round may have to do with these tenants. There is no index: its runs are looked at."""
+    of_it = RunQuery(round_id=round_.id, tenants=tuple(tenants), kind=None, limit=1)
+    return is_round_meant(round_, RoundQuery(), theirs=()) or bool(history.runs(server, of_it))
 
 
 def _from(server: Server, before_id: str | None) -> Iterator[Round]:
@@ -50,8 +61,11 @@ def _from(server: Server, before_id: str | None) -> Iterator[Round]:
                 yield round_of(_one.decode(kept))
 
 
-def counts(server: Server, round_ids: Sequence[str]) -> dict[str, dict[State, int]]:
-    """Return how many job runs of each round stand where."""
+def counts(server: Server, round_ids: Sequence[str], tenants: Sequence[str] = ()) -> dict[str, dict[State, int]]:
+    """Return how many job runs of each round stand where. The counters are of all tenants: of some the runs are
+    looked at."""
+    if tenants:
+        return {one: theirs for one in round_ids if (theirs := _counts_of(server, one, tenants))}
     counted = server.counters_of_each("round", round_ids)
     answer = {}
     for round_id, counters in zip(round_ids, counted, strict=True):
@@ -59,6 +73,11 @@ def counts(server: Server, round_ids: Sequence[str]) -> dict[str, dict[State, in
         if states:
             answer[round_id] = states
     return answer
+
+
+def _counts_of(server: Server, round_id: str, tenants: Sequence[str]) -> dict[State, int]:
+    query = RunQuery(round_id=round_id, tenants=tuple(tenants), limit=MANY)
+    return dict(Counter(run.state for run in history.runs(server, query)))
 
 
 def finished(server: Server, *, limit: int) -> list[Round]:

@@ -268,8 +268,8 @@ class RedisStore:
     def rounds(self, query: RoundQuery) -> list[Round]:
         return rounding.meant(self._server, query)
 
-    def round_counts(self, round_ids: Sequence[str]) -> dict[str, dict[State, int]]:
-        return rounding.counts(self._server, round_ids)
+    def round_counts(self, round_ids: Sequence[str], *, tenants: Sequence[str] = ()) -> dict[str, dict[State, int]]:
+        return rounding.counts(self._server, round_ids, tenants)
 
     def slot_states(self, schedule: str, *, since: datetime, until: datetime) -> list[SlotState]:
         return history.slot_states(self._server, schedule, since=since, until=until)

@@ -360,8 +360,8 @@ class SqlStore:
     def rounds(self, query: RoundQuery) -> list[Round]:
         return self._database.read(lambda link: rounds.meant(link, query))
 
-    def round_counts(self, round_ids: Sequence[str]) -> dict[str, dict[State, int]]:
-        return self._database.read(lambda link: rounds.counts(link, round_ids))
+    def round_counts(self, round_ids: Sequence[str], *, tenants: Sequence[str] = ()) -> dict[str, dict[State, int]]:
+        return self._database.read(lambda link: rounds.counts(link, round_ids, tenants))
 
     def slot_states(self, schedule: str, *, since: datetime, until: datetime) -> list[SlotState]:
         return self._database.read(lambda link: history.slot_states(link, schedule, since=since, until=until))
