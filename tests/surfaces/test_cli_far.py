@@ -12,8 +12,9 @@ from rota.core.model import ErrorReport, LogChunk, LogLine, Note, Outcome
 from rota.exits import Exit
 from rota.operations.table import OPERATIONS
 from rota.queries import ErrorQuery, RunQuery
+from rota.settings import AuthSettings, Settings
 from tests.clocks import FakeClock
-from tests.surfaces.conftest import HOSTILE, an_app, run
+from tests.surfaces.conftest import HOSTILE, an_app, data, run
 from tests.values import (
     HOUR,
     MINUTE,
@@ -223,3 +224,13 @@ def test_a_script_on_another_machine_says_what_it_says_here(command, form):  # R
 
     assert (there.stdout, there.stderr, there.exit_code) == (here.stdout, here.stderr, here.exit_code)
     assert apps[1].pings.history("dump") == apps[0].pings.history("dump")
+
+
+def test_no_secret_of_the_settings_leaves_the_server():  # R65
+    secret = "made-by-code-and-never-read-from-a-file"
+    app = an_app(clock=FakeClock(NOON), settings=Settings(auth=AuthSettings(secret=secret)))
+
+    shown = run_far(app, InProcess(app), "config", "show", "--all", "--json")
+
+    assert {row["key"]: row["value"] for row in data(shown)}["auth.secret"] == "***"
+    assert secret not in shown.stdout

@@ -57,6 +57,7 @@ def start(
     by one, with the code and the settings of now; SIGUSR1 writes the stacks of all their threads to standard error.
     """
     roles = _roles(only)
+    session.check_is_here()
     session.override(
         {
             "worker.processes": processes,
