@@ -60,6 +60,8 @@ class Session:
         self._given_app = app
         self._given_line = line
         self._overrides: dict[str, object] = {}
+        self.patience_s: float = REMOTE_TIMEOUT_S
+        """For how long a server may be silent. Before `desk` is used."""
 
     def set(self, name: str, value: object) -> None:
         """Take a global flag, wherever on the line it stands."""
@@ -125,7 +127,7 @@ class Session:
         if self.is_far:
             from rota.operations.remote import HttpLine, RemoteDesk
 
-            line = self._given_line or HttpLine(self.url, timeout_s=REMOTE_TIMEOUT_S)
+            line = self._given_line or HttpLine(self.url, timeout_s=self.patience_s)
             return RemoteDesk(line, token=token())
         from rota.core.access import LOCAL
         from rota.operations.operation import Desk

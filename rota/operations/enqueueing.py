@@ -8,10 +8,11 @@ from typing import Any
 from msgspec import Struct
 
 from rota.core.access import Capability
+from rota.core.keyed import Keyed
 from rota.core.unique import Conflict, Scope
 from rota.errors import BadRequest
 from rota.job import JobFunction
-from rota.operations.operation import Desk, Question, operation
+from rota.operations.operation import MESSAGE_DOOR, Desk, Question, operation
 from rota.operations.triggers import arguments
 
 MOST_AT_ONCE = 1000
@@ -70,7 +71,8 @@ class Enqueued(Struct, frozen=True, kw_only=True):
 def enqueue_run(desk: Desk, asked: RunWanted) -> Enqueued:
     """Queue one run of a job with arguments. It is stored before this answers."""
     positional, named = arguments(asked.args, asked.kwargs)
-    [handle] = _as_asked(desk, asked).enqueue_calls([(tuple(positional), named)], keyed=desk.keyed(asked))
+    function = _as_asked(desk, asked)
+    [handle] = function.enqueue_calls([(tuple(positional), named)], keyed=_keyed(desk, asked, function))
     return Enqueued(run=handle.id, existed=handle.existed, url=_url(desk, handle.id))
 
 
@@ -93,10 +95,17 @@ def enqueue_runs(desk: Desk, asked: RunsWanted) -> AllEnqueued:
     if len(asked.calls) > MOST_AT_ONCE:
         raise BadRequest("calls", f"there are {len(asked.calls):,}, and {MOST_AT_ONCE:,} is the most at once")
     calls = [(tuple(args), named) for args, named in (arguments(call, None) for call in asked.calls)]
-    handles = _as_asked(desk, asked).enqueue_calls(calls, keyed=desk.keyed(asked))
+    function = _as_asked(desk, asked)
+    handles = function.enqueue_calls(calls, keyed=_keyed(desk, asked, function))
     return AllEnqueued(
         runs=[Enqueued(run=one.id, existed=one.existed, url=_url(desk, one.id)) for one in handles],
     )
+
+
+def _keyed(desk: Desk, asked: RunTerms, function: JobFunction[Any, Any, Any]) -> Keyed | None:
+    # A run has one name. Where it has one of its own, that is better than the number of a message.
+    is_named = function.options.unique is not None
+    return None if is_named and desk.door == MESSAGE_DOOR else desk.keyed(asked)
 
 
 def _as_asked(desk: Desk, asked: RunTerms) -> JobFunction[Any, Any, Any]:

@@ -19,6 +19,9 @@ from rota.core.access import Capability, Principal
 from rota.core.keyed import Keyed, keyed
 from rota.errors import BadRequest, Forbidden
 
+MESSAGE_DOOR = "sqsd"
+"""What comes by it is a message of a queue, each with a key of its own, whether one is wanted or not."""
+
 
 class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an operation is asked: each field stands in the path, in the query, or in the body."""

@@ -40,6 +40,9 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     pass_limit: timedelta = timedelta(seconds=55)
     """After how long `POST /api/cron/run` answers at the latest; what has begun by then goes on. Below the time that
     whoever calls it waits."""
+    sqsd: bool = False
+    """Whether the daemon of an Elastic Beanstalk worker may start things without a token: requests from this machine
+    that say they are its own. Only on instances whose port nobody else on them is to reach."""
     most_body: Size = Size(1 << 20)
     """How big the body of a request may be."""
     read_timeout: timedelta = timedelta(seconds=10)

@@ -71,6 +71,7 @@ def asgi_app(
         clock=app.clock,
         hosts=web.allowed_hosts or hosts,
         read_only=web.read_only,
+        takes_sqsd=web.sqsd,
     )
 
 

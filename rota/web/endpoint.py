@@ -15,11 +15,12 @@ from rota.app import Rota
 from rota.audit import Caller, called_by
 from rota.core.access import Capability
 from rota.errors import BadRequest, Forbidden, RotaError
-from rota.operations.operation import Desk, Method, Operation
+from rota.operations.operation import MESSAGE_DOOR, Desk, Method, Operation
 from rota.operations.wire import question
 from rota.redaction import redacted_within
+from rota.web import sqsd
 from rota.web.caller import caller_of
-from rota.web.gate import PRINCIPAL, SOURCE
+from rota.web.gate import DAEMON, PRINCIPAL, SOURCE
 from rota.web.pacing import Brakes
 from rota.web.problem import RETRY_AFTER_S, problem, problem_of
 from rota.web.strict_json import parsed
@@ -49,7 +50,7 @@ def endpoint(app: Rota, operation: Operation[Any, Any], *, brakes: Brakes) -> Ca
             desk = Desk(
                 app=app,
                 principal=request.scope[PRINCIPAL],
-                door=DOOR,
+                door=MESSAGE_DOOR if request.scope.get(DAEMON) else DOOR,
                 key=_key(request) if operation.method is Method.POST else "",
                 root=request.scope.get("root_path", ""),
             )
@@ -71,7 +72,9 @@ def endpoint(app: Rota, operation: Operation[Any, Any], *, brakes: Brakes) -> Ca
             if log.isEnabledFor(level):
                 log.log(level, "let through %s by %s", operation.name, caller_of(request.scope))
         headers = NO_STORE if url is None else {**NO_STORE, "Location": url}
-        return Response(said, status_code=operation.status, media_type="application/json", headers=headers)
+        # The daemon takes 200 for done; whatever else is said, it comes again.
+        status = HTTPStatus.OK if request.scope.get(DAEMON) else operation.status
+        return Response(said, status_code=status, media_type="application/json", headers=headers)
 
     return answer
 
@@ -94,7 +97,8 @@ def _key(request: Request) -> str:
     Raises:
         BadRequest: there are several, or it is empty.
     """
-    given = request.headers.getlist("idempotency-key")
+    # A queue may deliver a message twice: it is its own key.
+    given = request.headers.getlist(sqsd.MESSAGE if request.scope.get(DAEMON) else "idempotency-key")
     if not given:
         return ""
     key = given[0].strip()

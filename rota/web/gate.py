@@ -12,6 +12,7 @@ from rota.clock import Clock
 from rota.core.claims import Untrusted
 from rota.core.safe import safe_text
 from rota.errors import RotaError
+from rota.web import sqsd
 from rota.web.authority import Authority
 from rota.web.head import Head, head_of
 from rota.web.problem import problem, problem_of
@@ -24,6 +25,9 @@ SIGN_IN = "/api/v1/session"
 """Changes who is signed in and nothing else: where everything may only be read, too."""
 
 PRINCIPAL = "rota.principal"
+DAEMON = "rota.sqsd"
+"""Whether it is a request of the daemon of an Elastic Beanstalk worker."""
+
 SOURCE = "rota.source"
 """Where a request comes from, for the audit."""
 
@@ -43,6 +47,7 @@ class Gate:
         clock: Clock,
         hosts: Collection[str] = (),
         read_only: bool = False,
+        takes_sqsd: bool = False,
     ) -> None:
         """`hosts`: the names that it may be asked for as, `*.example.org` for all below; none given: any."""
         self._inner = inner
@@ -50,6 +55,7 @@ class Gate:
         self._clock = clock
         self._hosts = frozenset(name.lower() for name in hosts)
         self._read_only = read_only
+        self._takes_sqsd = takes_sqsd
 
     @property
     def authority(self) -> Authority:
@@ -87,7 +93,10 @@ class Gate:
         if head.twice & {"authorization", "host"}:
             return _refused(head, HTTPStatus.BAD_REQUEST, "bad_request", "a header that says one thing came twice")
         try:
-            scope[PRINCIPAL] = await self._authority.principal(head, now=self._clock.now())
+            if self._takes_sqsd and sqsd.is_daemon(head):
+                scope[PRINCIPAL], scope[DAEMON] = sqsd.DAEMON, True
+            else:
+                scope[PRINCIPAL] = await self._authority.principal(head, now=self._clock.now())
         except Untrusted as error:
             log.info("refused %s %s from %s: %s", head.method, safe_text(head.path), head.source or "unknown", error)
             return unauthorized()

@@ -16,9 +16,10 @@ from rota.clock import Clock
 from rota.core.access import Principal
 from rota.core.size import size_text
 from rota.settings.web import WebSettings
-from rota.web.gate import PRINCIPAL
+from rota.web.gate import DAEMON, PRINCIPAL
 from rota.web.pacing import Paces
 from rota.web.problem import problem
+from rota.web.sqsd import TASK
 
 WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -43,6 +44,9 @@ class Limits:
                 return
             if isinstance(body, Response):
                 refusal = body
+            elif scope.get(DAEMON) and TASK in _headers(scope):
+                # It is the name of the task that counts; its body is a text for nobody.
+                receive = _Read(b"", receive)
             else:
                 refusal = _of_another_form(scope, body)
                 receive = _Read(body, receive)
