@@ -35,6 +35,7 @@ def test_every_answer_keeps_browsers_at_bay(path, token):  # T37, T39
         ("jobs.example.org.evil.example", 400),
         ("jobs.example.org@evil.example", 400),
         ("xops.example.org", 400),
+        ("evilops.example.org", 400),
         ("", 400),
         ("[::1", 400),
     ],
