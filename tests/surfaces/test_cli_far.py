@@ -197,6 +197,7 @@ def named(seeded: Rota) -> dict[str, str]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_server_far_away_is_read_as_what_is_here(seeded, line, named, monkeypatch, command, form):  # R63, R64
     monkeypatch.setattr("rota.cli.commands.logs.POLL", timedelta(0))
+    monkeypatch.setattr("rota.cli.session.POLL_FAR", timedelta(0))
     args = [*shlex.split(command.format(**named)), *form]
 
     here, there = run(seeded, *args), run_far(seeded, line, *args)

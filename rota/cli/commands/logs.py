@@ -56,7 +56,7 @@ class Reader:
     """Reads the log of one run, and goes on where it left off."""
 
     def __init__(self, session: Session, run: str, *, level: Level | None) -> None:
-        self._session = session
+        self.session = session
         self._asked = LogAsked(id=run, level=level, chunks=MOST_CHUNKS)
         self.page: LogPage
         """What was read last."""
@@ -64,7 +64,7 @@ class Reader:
     def read(self) -> Iterator[LogRow]:
         """Yield the lines that came since the last time, oldest first."""
         while True:
-            self.page = self._session.ask(read_log, self._asked)
+            self.page = self.session.ask(read_log, self._asked)
             yield from self.page.lines
             self._asked = replace(self._asked, id=self.page.run, after=self.page.next)
             if not self.page.has_more:
@@ -80,7 +80,7 @@ def followed(reader: Reader) -> Iterator[LogRow]:
             if looks == 0:
                 return
             looks -= 1
-        sleep(POLL)
+        sleep(reader.session.poll if reader.session.is_far else POLL)
 
 
 class Page:

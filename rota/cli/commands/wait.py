@@ -46,7 +46,7 @@ def wait(session: Session, *, runs: tuple[str, ...], timeout: str | None) -> Non
             break
         if limit is not None and session.clock.monotonic() - started >= limit.total_seconds():
             raise WaitTimedOut(f"{len(still)} of {len(rows)} not over after {duration_text(limit)}")
-        sleep(POLL)
+        sleep(session.poll if session.is_far else POLL)
     columns = [
         Column("RUN", lambda row: row.id),
         Column("STATE", lambda row: row.state, style=by_state),
