@@ -89,18 +89,14 @@ class SeenStore:
     # --- queue ---
 
     def enqueue(self, runs: Sequence[Run], *, now: datetime) -> list[str]:
-        for run in runs:
-            self._scope.check_run(run)
-        return self._store().enqueue(self._theirs(runs), now=now)
+        return self._store().enqueue(self._checked(runs), now=now)
 
     def enqueue_unique(
         self, wanted: Sequence[UniqueRun], *, now: datetime, new: Sequence[Round] = (), audit: AuditEntry | None = None
     ) -> list[str]:
-        for one in wanted:
-            self._scope.check_run(one.run)
-        if not all(self._scope.has_job(round_.job) for round_ in new):
-            raise Forbidden("rounds are made with their runs, of your jobs")
-        return self._store().enqueue_unique(wanted, now=now, new=new, audit=audit)
+        runs = self._checked([one.run for one in wanted], rounds=new)
+        theirs = [replace(one, run=run) for one, run in zip(wanted, runs, strict=True)]
+        return self._store().enqueue_unique(theirs, now=now, new=new, audit=audit)
 
     def cancel(
         self,
@@ -196,13 +192,7 @@ class SeenStore:
     def add_rounds(
         self, rounds: Sequence[Round], runs: Sequence[Run], *, now: datetime, audit: Entries = None
     ) -> list[str]:
-        for run in runs:
-            self._scope.check_run(run)
-        # A round that is there already may be of others, and it would open again.
-        named = {run.round_id for run in runs} - {round_.id for round_ in rounds} - {None}
-        if named or not all(self._scope.has_job(round_.job) for round_ in rounds):
-            raise Forbidden("rounds are made with their runs, of your jobs")
-        return self._store().add_rounds(rounds, self._theirs(runs), now=now, audit=audit)
+        return self._store().add_rounds(rounds, self._checked(runs, rounds=rounds), now=now, audit=audit)
 
     def run(self, run_id: str) -> RunHistory | None:
         found = self.runs(RunQuery(ids=(run_id,), kind=None, limit=1)) or self._beginning(run_id)
@@ -391,8 +381,14 @@ class SeenStore:
     def _theirs_of(self, queues: Mapping[str, int]) -> Mapping[str, int]:
         return {name: places for name, places in queues.items() if name in self._queues}
 
-    def _theirs(self, runs: Sequence[Run]) -> list[Run]:
-        """Return runs of which those that list tenants list none but theirs (T16)."""
+    def _checked(self, runs: Sequence[Run], *, rounds: Sequence[Round] = ()) -> list[Run]:
+        """Return new runs, of new rounds or of none, of which those that list tenants list none but theirs (T16)."""
+        for run in runs:
+            self._scope.check_run(run)
+        # A round that is there already may be of others, and it would open again.
+        named = {run.round_id for run in runs} - {round_.id for round_ in rounds} - {None}
+        if named or not all(self._scope.has_job(round_.job) for round_ in rounds):
+            raise Forbidden("rounds are made with their runs, of your jobs")
         if self._scope.tenants is None:
             return list(runs)
         return [self._narrowed(run) if run.kind is RunKind.EXPANSION else run for run in runs]

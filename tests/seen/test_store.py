@@ -156,6 +156,25 @@ def test_a_start_for_everybody_is_one_for_theirs():  # T16
     assert f'"tenants":["{OURS}"]' in expansion.args
 
 
+def test_a_start_under_a_key_is_one_for_theirs_too():  # T16, T17
+    world = World()
+    client = world.client(tenants=[OURS])
+
+    answer = client.post("/scheduler/run/report", json={"wait": True}, headers={"Idempotency-Key": "once"})
+
+    assert answer.status_code == 202
+    [expansion] = world.store.runs(RunQuery(round_id=answer.json()["round"], kind=RunKind.EXPANSION))
+    assert f'"tenants":["{OURS}"]' in expansion.args
+
+
+def test_runs_are_not_added_to_a_round_that_is_there():  # T16
+    world = World()
+    run = a_run(tenant=OURS, round_id=id_of("round-shared"))
+
+    with pytest.raises(Forbidden):
+        world.app.seen_by(of_tenant(OURS)).store.enqueue([run], now=NOON)
+
+
 def test_a_backfill_for_everybody_is_one_for_theirs():  # T16
     world = World()
     app = world.app.seen_by(of_tenant(OURS))
