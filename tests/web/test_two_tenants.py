@@ -32,9 +32,9 @@ def both():
     return World().client(**SEES), World(with_theirs=False).client(**SEES)
 
 
-def asked(client, operation, question):
+def asked(client, operation, question, **headers):
     sent = carried(operation, question)
-    answer = client.request(str(operation.method), sent.target, content=sent.body)
+    answer = client.request(str(operation.method), sent.target, content=sent.body, headers=headers)
     # What is new has a new id, here and there.
     return answer.status_code, re.sub("0197[0-9a-f]{28}", "NEW", answer.text), sent
 
@@ -54,10 +54,17 @@ def test_no_answer_tells_of_another_tenant(operation, both):  # T15, T25
 def test_no_change_tells_of_another_tenant(operation):  # T15, T16
     statuses = []
     for question in ours(operation):
-        with_theirs, without = (asked(world.client(**SEES), operation, question) for world in _worlds())
+        world, other = _worlds()
+        before = world.all_of_theirs()
+        with_theirs, without = (asked(one.client(**SEES), operation, question) for one in (world, other))
         statuses.append(with_theirs[0])
 
         assert with_theirs == without
+        assert world.all_of_theirs() == before
+        if operation.method is Method.POST:
+            # What is asked under a key goes another way.
+            asked(world.client(**SEES), operation, question, **{"Idempotency-Key": "once"})
+            assert world.all_of_theirs() == before
     assert_something_was_answered(operation, statuses)
 
 

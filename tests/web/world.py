@@ -27,6 +27,7 @@ from rota.core.model import (
     Outcome,
     RoundState,
     Run,
+    RunKind,
     ScheduleState,
     State,
     Trigger,
@@ -122,6 +123,22 @@ class World:
             [store.alerts.members(incident.id) for incident in incidents],
             store.freshness.pairs(),
             store.audit(AuditQuery(limit=MANY)),
+        )
+
+    def all_of_theirs(self) -> object:
+        """Return what is acme's alone, and all that is still to become runs for others than globex."""
+        store = self.store
+        everyone = store.runs(RunQuery(kind=None, limit=MANY))
+        own = (f"own@{THEIRS}", f"tenant/{THEIRS}", THEIRS, f"tenant:{THEIRS}", id_of("campaign-theirs"))
+        return (
+            [store.run(run.id) for run in everyone if run.tenant == THEIRS],
+            [one for one in store.rounds(RoundQuery(limit=MANY)) if one.id == id_of("round-theirs")],
+            [one for one in store.schedules() if one.name in own],
+            [one for one in store.progress() if one.tenant == THEIRS],
+            [one for one in store.controls() if one.name in own],
+            store.alerts.incidents(IncidentQuery(ids=(id_of("incident-theirs"), id_of("incident-shared")))),
+            [run.args for run in everyone if run.kind is RunKind.EXPANSION and f'"tenants":["{OURS}"]' not in run.args],
+            [one for one in self.app.campaigns.list() if one.tenants != (OURS,)],
         )
 
     # --- what there is ---
