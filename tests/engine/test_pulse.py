@@ -96,11 +96,12 @@ def test_a_store_that_is_away_leaves_all_to_look_by_themselves(store, pulse, clo
     assert pulse.rest(SECOND) == SECOND
 
 
-def test_a_loop_that_rests_looks_when_it_is_woken(clock):
-    looked, wake = threading.Semaphore(0), threading.Event()
+def test_a_loop_that_rests_looks_once_when_it_is_woken(clock):
+    looked, wake, still_woken = threading.Semaphore(0), threading.Event(), []
 
     class Looking:
         def tick(self, now):
+            still_woken.append(wake.is_set())
             looked.release()
             return SECOND
 
@@ -111,6 +112,8 @@ def test_a_loop_that_rests_looks_when_it_is_woken(clock):
     wake.set()
 
     assert looked.acquire(timeout=5)
+    # Still woken by what it sees to, it would never rest again.
+    assert still_woken == [False, False]
     loop.stop()
     assert loop.join(5 * SECOND)
 
