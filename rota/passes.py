@@ -56,19 +56,19 @@ class Passes:
         Without `works` it only fires. What has run is in the answer of one pass only.
         """
         ends = self._clock.monotonic() + limit.total_seconds()
-        if not works:
-            crew = self._make_crew(works=False)
-            fired = fire(crew, self._clock)
-            tell(crew, self._clock)
-            return self._report(_Pass(fired), is_over=True)
+        crew = self._make_crew(works=works)
         pass_ = self._enter()
         try:
-            fired = fire(self._make_crew(works=False), self._clock)
+            fired = fire(crew, self._clock)
             with self._ears:
                 pass_.fired += fired
-            is_over = self._work(ends)
+            # Most minutes of a day nothing is due, and nobody has to be called.
+            has_work = works and (bool(fired) or not is_done(self._store(), crew, self._clock))
+            is_over = self._work(crew, ends) if has_work else True
         finally:
             self._leave(pass_)
+        if not has_work:
+            tell(crew, self._clock)
         return self._report(pass_, is_over=is_over)
 
     def stop(self) -> bool:
@@ -77,8 +77,12 @@ class Passes:
             crew, self._crew = self._crew, None
             return True if crew is None else crew.stop()
 
-    def _work(self, ends: float) -> bool:
-        """Wait until nothing can go on at once, and return True; or until the time is up, and return False."""
+    def _work(self, own: Crew, ends: float) -> bool:
+        """Wait until nothing can go on at once, and return True; or until the time is up, and return False.
+
+        The crew that works is the one that is here; if there is none, it is this pass's own.
+        """
+        self._call(own)
         while self._clock.monotonic() < ends:
             crew = self._crew
             if crew is None:
@@ -90,15 +94,18 @@ class Passes:
             sleep(LOOK)
         return False
 
+    def _call(self, own: Crew) -> None:
+        """Let a crew be here."""
+        with self._door:
+            if self._crew is None:
+                own.start()
+                self._crew = own
+
     def _enter(self) -> "_Pass":
         with self._door:
             if not self._hears:
                 self._bus.on(AttemptsEnded, self._hear)
                 self._hears = True
-            if self._crew is None:
-                crew = self._make_crew(works=True)
-                crew.start()
-                self._crew = crew
             pass_ = _Pass([])
             with self._ears:
                 self._open.append(pass_)

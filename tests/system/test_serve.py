@@ -1,11 +1,12 @@
 """`rota serve`: a real server, real signals."""
 
+import http.client
 import json
 import re
 import threading
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.system.processes import Site, children_of, end, wait_until
@@ -33,7 +34,7 @@ class Server:
 
     def ask(self, path, *, body=None):
         """Return status and body of an answer."""
-        headers = {"Authorization": f"Bearer {self._token}"}
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         request = urllib.request.Request(self.url + path, data=body, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
@@ -74,3 +75,30 @@ def test_it_says_where_it_answers_and_ends_what_it_has_begun(tmp_path):  # R45, 
 
     assert code == 0
     assert [status for status, _ in passed] == [200]
+
+
+def test_what_was_acknowledged_survives_the_death_of_the_server(tmp_path):  # I4, I5
+    with serving(tmp_path) as server:
+        acknowledged, is_killed = [], threading.Event()
+
+        def ask():
+            while not is_killed.is_set():
+                with suppress(OSError, http.client.HTTPException):
+                    status, told = server.ask("/api/v1/runs", body=b'{"job": "slow"}')
+                    assert status == 202
+                    acknowledged.append(told["run"])
+
+        asking = [threading.Thread(target=ask) for _ in range(8)]
+        for one in asking:
+            one.start()
+        wait_until(lambda: len(acknowledged) >= 40, what="forty answers")
+        server.process.kill()
+        is_killed.set()
+        for one in asking:
+            one.join()
+        kept = json.loads(server.site.rota("runs", "--limit", "1000", "--json").stdout)["data"]
+
+    assert set(acknowledged) <= {run["id"] for run in kept}
+    # What was under way may be there or not, whole in any case.
+    assert len(kept) <= len(acknowledged) + 8
+    assert {run["state"] for run in kept} == {"queued"}
