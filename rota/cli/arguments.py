@@ -37,6 +37,11 @@ def from_json(text: str | None) -> tuple[list[object], dict[str, object]]:
     raise click.UsageError("--args-json must be a list of arguments, or an object of named ones")
 
 
+def names(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that stand in texts such as `acme,globex`, each by itself."""
+    return tuple(word for text in texts for word in map(str.strip, text.split(",")) if word)
+
+
 def actor() -> str:
     """Return who asks, for the record: the user of this terminal."""
     try:

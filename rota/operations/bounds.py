@@ -26,8 +26,9 @@ TEXTS = {
     "token": LONGEST_TEXT,
 }
 """Fields that are longer than names: by their names how long they may be."""
-OUTPUTS = {"output": 50_000}
-"""Fields that hold what a program printed, with colours and all: that is made harmless where it is shown."""
+OUTPUTS = {"output": 50_000, "source": 1_000_000}
+"""Fields that hold what a program printed, with colours and all, or what stands in a file: that is made harmless where
+it is shown."""
 MOST = 20_000
 """Things that one question may name."""
 LARGEST = 2**31 - 1

@@ -22,6 +22,7 @@ from rota.operations.finding import find_by_id
 from rota.operations.flows import show_flow
 from rota.operations.following import follow_backfill, follow_rounds
 from rota.operations.freshness import judge_freshness
+from rota.operations.importing import import_schedules
 from rota.operations.incident_changes import (
     ack_incident,
     mute_incident,
@@ -162,4 +163,5 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     drop_limit,
     set_tenant,
     recover_tenant,
+    import_schedules,
 )

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from rota.app import Rota
-from rota.cli.importing import FORMATS, PER_TENANT
 from rota.core.model import Tenant
 from rota.core.policy import CatchUpMode
 from rota.errors import StoreUnavailable
 from rota.exits import Exit
+from rota.operations.importing import FORMATS, PER_TENANT
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.surfaces.conftest import HOSTILE, data, error, run
@@ -272,7 +272,7 @@ def test_each_form_has_every_line(imports, form):
         json.loads(result.stdout)
 
 
-@pytest.mark.parametrize("system", list(FORMATS))
+@pytest.mark.parametrize("system", list(map(str, FORMATS)))
 def test_a_file_without_schedules_is_not_found(imports, system):  # R63
     result = imports(system, "# nothing\n", "--yes")
 

@@ -66,6 +66,8 @@ OWN = {
 """What the operations are asked about first that do not make sense with anything: by their names."""
 
 SAID: dict[tuple[str, str], Any] = {
+    ("import_schedules", "source"): "30 2 * * * report\n",
+    ("import_schedules", "jobs"): {},
     ("set_limit", "rate"): "100/1m",
     ("set_limit", "lift"): False,
     ("set_tenant", "schedules"): {"report": "daily at 03:00 UTC"},

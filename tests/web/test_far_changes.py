@@ -279,8 +279,14 @@ CHANGES: dict[str, list[Word]] = {
         "asked for",
     ],
     "tenants set --general": ["tenants", "set", "hooli", "--general", "sync", "--zone", "", "--weight", "0"],
+    "import": ["import", "crontab", "-", "--prefix", "old-", "--tz", "Europe/Paris", "--job", "broken=edited"],
+    "import --dry-run": ["import", "crontab", "-", "--dry-run"],
     "tenants resume": ["tenants", "resume", "globex", "--reason", "done"],
 }
+
+CRONTAB = "30 2 * * * report 2025\n*/5 * * * * broken  # often\n"
+TYPED = {"import": CRONTAB, "import --dry-run": CRONTAB, "import an unknown job": "30 2 * * * reprot\n"}
+"""What stands on standard input, by the name of the line."""
 
 REFUSED: dict[str, list[Word]] = {
     "run an unknown job": ["run", "reprot"],
@@ -318,6 +324,7 @@ REFUSED: dict[str, list[Word]] = {
     "limits drop nothing": ["limits", "drop", "job", "report"],
     "tenants set for nobody": ["tenants", "set", "nobody", "--weight", "2"],
     "tenants set nonsense": ["tenants", "set", "acme", "--zone", "Mars/Olympus"],
+    "import an unknown job": ["import", "crontab", "-"],
     "tenants resume who is not paused": ["tenants", "resume", "acme"],
 }
 
@@ -328,8 +335,8 @@ def test_far_away_a_command_does_and_says_what_it_does_here(line, form):  # R63
     here, far = a_seeded_app(), a_seeded_app()
     words = (CHANGES | REFUSED)[line]
 
-    near = run(here, *typed(words, here), "--yes", *form)
-    answer = run_far(far, InProcess(far), *typed(words, far), "--yes", *form)
+    near = run(here, *typed(words, here), "--yes", *form, input=TYPED.get(line))
+    answer = run_far(far, InProcess(far), *typed(words, far), "--yes", *form, input=TYPED.get(line))
 
     assert (answer.stdout, answer.stderr, answer.exit_code) == (near.stdout, near.stderr, near.exit_code)
     assert kept(far) == kept(here)
@@ -340,7 +347,7 @@ def test_what_is_changed_far_away_is_written_down_with_who_and_what(line):  # T7
     app = a_seeded_app()
     before = len(app.store.audit(AuditQuery(limit=1000)))
 
-    answer = run_far(app, InProcess(app), *typed(CHANGES[line], app), "--yes")
+    answer = run_far(app, InProcess(app), *typed(CHANGES[line], app), "--yes", input=TYPED.get(line))
 
     assert answer.exit_code == 0, answer.stderr
     entries = app.store.audit(AuditQuery(limit=1000))
@@ -355,7 +362,7 @@ def test_what_is_refused_leaves_everything_as_it_was(line):  # R64, T73
     app = a_seeded_app()
     before = kept(app)
 
-    answer = run_far(app, InProcess(app), *typed(REFUSED[line], app), "--yes")
+    answer = run_far(app, InProcess(app), *typed(REFUSED[line], app), "--yes", input=TYPED.get(line))
 
     assert answer.exit_code in (2, 3, 5), answer.stderr
     assert kept(app) == before

@@ -5,6 +5,7 @@ import re
 import click
 
 from rota.campaigns import MOST, Backfill
+from rota.cli.arguments import names
 from rota.cli.campaign import SHORT, follow_campaign, preview_lines, runs_text
 from rota.cli.command import RotaCommand
 from rota.cli.session import Session, pass_session
@@ -103,8 +104,8 @@ def backfill(
         job=job,
         since=session.instant(since, flag="--since", now=now),
         until=session.instant(until, flag="--until", now=now),
-        tenants=tenants,
-        exclude=exclude,
+        tenants=names(tenants),
+        exclude=names(exclude),
         mode=Mode(mode),
         newest_first=order == "new",
         as_one=as_one,

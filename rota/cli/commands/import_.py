@@ -4,19 +4,27 @@ from collections.abc import Sequence
 from typing import IO
 
 import click
-from msgspec import Struct
+from msgspec.structs import replace
 
-from rota.cli.arguments import actor
 from rota.cli.command import RotaCommand
-from rota.cli.importing import FORMATS, Action, Line, create, planned
 from rota.cli.output import Column, Form
 from rota.cli.session import Session, pass_session
 from rota.core.safe import safe_text
 from rota.core.zone import is_zone
-from rota.errors import ImportRefused, JobNotFound, NothingToImport, SourceUnreadable, close_names
+from rota.errors import SourceUnreadable, close_names
 from rota.exits import Exit
 from rota.importers.found import Finding
 from rota.importers.text import LARGEST, text_of
+from rota.operations.importing import (
+    Action,
+    ImportAsked,
+    Imported,
+    Line,
+    System,
+    findings_in,
+    import_schedules,
+    refused,
+)
 from rota.redaction import redacted
 
 COLUMNS = (
@@ -28,17 +36,6 @@ COLUMNS = (
 )
 
 
-class Imported(Struct, frozen=True, kw_only=True):
-    """What an import has done, or would do."""
-
-    created: int
-    replaced: int
-    left_out: int
-    problems: int
-    dry_run: bool
-    lines: list[Line]
-
-
 @click.command(
     "import",
     cls=RotaCommand,
@@ -47,7 +44,7 @@ class Imported(Struct, frozen=True, kw_only=True):
         Exit.REFUSED: "some lines cannot be created; nothing was",
     },
 )
-@click.argument("system", type=click.Choice(list(FORMATS)))
+@click.argument("system", type=click.Choice([str(system) for system in System]))
 @click.argument("file", type=click.File("rb"))
 @click.option("--job", "jobs", multiple=True, metavar="OLD=NEW", help="Start job NEW where the file says OLD.")
 @click.option("--prefix", default="", metavar="TEXT", help="Put this before the names of the schedules.")
@@ -74,52 +71,57 @@ def import_(
     meaning and what has no equal, and asks. All of it is created, or nothing. Times whose zone the file does not say
     are those of --tz. Nothing is taken out of the other system: stop it there.
     """
-    app, zone = session.app, session.flags.zone or None
-    findings = _read(system, file, zone=zone, is_system=is_system)
-    meant = _meant(session, jobs, findings)
-    lines = planned(app, findings, jobs=meant, prefix=prefix, replaces=replaces, zone=zone)
-    done = _counted(lines, dry_run=dry_run)
+    asked = ImportAsked(
+        system=System(system),
+        source=_text(file),
+        is_system=is_system,
+        zone=session.flags.zone or None,
+        prefix=prefix,
+        replaces=replaces,
+        skip_unknown=skip_unknown,
+    )
+    asked = replace(asked, jobs=_meant(jobs, _read(asked, file)))
+    done = replace(session.ask(import_schedules, replace(asked, dry_run=True)), dry_run=dry_run)
     problems = done.problems if not skip_unknown else 0
     if dry_run or problems or not done.created + done.replaced:
         _show(session, done)
         if problems:
-            raise ImportRefused(
-                f"{problems} of {len(lines)} schedules cannot be created, so none was: put them right, "
-                "leave them out with --skip-unknown, or name the jobs meant with --job OLD=NEW"
-            )
+            raise refused(done)
         session.out.say("Nothing was created (--dry-run)." if dry_run else "There is nothing to create.")
         return
     shown_before = session.out.form is Form.TABLE
     if shown_before:
         _show(session, done)
     session.confirm(f"Create {done.created} schedules{f' and replace {done.replaced}' if done.replaced else ''}?")
-    create(app, lines, actor=actor(), reason=f"imported from {system}")
+    done = session.ask(import_schedules, asked)
     if not shown_before:
         # Exactly one document, of what was done.
         _show(session, done)
     session.out.say(
-        f"{done.created} created, {done.replaced} replaced, {len(lines) - done.created - done.replaced} not."
+        f"{done.created} created, {done.replaced} replaced, {len(done.lines) - done.created - done.replaced} not."
     )
 
 
-def _read(system: str, file: IO[bytes], *, zone: str | None, is_system: bool) -> list[Finding]:
-    if is_system and system != "crontab":
-        raise click.UsageError("--system goes with a crontab")
-    if zone is not None and not is_zone(zone):
-        raise click.UsageError(f"--tz: {zone!r} is no time zone, such as Europe/Paris")
-    found = FORMATS[system]
+def _text(file: IO[bytes]) -> str:
     try:
-        text = text_of(file.read(LARGEST + 1))
-        more = {"is_system": True} if is_system else {}
-        findings = found.read(text, zone=zone, **more)
+        return text_of(file.read(LARGEST + 1))
     except SourceUnreadable as error:
         raise SourceUnreadable(f"{file.name}: {error}") from error
-    if not findings:
-        raise NothingToImport(system, looked_for=found.looked_for)
-    return findings
 
 
-def _meant(session: Session, texts: Sequence[str], findings: Sequence[Finding]) -> dict[str, str]:
+def _read(asked: ImportAsked, file: IO[bytes]) -> list[Finding]:
+    """Return what stands in the file: what is wrong with it or with the flags is told before anybody is asked."""
+    if asked.is_system and asked.system is not System.CRONTAB:
+        raise click.UsageError("--system goes with a crontab")
+    if asked.zone is not None and not is_zone(asked.zone):
+        raise click.UsageError(f"--tz: {asked.zone!r} is no time zone, such as Europe/Paris")
+    try:
+        return findings_in(asked.source, asked.system, zone=asked.zone, is_system=asked.is_system)
+    except SourceUnreadable as error:
+        raise SourceUnreadable(f"{file.name}: {error}") from error
+
+
+def _meant(texts: Sequence[str], findings: Sequence[Finding]) -> dict[str, str]:
     meant = {}
     known = {finding.job for finding in findings}
     for text in texts:
@@ -131,24 +133,8 @@ def _meant(session: Session, texts: Sequence[str], findings: Sequence[Finding]) 
             raise click.UsageError(
                 f"--job {text!r}: the file names no {old!r}" + (f"; it names {close}" if close else "")
             )
-        if new not in session.app.jobs:
-            raise JobNotFound(new, known=session.app.jobs)
         meant[old] = new
     return meant
-
-
-def _counted(lines: list[Line], *, dry_run: bool) -> Imported:
-    def count(action: Action) -> int:
-        return sum(line.action is action for line in lines)
-
-    return Imported(
-        created=count(Action.CREATE),
-        replaced=count(Action.REPLACE),
-        left_out=count(Action.LEAVE_OUT),
-        problems=count(Action.PROBLEM),
-        dry_run=dry_run,
-        lines=lines,
-    )
 
 
 def _show(session: Session, done: Imported) -> None:

@@ -5,6 +5,7 @@ from shlex import quote
 import click
 from msgspec.structs import replace
 
+from rota.cli.arguments import names
 from rota.cli.command import RotaCommand
 from rota.cli.output import Column
 from rota.cli.session import Session, pass_session
@@ -25,7 +26,7 @@ def mark_success(
 ) -> None:
     """Record slots as done without running them."""
     ends = session.instant(until, flag="--until", now=session.clock.now()) if until else None
-    asked = MarkAsked(name=job, tenants=tenants, until=ends, reason=reason)
+    asked = MarkAsked(name=job, tenants=names(tenants), until=ends, reason=reason)
     ids = session.ask(mark_success_of, replace(asked, dry_run=True)).tenants
     session.confirm(f"Take {job} as succeeded for {said(ids)} until {until or 'now'}?")
     # Those who were asked about: a tag may mean others by now.

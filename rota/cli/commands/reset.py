@@ -3,6 +3,7 @@
 import click
 from msgspec.structs import replace
 
+from rota.cli.arguments import names
 from rota.cli.command import RotaCommand
 from rota.cli.session import Session, pass_session
 from rota.exits import Exit
@@ -17,7 +18,7 @@ from rota.views.chosen import said
 @pass_session
 def reset(session: Session, job: str, *, tenants: tuple[str, ...], reason: str | None) -> None:
     """Forget the progress of a job; its history stays."""
-    asked = ProgressAsked(name=job, tenants=tenants, reason=reason)
+    asked = ProgressAsked(name=job, tenants=names(tenants), reason=reason)
     ids = session.ask(reset_progress, replace(asked, dry_run=True)).tenants
     session.confirm(f"Forget how far {job} has come for {said(ids)}?")
     # Those who were asked about: a tag may mean others by now.

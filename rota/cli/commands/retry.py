@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import click
 
+from rota.cli.arguments import names
 from rota.cli.command import RotaCommand
 from rota.cli.follow import follow
 from rota.cli.searching import in_batches, said, where_option
@@ -73,8 +74,8 @@ def retry(
         return
     asked = RetryAsked(
         runs=runs_or_rounds,
-        tenants=tenants,
-        exclude=exclude,
+        tenants=names(tenants),
+        exclude=names(exclude),
         states=tuple(State(state) for state in states),
         dry_run=True,
         rows=True,

@@ -2,7 +2,7 @@
 
 import click
 
-from rota.cli.arguments import actor, from_json, keywords
+from rota.cli.arguments import actor, from_json, keywords, names
 from rota.cli.command import RotaCommand
 from rota.cli.follow import follow
 from rota.cli.session import Session, pass_session
@@ -56,8 +56,8 @@ def run(
     positional, named = from_json(args_json)
     asked = StartAsked(
         job=job,
-        tenants=tenants,
-        exclude=exclude,
+        tenants=names(tenants),
+        exclude=names(exclude),
         args=tuple(positional),
         kwargs=named | keywords(args),
         canary=canary,

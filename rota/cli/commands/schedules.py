@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from rota.cli.arguments import from_json, keywords
+from rota.cli.arguments import from_json, keywords, names
 from rota.cli.command import RotaCommand, RotaGroup
 from rota.cli.output import Column, by_state
 from rota.cli.pausing import end_of, missed_lines
@@ -138,8 +138,8 @@ def put(
         job=job,
         when=when,
         tz=session.flags.zone or None,
-        tenants=tenants,
-        exclude=exclude,
+        tenants=names(tenants),
+        exclude=names(exclude),
         args=tuple(positional),
         kwargs=named | keywords(args),
         user_id=user,
@@ -233,8 +233,8 @@ def override(
         name=name,
         when=when,
         tz=session.flags.zone or None,
-        tenants=tenants,
-        exclude=exclude,
+        tenants=names(tenants),
+        exclude=names(exclude),
         catch_up=_catch_up(catch_up, None, None),
         overlap=Overlap(overlap) if overlap else None,
         jitter=jitter,

@@ -1,22 +1,27 @@
-"""What an import would do, line by line, checked against the application before anything is written."""
+"""Schedules from a crontab or from the configuration of another scheduler: checked line by line against the application
+before anything is written, then created."""
 
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct, field
 
 from rota.app import Rota
+from rota.core.access import Capability
 from rota.core.kind import Timing
 from rota.core.policy import CatchUp, Overlap
 from rota.core.timing import next_slot, with_default_zone
 from rota.core.words import describe, parse
-from rota.core.zone import TENANT
+from rota.core.zone import TENANT, is_zone
 from rota.drafts import check_name
-from rota.errors import BadArguments, JobNotFound, StoreUnavailable
+from rota.errors import BadArguments, BadRequest, ImportRefused, JobNotFound, NothingToImport, StoreUnavailable
 from rota.importers import apscheduler, celery_beat, crontab, crontabber, huey, schedule
 from rota.importers.found import Finding
+from rota.operations.operation import Desk, Question, operation
+from rota.views.jobs import the_job
 
 PER_TENANT = "there one run each time; the job is per_tenant here, so each tenant has a run of its own"
 
@@ -28,15 +33,26 @@ class Format(Struct, frozen=True, kw_only=True):
     looked_for: str
 
 
-FORMATS: Mapping[str, Format] = {
-    "crontab": Format(read=crontab.read, looked_for="lines of five fields and a command"),
-    "celery-beat": Format(
+class System(StrEnum):
+    """Whose configuration it is."""
+
+    CRONTAB = "crontab"
+    CELERY_BEAT = "celery-beat"
+    HUEY = "huey"
+    APSCHEDULER = "apscheduler"
+    SCHEDULE = "schedule"
+    CRONTABBER = "crontabber"
+
+
+FORMATS: Mapping[System, Format] = {
+    System.CRONTAB: Format(read=crontab.read, looked_for="lines of five fields and a command"),
+    System.CELERY_BEAT: Format(
         read=celery_beat.read, looked_for="beat_schedule, add_periodic_task, or rows of django_celery_beat"
     ),
-    "huey": Format(read=huey.read, looked_for="@periodic_task(crontab(...))"),
-    "apscheduler": Format(read=apscheduler.read, looked_for="add_job(...) and @scheduled_job(...)"),
-    "schedule": Format(read=schedule.read, looked_for="every()....do(...) and @repeat(...)"),
-    "crontabber": Format(read=crontabber.read, looked_for="a list of dicts with cmd, or command"),
+    System.HUEY: Format(read=huey.read, looked_for="@periodic_task(crontab(...))"),
+    System.APSCHEDULER: Format(read=apscheduler.read, looked_for="add_job(...) and @scheduled_job(...)"),
+    System.SCHEDULE: Format(read=schedule.read, looked_for="every()....do(...) and @repeat(...)"),
+    System.CRONTABBER: Format(read=crontabber.read, looked_for="a list of dicts with cmd, or command"),
 }
 
 
@@ -62,13 +78,108 @@ class Line(Struct, frozen=True, kw_only=True):
     when: str
     """The same in words."""
     next_at: datetime | None
-    args: tuple[object, ...] = ()
-    kwargs: Mapping[str, object] = field(default_factory=dict)
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
     catch_up: CatchUp | None
     overlap: Overlap | None
     differences: tuple[str, ...]
     reason: str | None
     """Why it is left out, or cannot be created."""
+
+
+class ImportAsked(Question, frozen=True, kw_only=True):
+    """What is to be imported, and what is meant by it."""
+
+    system: System
+    source: str
+    """The text of its crontab or configuration. Nothing of it is run."""
+    is_system: bool = False
+    """A system crontab: a user's name stands before the command."""
+    zone: str | None = None
+    """The zone of times whose zone the text does not say; without, that of the settings."""
+    jobs: Mapping[str, str] = field(default_factory=dict)
+    """By the name in the text, which job is meant."""
+    prefix: str = ""
+    """Put before the names of the schedules."""
+    replaces: bool = False
+    """Put schedules in the place of those that have their names."""
+    skip_unknown: bool = False
+    """Create the others where lines cannot be created."""
+    dry_run: bool = False
+    """Only tell what would be created."""
+
+
+class Imported(Struct, frozen=True, kw_only=True):
+    """What an import has done, or would do."""
+
+    created: int
+    replaced: int
+    left_out: int
+    problems: int
+    dry_run: bool
+    lines: list[Line]
+
+
+@operation("POST", "/api/v1/schedules/import", needs=Capability.ADMIN, is_whole=True)
+def import_schedules(desk: Desk, asked: ImportAsked) -> Imported:
+    """Create schedules from a crontab, or the configuration of another scheduler. All of it is created, or nothing.
+
+    Nothing is taken out of the other system: stop it there.
+    """
+    app = desk.app
+    findings = findings_in(asked.source, asked.system, zone=asked.zone, is_system=asked.is_system)
+    for job in asked.jobs.values():
+        the_job(app, job)
+    lines = planned(app, findings, jobs=asked.jobs, prefix=asked.prefix, replaces=asked.replaces, zone=asked.zone)
+    done = _counted(lines, dry_run=asked.dry_run)
+    if asked.dry_run:
+        return done
+    if done.problems and not asked.skip_unknown:
+        raise refused(done)
+    create(app, lines, actor=desk.actor, reason=f"imported from {asked.system}")
+    return done
+
+
+def findings_in(text: str, system: System, *, zone: str | None, is_system: bool) -> list[Finding]:
+    """Return what stands in the configuration of another system.
+
+    Raises:
+        BadRequest: there is no such zone, or it is no crontab that is a system's.
+        SourceUnreadable: it is not what it is said to be.
+        NothingToImport: it names no schedule.
+    """
+    if is_system and system is not System.CRONTAB:
+        raise BadRequest("is_system", "it goes with a crontab")
+    if zone is not None and not is_zone(zone):
+        raise BadRequest("zone", f"{zone!r} is no time zone, such as Europe/Paris")
+    found = FORMATS[system]
+    more = {"is_system": True} if is_system else {}
+    findings = found.read(text, zone=zone, **more)
+    if not findings:
+        raise NothingToImport(system, looked_for=found.looked_for)
+    return findings
+
+
+def refused(done: Imported) -> ImportRefused:
+    """Return why nothing of an import is created."""
+    return ImportRefused(
+        f"{done.problems} of {len(done.lines)} schedules cannot be created, so none was: put them right, "
+        "leave them out with --skip-unknown, or name the jobs meant with --job OLD=NEW"
+    )
+
+
+def _counted(lines: list[Line], *, dry_run: bool) -> Imported:
+    def count(action: Action) -> int:
+        return sum(line.action is action for line in lines)
+
+    return Imported(
+        created=count(Action.CREATE),
+        replaced=count(Action.REPLACE),
+        left_out=count(Action.LEAVE_OUT),
+        problems=count(Action.PROBLEM),
+        dry_run=dry_run,
+        lines=lines,
+    )
 
 
 def planned(
