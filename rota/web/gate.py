@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Collection
-from contextlib import suppress
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -20,6 +19,9 @@ from rota.web.shield import shielded
 
 OPEN = frozenset({"/healthz", "/readyz"})
 """Paths that are open to everybody, each exactly as it is written here (T10). They say nothing that is not for all."""
+
+GREETED = "/readyz"
+"""The one of them that says why to those who may know."""
 
 SIGN_IN = "/api/v1/session"
 """Changes who is signed in and nothing else: where everything may only be read, too."""
@@ -81,10 +83,16 @@ class Gate:
         await (refusal or self._inner)(scope, receive, send)
 
     async def _greet(self, head: Head, scope: Scope) -> None:
-        """Find out who it is where everybody may ask, and some are told more; who is not known is nobody."""
-        if "authorization" in head.headers:
-            with suppress(Untrusted, RotaError):
-                scope[PRINCIPAL] = await self._authority.principal(head, now=self._clock.now())
+        """Find out who it is where everybody may ask and some are told more. Who cannot be told is nobody."""
+        if head.path != GREETED or "authorization" not in head.headers:
+            return
+        try:
+            scope[PRINCIPAL] = await self._authority.principal(head, now=self._clock.now())
+        except (Untrusted, RotaError) as error:
+            log.debug("not known at %s: %s", head.path, error)
+        except Exception:
+            # As below.
+            log.exception("it could not be found out who asks for %s", head.path)
 
     async def _refusal(self, head: Head, scope: Scope) -> Response | None:
         """Return what a request is answered that does not pass; None for one that does, with who it is in its scope."""

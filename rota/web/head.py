@@ -57,14 +57,20 @@ def head_of(scope: Scope) -> Head:
         headers[name] = raw_value.decode("latin-1")
     prefix: str = scope.get("root_path", "")
     path: str = scope["path"]
-    client = scope.get("client")
     return Head(
         method=scope["method"],
         path=path[len(prefix) :] if prefix and path.startswith(f"{prefix}/") else path,
         prefix=prefix,
         headers=headers,
         twice=frozenset(twice),
-        source=client[0] if client else "",
+        source=_source(scope),
         scheme=scope.get("scheme", "http"),
         scope=scope,
     )
+
+
+def _source(scope: Scope) -> str:
+    if client := scope.get("client"):
+        return str(client[0])
+    # Of WSGI servers some know no port, and the bridge then says nothing of the address either.
+    return str(scope.get("wsgi_environ", {}).get("REMOTE_ADDR", ""))

@@ -61,3 +61,9 @@ def test_an_application_that_fails_lets_nobody_in_and_tells_nothing(broken):  # 
 def test_without_an_application_nobody_could_say():  # R62
     with pytest.raises(ConfigurationError, match="resolve_user"):
         an_app(some_settings(auth={"mode": AuthMode.HOST})).asgi_app()
+
+
+def test_an_application_that_fails_does_not_make_it_less_ready():  # T57
+    client = a_client(an_app(), resolve_user=lambda _request: 1 / 0)
+
+    assert client.get("/readyz", headers=bearer("x")).json() == {"status": "ready"}
