@@ -392,8 +392,8 @@ class Store(Protocol):
     def expired(self, *, now: datetime, limit: int = 100) -> list[Run]:
         """Return running runs whose lease ended more than a second before `now`, oldest lease first."""
 
-    def counts(self) -> Counts:
-        """Return how many open runs stand where."""
+    def counts(self, *, jobs: frozenset[str] | None = None, tenants: frozenset[str] | None = None) -> Counts:
+        """Return how many open runs stand where, of these jobs and tenants; `None` does not narrow."""
 
     def errors(self, query: ErrorQuery) -> list[ErrorRecord]:
         """Return error records, last met first, then by job and fingerprint; each with its ten tenants that met it

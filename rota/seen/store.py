@@ -16,7 +16,6 @@ from msgspec.structs import replace
 from rota.core.controls import AuditEntry, Control, ControlKind, Entries
 from rota.core.limits import Limit, LimitUse
 from rota.core.model import (
-    OPEN,
     ErrorRecord,
     LogChunk,
     Progress,
@@ -48,7 +47,6 @@ from rota.queries import (
 )
 from rota.seen.alerts import SeenAlerts
 from rota.seen.controls import for_theirs, is_limit_seen, is_seen, may_change
-from rota.seen.counts import counts_of
 from rota.seen.errors import MOST, records_of
 from rota.seen.freshness import SeenFreshness
 from rota.seen.rollups import SeenRollups
@@ -58,8 +56,6 @@ from rota.seen.scope import Scope, refilled
 
 SHORTEST = 6
 """Digits of an id that may stand for all of it."""
-MOST_COUNTED = 20_000
-"""Open runs that are counted."""
 LEAST_PAGE = 100
 
 
@@ -240,8 +236,8 @@ class SeenStore:
         states = self._store().slot_states(schedule, since=since, until=until)
         return [state for state in states if self._scope.has_tenant(state.tenant)]
 
-    def counts(self) -> Counts:
-        return counts_of(islice(every_run(self, RunQuery(states=tuple(OPEN), kind=None)), MOST_COUNTED))
+    def counts(self, *, jobs: frozenset[str] | None = None, tenants: frozenset[str] | None = None) -> Counts:
+        return self._store().counts(jobs=_both(jobs, self._scope.jobs), tenants=_both(tenants, self._scope.tenants))
 
     def errors(self, query: ErrorQuery) -> list[ErrorRecord]:
         narrowed = self._scope.within(query)
@@ -400,6 +396,10 @@ class SeenStore:
         if not self._scope.has_all(expansion.tenants):
             raise Forbidden(f"a round of {run.job} is not of your tenants alone")
         return replace(run, args=msgspec.json.encode(expansion).decode())
+
+
+def _both(asked: frozenset[str] | None, known: frozenset[str] | None) -> frozenset[str] | None:
+    return asked if known is None else known if asked is None else asked & known
 
 
 def expansion_of(run: Run) -> Expansion:

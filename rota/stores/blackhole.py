@@ -247,7 +247,7 @@ class BlackHole:
     def expired(self, *, now: datetime, limit: int = 100) -> list[Run]:
         return []
 
-    def counts(self) -> Counts:
+    def counts(self, *, jobs: frozenset[str] | None = None, tenants: frozenset[str] | None = None) -> Counts:
         return Counts(by_queue={}, waiting=0, oldest_queued_at=None)
 
     def errors(self, query: ErrorQuery) -> list[ErrorRecord]:

@@ -384,9 +384,9 @@ class MemoryStore:
         with self._lock:
             return expired(self._runs, now=now, limit=limit)
 
-    def counts(self) -> Counts:
+    def counts(self, *, jobs: frozenset[str] | None = None, tenants: frozenset[str] | None = None) -> Counts:
         with self._lock:
-            return open_counts(self._runs)
+            return open_counts(self._runs, jobs=jobs, tenants=tenants)
 
     def errors(self, query: ErrorQuery) -> list[ErrorRecord]:
         with self._lock:

@@ -48,17 +48,28 @@ def finished_rounds(rounds: Iterable[Round], runs: Runs) -> Iterator[Round]:
             yield round_
 
 
-def open_counts(runs: Runs) -> Counts:
+def open_counts(runs: Runs, *, jobs: frozenset[str] | None = None, tenants: frozenset[str] | None = None) -> Counts:
     """Return how many open runs stand where."""
+    return counts_of(
+        run
+        for run in runs.standing(*OPEN)
+        if (jobs is None or run.job in jobs) and (tenants is None or run.tenant in tenants)
+    )
+
+
+def counts_of(runs: Iterable[Run]) -> Counts:
+    """Return how many of these open runs stand where."""
     by_queue: dict[str, Counter[State]] = {}
-    for run in runs.standing(*OPEN):
-        by_queue.setdefault(run.queue, Counter())[run.state] += 1
     oldest: dict[str, datetime] = {}
-    for run in runs.standing(State.QUEUED):
-        oldest[run.queue] = min(run.due_at, oldest.get(run.queue, run.due_at))
+    waiting = 0
+    for run in runs:
+        by_queue.setdefault(run.queue, Counter())[run.state] += 1
+        waiting += run.waits_for is not None
+        if run.state is State.QUEUED:
+            oldest[run.queue] = min(run.due_at, oldest.get(run.queue, run.due_at))
     return Counts(
         by_queue={queue: dict(counter) for queue, counter in by_queue.items()},
-        waiting=sum(run.waits_for is not None for run in runs.standing(State.SCHEDULED)),
+        waiting=waiting,
         oldest_queued_at=min(oldest.values(), default=None),
         oldest_by_queue=oldest,
     )

@@ -214,6 +214,31 @@ def test_counts_tell_how_many_open_runs_stand_where(store):
     assert dict(counts.oldest_by_queue) == {"mail": NOON - 9 * MINUTE}
 
 
+def test_open_runs_are_counted_of_some_jobs_and_tenants(store):  # T25
+    for job, tenant, due_at in (
+        ("report", "acme", NOON - MINUTE),
+        ("report", "acme", NOON),
+        ("report", "globex", NOON - HOUR),
+        ("sync", "acme", NOON),
+        ("sync", None, NOON),
+    ):
+        store.enqueue([a_run(job=job, tenant=tenant, due_at=due_at)], now=NOON)
+
+    def counted(**of):
+        return (
+            store.counts(**{name: frozenset(said) for name, said in of.items()})
+            .by_queue.get("default", {})
+            .get(State.QUEUED, 0)
+        )
+
+    assert counted() == 5
+    assert counted(jobs={"sync"}) == 2
+    assert counted(tenants={"acme"}) == 3
+    assert counted(jobs={"report"}, tenants={"acme", "globex"}) == 3
+    assert counted(tenants=set()) == counted(jobs=set()) == 0
+    assert store.counts(tenants=frozenset({"acme"})).oldest_queued_at == NOON - MINUTE
+
+
 def test_an_empty_store_counts_nothing(store):
     counts = store.counts()
 

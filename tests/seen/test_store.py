@@ -8,6 +8,7 @@ from rota import Rota
 from rota.core.access import Capability, Principal
 from rota.core.controls import ControlKind
 from rota.core.events import PingFailed
+from rota.core.gates import flow_batch
 from rota.core.model import RunKind, State
 from rota.errors import Forbidden, JobNotFound, RunNotFound, TenantNotFound, WatchNotFound
 from rota.ports import AlertStore, FreshnessStore, RollupStore, Store
@@ -26,7 +27,7 @@ from rota.seen.freshness import SeenFreshness
 from rota.seen.rollups import SeenRollups
 from rota.seen.store import SeenStore
 from rota.views.freshness import pairs
-from tests.values import NOON, a_control, a_run, a_schedule
+from tests.values import HOUR, NOON, a_control, a_run, a_schedule
 from tests.web.world import OURS, THEIRS, World, id_of
 
 SEEN = {Store: SeenStore, AlertStore: SeenAlerts, FreshnessStore: SeenFreshness, RollupStore: SeenRollups}
@@ -118,6 +119,23 @@ def test_a_round_is_the_sum_of_their_runs():
     ]
 
     assert (shared.state, shared.expected, shared.reason, shared.ended_at) == ("succeeded", 1, None, None)
+
+
+def test_of_a_batch_that_others_share_theirs_is_counted():
+    assert seen(of_tenant(OURS)).store.batch_counts(flow_batch(id_of("flow-shared"))) == {State.QUEUED: 1}
+
+
+def test_of_a_slot_that_others_have_theirs_is_told():
+    states = seen(of_tenant(OURS)).store.slot_states("report", since=NOON - 5 * HOUR, until=NOON)
+
+    assert {state.tenant for state in states} == {OURS}
+
+
+def test_what_a_channel_was_told_is_not_told_on():
+    alerts = seen(of_tenant(OURS)).store.alerts
+
+    assert alerts.deliveries(DeliveryQuery(incident=id_of("incident-ours"))) == []
+    assert seen(of_jobs("report")).store.alerts.deliveries(DeliveryQuery(incident=id_of("incident-ours"))) != []
 
 
 def test_a_run_of_no_tenant_is_for_those_who_see_all():

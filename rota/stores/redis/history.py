@@ -9,6 +9,7 @@ import msgspec
 from rota.clock import EPOCH
 from rota.core.model import OPEN, Run, RunHistory, RunKind, SlotState, State
 from rota.queries import Counts, RunQuery
+from rota.stores.memory_history import counts_of
 from rota.stores.memory_query import is_run_meant, within
 from rota.stores.redis.mapping import MICROSECOND, STATES, at, attempt_of, micros, own_attempt, run_of
 from rota.stores.redis.paging import PAGE, newest_first
@@ -19,6 +20,9 @@ from rota.stores.redis.server import Server
 MIN_PREFIX = 6
 SKEW = timedelta(seconds=1)
 """How far two clocks may differ before a live lease looks expired."""
+
+MANY = 10_000_000
+"""More runs than are open."""
 
 FEW = 20_000
 """So many ids are read and sorted at once; of more, all runs are walked through, newest first."""
@@ -133,8 +137,15 @@ def expired(server: Server, *, now: datetime, limit: int) -> list[Run]:
     return runs_of(server.call("expired", {"before": micros(now - SKEW), "limit": limit}))
 
 
-def counts(server: Server) -> Counts:
-    """Return how many open runs stand where."""
+def counts(server: Server, *, jobs: frozenset[str] | None = None, tenants: frozenset[str] | None = None) -> Counts:
+    """Return how many open runs stand where. The counters are of all: of some jobs or tenants, runs are looked at."""
+    if jobs is not None or tenants is not None:
+        if any(names is not None and not names for names in (jobs, tenants)):
+            return counts_of(())
+        query = RunQuery(
+            jobs=tuple(jobs or ()), tenants=tuple(tenants or ()), states=tuple(OPEN), kind=None, limit=MANY
+        )
+        return counts_of(runs(server, query))
     by_queue: dict[str, dict[State, int]] = {}
     waiting = 0
     for name, number in server.counters("counts").items():

@@ -283,8 +283,8 @@ class RedisStore:
     def expired(self, *, now: datetime, limit: int = 100) -> list[Run]:
         return history.expired(self._server, now=now, limit=limit)
 
-    def counts(self) -> Counts:
-        return history.counts(self._server)
+    def counts(self, *, jobs: frozenset[str] | None = None, tenants: frozenset[str] | None = None) -> Counts:
+        return history.counts(self._server, jobs=jobs, tenants=tenants)
 
     def errors(self, query: ErrorQuery) -> list[ErrorRecord]:
         return errors.meant(self._server, query)

@@ -375,8 +375,8 @@ class SqlStore:
     def expired(self, *, now: datetime, limit: int = 100) -> list[Run]:
         return self._database.read(lambda link: history.expired(link, now=now, limit=limit))
 
-    def counts(self) -> Counts:
-        return self._database.read(history.counts)
+    def counts(self, *, jobs: frozenset[str] | None = None, tenants: frozenset[str] | None = None) -> Counts:
+        return self._database.read(lambda link: history.counts(link, jobs=jobs, tenants=tenants))
 
     def errors(self, query: ErrorQuery) -> list[ErrorRecord]:
         return self._database.read(lambda link: errors.meant(link, query))
