@@ -16,17 +16,20 @@ def database(request):
     return "" if request.param == "sqlite" else request.getfixturevalue(f"{request.param}_database")
 
 
+def gone_through(folder, what, **environment):
+    """Return what the shop's visitor saw."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.integrations.django.shop_tour", what],
+        cwd=ROOT, env={**os.environ, "SHOP_DIR": str(folder), **environment},
+        capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def test_an_order_is_confirmed_in_its_transaction_and_every_city_visited_but_one_that_is_down(database, tmp_path):
     # R21, R34, R37: the request's transaction, its user, and 40 tenants of which one has no database.
-    environment = {**os.environ, "SHOP_DIR": str(tmp_path), "SHOP_DATABASE": database}
-
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.integrations.django.shop_tour"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
-
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert json.loads(done.stdout.splitlines()[-1]) == {
+    assert gone_through(tmp_path, "tour", SHOP_DATABASE=database) == {
         "answers": [200, 500],
         "run": True,
         "joined": True,
@@ -35,3 +38,9 @@ def test_an_order_is_confirmed_in_its_transaction_and_every_city_visited_but_one
         "down": ["city_07"],
         "added": '{"orders":1}',
     }
+
+
+def test_orders_are_confirmed_by_workers_two_of_which_are_killed_in_between(tmp_path):  # R30
+    quick = {"ROTA_WORKER__LEASE": "2s", "ROTA_WORKER__HEARTBEAT": "500ms", "ROTA_WORKER__MARGIN": "1s"}
+
+    assert gone_through(tmp_path, "worked", **quick) == {"confirmed": 30, "killed": 2, "ended": 0}

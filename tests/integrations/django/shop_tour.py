@@ -5,12 +5,16 @@ SHOP_DIR is an empty folder, SHOP_DATABASE the database.
 
 import json
 import os
+import signal
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import django
+
+from tests.system.processes import children_of, wait_until
 
 SHOP = Path(__file__).parents[3] / "examples" / "django_shop"
 CITIES = 40
@@ -84,6 +88,35 @@ def is_within_the_transaction() -> bool:
     return bool(seen == 1 and rota.store.run(run.id) is None)
 
 
+def worked() -> dict[str, Any]:
+    """Place orders while `manage.py rota start` works, and kill its workers in their midst."""
+    from django.test import Client
+    from shop.models import Order
+
+    browser = Client()
+    command = [sys.executable, str(SHOP / "manage.py"), "rota", "start", "--processes", "2"]
+    with subprocess.Popen(command, cwd=os.environ["SHOP_DIR"]) as supervisor:
+        try:
+            place(browser, 10)
+            wait_until(lambda: Order.objects.exclude(confirmed_for="").exists(), what="an order is confirmed")
+            workers = children_of(supervisor.pid)
+            place(browser, 10)
+            for worker in workers:
+                os.kill(worker, signal.SIGKILL)
+            place(browser, 10)
+            wait_until(lambda: not Order.objects.filter(confirmed_for="").exists(), what="all are")
+        finally:
+            supervisor.terminate()
+    confirmed = Order.objects.exclude(confirmed_for="").count()
+    return {"confirmed": confirmed, "killed": len(workers), "ended": supervisor.returncode}
+
+
+def place(browser: Any, number: int) -> None:
+    """Place so many orders."""
+    for _ in range(number):
+        assert browser.post("/orders/", {"item": "tea"}).status_code == 200
+
+
 if __name__ == "__main__":
     set_up()
-    print(json.dumps(tour()))
+    print(json.dumps({"tour": tour, "worked": worked}[sys.argv[1]]()))
