@@ -180,14 +180,11 @@ def _refresh() -> None:
 
 
 def _drop_left_open() -> None:
-    """Let go of connections whose transaction the run has left open: what it wrote there was never committed."""
+    """Let go of connections with an `atomic` block that the run has left open: what it wrote there was never
+    committed. Django leaves those alone, for whoever is in the block; here nobody is any more."""
     for connection in connections.all(initialized_only=True):
-        if connection.in_atomic_block or connection.needs_rollback or _is_switched(connection):
+        if connection.in_atomic_block:
             _drop(connection)
-
-
-def _is_switched(connection: BaseDatabaseWrapper) -> bool:
-    return connection.connection is not None and connection.autocommit != connection.settings_dict["AUTOCOMMIT"]
 
 
 def _drop(connection: BaseDatabaseWrapper) -> None:

@@ -1,17 +1,22 @@
 """Rota and Django's own connections: where the store is, whose transaction an enqueue is in, what a run leaves."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.db import connections, transaction
+from django.db.backends.signals import connection_created
 from django.db.utils import OperationalError
+from django.test import TestCase
 
 from rota import State, testing
 from rota.core.model import OPEN
 from rota.errors import ConfigurationError
 from rota.integrations.django import rota
-from rota.integrations.django.databases import store_url
+from rota.integrations.django.databases import atomic_block, store_url
 from rota.queries import RunQuery
-from tests.integrations.django.agency.jobs import akeep, keep, leave_open
+from tests.integrations.django.agency.jobs import akeep, keep, leave_open, meet
 from tests.integrations.django.agency.models import Item
+from tests.system.processes import wait_until
 
 
 def kept_of(run):
@@ -137,6 +142,14 @@ def test_a_store_elsewhere_is_told_after_the_commit_of_all_that_are_open():  # R
         assert len(jobs.enqueued()) == 1
 
 
+def test_of_several_that_are_open_the_one_of_the_store_is_joined():  # R34
+    with transaction.atomic(), transaction.atomic(using="other"):
+        theirs = connections["other"].connection
+        host = SimpleNamespace(store=SimpleNamespace(is_home_of=lambda driver: driver is theirs))
+
+        assert atomic_block(host).driver is theirs
+
+
 def test_outside_of_all_it_is_queued_at_once():
     assert kept_of(keep.enqueue("a"))
 
@@ -150,12 +163,13 @@ def worked_off():
 
 
 def test_a_run_leaves_no_transaction_to_the_next():  # R21
-    first = leave_open.enqueue()
-    worked_off()
-    second = keep.enqueue("after it")
-    worked_off()
+    with testing.capture(rota) as jobs:
+        leave_open.enqueue()
+        jobs.drain()
+        keep.enqueue("after it")
+        jobs.drain()
 
-    assert (first.state, second.state) == (State.SUCCEEDED, State.SUCCEEDED)
+    assert not connections["default"].in_atomic_block
     assert [item.name for item in Item.objects.all()] == ["after it"]
 
 
@@ -180,20 +194,36 @@ def test_a_connection_that_the_server_has_ended_is_made_anew(monkeypatch):
     assert run.state is State.SUCCEEDED and broken == ["closed"]
 
 
+def test_each_coroutine_has_a_thread_of_its_own_for_the_orm():  # R21
+    runs = [meet.enqueue() for _ in range(2)]
+    worked_off()
+
+    first, second = (run.result() for run in runs)
+    assert first != second
+
+
 def test_coroutines_keep_items_through_connections_that_are_closed_after_them():
+    made = []
+
+    def note(connection, **_):
+        made.append(connection)
+
+    connection_created.connect(note)
     runs = [akeep.enqueue(f"item {number}") for number in range(3)]
     worked_off()
+    connection_created.disconnect(note)
 
     assert [run.state for run in runs] == [State.SUCCEEDED] * 3
     assert Item.objects.count() == 3
+    wait_until(lambda: made and all(one.connection is None for one in made), what="they are closed")
 
 
 def test_inline_the_transaction_around_it_stays_open():
     with testing.capture(rota, inline=True), pytest.raises(RuntimeError), transaction.atomic():
         Item.objects.create(name="mine")
-        with transaction.atomic():
-            Item.objects.create(name="also mine")
-        keep(name="called")
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            keep.enqueue("in a test of Django's")
+        assert Item.objects.count() == 2
         raise RuntimeError
 
     assert Item.objects.count() == 0

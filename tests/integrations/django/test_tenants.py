@@ -80,7 +80,8 @@ def test_a_tenant_without_a_database_never_gets_the_default_one(jobs, monkeypatc
     jobs.drain()
 
     [run] = jobs.runs(keep)
-    assert run.state is not State.SUCCEEDED and names("default") == []
+    assert rota.store.run(run.id).attempts[-1].error.type == "NoTenant"
+    assert names("default") == []
 
 
 def test_an_alias_that_is_not_in_databases_is_named():

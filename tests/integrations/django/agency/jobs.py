@@ -1,5 +1,11 @@
 """Jobs of the tests."""
 
+import asyncio
+import threading
+
+from asgiref.sync import sync_to_async
+from django.db import transaction
+
 from rota import JobContext, RunContext
 from rota.integrations.django import rota
 from tests.integrations.django.agency.models import Item
@@ -24,12 +30,22 @@ async def akeep(name: str) -> None:
     await Item.objects.acreate(name=name)
 
 
+met = asyncio.Barrier(2)
+
+
+@rota.job()
+async def meet() -> int:
+    """Say in which thread the models of a coroutine are asked, while another one is at it."""
+    await met.wait()
+    thread = await sync_to_async(threading.get_ident)()
+    await met.wait()
+    return thread
+
+
 @rota.job()
 def leave_open(ctx: RunContext) -> None:
     """Begin a transaction and never end it."""
-    from django.db import transaction
-
-    transaction.set_autocommit(False)
+    transaction.atomic().__enter__()
     Item.objects.create(name="never committed")
 
 
