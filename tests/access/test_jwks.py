@@ -171,7 +171,7 @@ def test_an_answer_that_is_none_changes_nothing(provider, pairs, status, content
     "url",
     [
         "http://id.example.org/keys", "https://127.0.0.1/keys", "https://169.254.169.254/latest", "https://[::1]/keys",
-        "https://user:pw@id.example.org/keys", "ftp://id.example.org/keys", "https://2130706433/keys", "file:///etc/passwd",
+        "https://user:pw@id.example.org/keys", "ftp://id.example.org/keys", "https://2130706433/keys", "gopher://id.example.org/",
     ],
 )  # fmt: skip
 def test_a_set_does_not_come_from_inside_or_in_the_open(url):  # T45
