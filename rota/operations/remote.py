@@ -116,18 +116,34 @@ def _failure(status: int, body: bytes) -> RemoteFailed:
     except ValueError:
         problem = None
     if not isinstance(problem, Mapping):
-        return RemoteFailed(
-            f"the server answered {status} {HTTPStatus(status).phrase}", code="http", exit_code=Exit.BUG
-        )
-    code = Exit.REFUSED if status in (401, 403) else _exit(problem.get("exit"))
+        # Not ours: something between here and there.
+        phrase = next((f" {one.phrase}" for one in HTTPStatus if one == status), "")
+        return RemoteFailed(f"the server answered {status}{phrase}", code="http", exit_code=_usual(status))
     hint = problem.get("hint")
     return RemoteFailed(
         str(problem.get("detail") or problem.get("title") or status),
         code=str(problem.get("code") or "http"),
-        exit_code=code,
+        exit_code=Exit.REFUSED if status in (401, 403) else _exit(problem.get("exit")) or _usual(status),
         hint=hint if isinstance(hint, str) else None,
     )
 
 
-def _exit(number: object) -> Exit:
-    return next((code for code in Exit if code == number), Exit.FAILED)
+def _exit(number: object) -> Exit | None:
+    return next((code for code in Exit if code == number), None)
+
+
+def _usual(status: int) -> Exit:
+    """Return what a command ends with at a status that says no more."""
+    match status:
+        case 401 | 403 | 409:
+            return Exit.REFUSED
+        case 404:
+            return Exit.NOT_FOUND
+        case 400 | 405 | 406 | 413 | 414 | 415 | 422 | 431:
+            return Exit.USAGE
+        case 408 | 429 | 502 | 503 | 504:
+            return Exit.UNREACHABLE
+        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return Exit.BUG
+        case _:
+            return Exit.FAILED

@@ -272,7 +272,7 @@ def test_a_script_is_there_for_who_may_see_all_tenants_and_jobs_that_are_called_
     assert [one.id for one in app.pings.history("dump-db2")] == [kept.id]
     assert [one.name for one in heard] == ["dump-db2"]
     assert [pair.schedule for pair in pairs(app.seen_by(of_jobs("dump*")))] == ["dump", "dump-db2"]
-    for stranger in (of_jobs("report"), of_tenant(OURS)):
+    for stranger in (of_jobs("report"), of_tenant(OURS), of_tenant(OURS, jobs=("dump*",))):
         with pytest.raises(WatchNotFound):
             app.seen_by(stranger).pings.record("dump-db2")
         assert "dump-db2" not in [pair.schedule for pair in pairs(app.seen_by(stranger))]

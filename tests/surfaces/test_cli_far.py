@@ -206,6 +206,27 @@ def test_a_server_far_away_is_read_as_what_is_here(seeded, line, named, monkeypa
     assert here.exit_code != Exit.BUG
 
 
+@pytest.mark.parametrize("form", FORMS, ids=["table", "json"])
+@pytest.mark.parametrize(
+    ("limit", "least", "command"),
+    [
+        ("rota.cli.commands.schedules.PAGE", 1, "schedules"),
+        ("rota.cli.commands.schedules.PAGE", 1, "schedules --limit 1"),
+        ("rota.cli.commands.wait.MOST", 1, "wait {done} {failed}"),
+        ("rota.operations.tenants.LONGEST", timedelta(seconds=-1), "tenants test"),
+        ("rota.operations.tenants.LONGEST", timedelta(seconds=-1), "tenants test hooli,@gold"),
+    ],
+)
+def test_what_is_asked_for_in_pieces_is_told_as_one(seeded, named, monkeypatch, limit, least, command, form):
+    args = [*shlex.split(command.format(**named)), *form]
+    whole = run(seeded, *args)
+    monkeypatch.setattr(limit, least)
+
+    in_pieces = run(seeded, *args)
+
+    assert (in_pieces.stdout, in_pieces.exit_code) == (whole.stdout, whole.exit_code)
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
 def test_every_answer_can_be_read_back_and_has_a_schema(operation):
     msgspec.json.Decoder(operation.answers)

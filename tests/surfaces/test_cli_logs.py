@@ -121,6 +121,21 @@ def test_lines_that_were_not_kept_are_counted_in_their_place(noon_rota, store): 
     assert len(lines) == 3
 
 
+@pytest.mark.parametrize("args", [(), ("--level", "warn"), ("--tail", "2"), ("--json",)], ids=" ".join)
+def test_a_log_that_is_read_in_pieces_says_what_it_says_in_one(noon_rota, store, monkeypatch, args):  # F9
+    of = two_attempts(store)
+    says(store, of, number=1, left_out=1200)
+    says(store, of, number=2, left_out=3)
+    says(store, of, "tail", number=3, left_out=31, level="WARNING")
+    whole = noon_rota("logs", of.id, *args)
+    monkeypatch.setattr(command, "MOST_CHUNKS", 1)
+
+    in_pieces = noon_rota("logs", of.id, *args)
+
+    assert (in_pieces.stdout, in_pieces.exit_code) == (whole.stdout, 0)
+    assert "1,234 lines were left out" in whole.stdout or '"left_out": 1234' in whole.stdout
+
+
 def test_a_line_is_harmless_on_a_terminal_and_has_no_password(noon_rota, store):  # R65
     of = running(store)
     says(store, of, f"a\ttab {HOSTILE}", "mysql://ops:hunter2@db1 is away", source=f"app{HOSTILE}", level=HOSTILE)
