@@ -1,5 +1,8 @@
 """What every watch asks each second or two is served by an index, on every engine."""
 
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,15 +11,21 @@ from rota.core.delivery import sent
 from rota.core.incident import IncidentState
 from rota.stores.sql import alerts
 from rota.stores.sql.store import SqlStore
+from tests.ready import Ready
+from tests.stores.conftest import opened
 from tests.stores.test_sql_plans import plan
 from tests.values import DAY, NOON, a_delivery, a_member, an_incident
 
 SCANS = ("Seq Scan", "SCAN r\n", "'ALL'")
 
 
-@pytest.fixture
-def told(store: SqlStore) -> SqlStore:
-    """A store with a long history of incidents and deliveries, a few of them open."""
+def fill(url: str) -> None:
+    """Put a long history of incidents and deliveries into a database, a few of them open."""
+    with closing(opened(url)) as store:
+        tell(store)
+
+
+def tell(store: SqlStore) -> None:
     for number in range(300):
         is_open = number % 100 == 0
         incident = an_incident(
@@ -33,10 +42,16 @@ def told(store: SqlStore) -> SqlStore:
         while claimed := store.alerts.claim_deliveries(channel, lease=DAY, now=NOON, limit=500):
             for one in claimed[:-1] or claimed:
                 store.alerts.settle_delivery(sent(one, now=NOON))
+
+
+@pytest.fixture
+def told(engine_kind: str, ready: Ready, tmp_path: Path) -> Iterator[SqlStore]:
+    """A store with a long history of incidents and deliveries, whose statistics are known."""
     tables = "{incidents}, {deliveries}, {incident_tenants}"
     statements = {"sqlite": "ANALYZE", "postgres": "ANALYZE", "mysql": f"ANALYZE TABLE {tables}"}
-    store._database.write(lambda link: link.run(statements[link.dialect.name]))
-    return store
+    with closing(opened(ready.url(engine_kind, tmp_path / "told.db", fill=fill))) as store:
+        store._database.write(lambda link: link.run(statements[link.dialect.name]))
+        yield store
 
 
 LOOKED_AT = """

@@ -1,6 +1,8 @@
 """The statements that are asked all the time are served by an index, without a sort, on every engine."""
 
+from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,26 +29,34 @@ from rota.stores.sql import (
 )
 from rota.stores.sql.database import Link
 from rota.stores.sql.store import SqlStore
+from tests.ready import Ready
+from tests.stores.conftest import opened
 from tests.values import DAY, HOUR, MINUTE, NOON, a_pair, a_rollup, a_run, a_schedule, a_sheet, claim, succeeded, watch
 
 SORTS = ("TEMP B-TREE", "Sort", "filesort")
 SCANS = ("Seq Scan", "SCAN r\n", "'ALL'", "'index'")
 
 
+def fill(url: str) -> None:
+    """Put a queue, a future and a few running runs into a database."""
+    with closing(opened(url)) as store:
+        store.enqueue([a_run(tenant=f"t{number % 9}", due_at=NOON + HOUR) for number in range(2000)], now=NOON)
+        store.enqueue(
+            [a_run(tenant=f"t{number % 9}", concurrency_key=f"k{number % 90}") for number in range(900)], now=NOON
+        )
+        store.enqueue([a_run(tenant=f"t{number % 9}", priority=number % 3) for number in range(900)], now=NOON)
+        claim(store, limit=20)
+        for number in range(200):
+            store.put_schedule(a_schedule(name=f"s{number}", next_at=NOON + HOUR), expected_version=None)
+
+
 @pytest.fixture
-def filled(store: SqlStore) -> SqlStore:
+def filled(engine_kind: str, ready: Ready, tmp_path: Path) -> Iterator[SqlStore]:
     """A store with a queue, a future and a few running runs, whose statistics are known."""
-    store.enqueue([a_run(tenant=f"t{number % 9}", due_at=NOON + HOUR) for number in range(2000)], now=NOON)
-    store.enqueue(
-        [a_run(tenant=f"t{number % 9}", concurrency_key=f"k{number % 90}") for number in range(900)], now=NOON
-    )
-    store.enqueue([a_run(tenant=f"t{number % 9}", priority=number % 3) for number in range(900)], now=NOON)
-    claim(store, limit=20)
-    for number in range(200):
-        store.put_schedule(a_schedule(name=f"s{number}", next_at=NOON + HOUR), expected_version=None)
-    analyze = {"sqlite": "ANALYZE", "postgres": "ANALYZE", "mysql": "ANALYZE TABLE {runs}, {schedules}"}
-    store._database.write(lambda link: link.run(analyze[link.dialect.name]))
-    return store
+    with closing(opened(ready.url(engine_kind, tmp_path / "filled.db", fill=fill))) as store:
+        analyze = {"sqlite": "ANALYZE", "postgres": "ANALYZE", "mysql": "ANALYZE TABLE {runs}, {schedules}"}
+        store._database.write(lambda link: link.run(analyze[link.dialect.name]))
+        yield store
 
 
 def plan(store: SqlStore, template: str, *parameters: Any) -> str:
@@ -149,8 +159,6 @@ def test_a_question_about_few_runs_does_not_read_all(
 def test_runs_that_are_settled_are_looked_up_one_by_one(postgres_ready: str) -> None:  # fault row C9
     # Not joined to the index of all that is running, which behind an old snapshot is long; nor to the whole table,
     # which was small when the statement was first planned.
-    from tests.stores.conftest import opened
-
     with closing(opened(postgres_ready)) as store:
         store.enqueue([a_run() for _ in range(200)], now=NOON)
         claim(store, limit=20)
@@ -167,8 +175,6 @@ def test_runs_that_are_settled_are_looked_up_one_by_one(postgres_ready: str) -> 
 
 def test_runs_that_succeeded_are_found_by_their_keys_whatever_the_statistics_say(postgres_ready: str) -> None:
     # Where nothing was running when they were made, all that runs is taken for one run, and read for each that ends.
-    from tests.stores.conftest import opened
-
     with closing(opened(postgres_ready)) as store:
         store.enqueue([a_run() for _ in range(2000)], now=NOON)
         store._database.write(lambda link: link.run("ANALYZE"))
@@ -183,8 +189,6 @@ def test_runs_that_succeeded_are_found_by_their_keys_whatever_the_statistics_say
 def test_postgresql_guesses_well_how_many_runs_there_are_before_it_counts(postgres_ready: str) -> None:
     # It takes the size of the table and what its columns may hold: names of any length, or it takes a row for wider
     # than a page, a table of thousands for one of one row, and reads all of it for each run that is claimed.
-    from tests.stores.conftest import opened
-
     with closing(opened(postgres_ready)) as store:
         store.enqueue([a_run() for _ in range(2000)], now=NOON)
 
@@ -222,8 +226,6 @@ def test_what_a_run_enqueued_is_read_newest_first(filled: SqlStore) -> None:
 
 def test_the_runs_of_a_job_are_read_from_their_index_newest_first(postgres_ready: str) -> None:
     # What runs does not stand in it, and is read from its own.
-    from tests.stores.conftest import opened
-
     with closing(opened(postgres_ready)) as store:
         store.enqueue([a_run(job=f"job{number % 300}") for number in range(3000)], now=NOON)
         running = claim(store, limit=20)
@@ -262,8 +264,6 @@ def test_the_runs_of_a_tenant_are_read_from_their_index_newest_first(store: SqlS
 
 def test_what_may_be_pruned_is_read_from_the_front_and_no_further(postgres_ready: str) -> None:  # R72
     # All of 1,000,000 runs were read and sorted for each 500 that went, by a plan that was compiled each time.
-    from tests.stores.conftest import opened
-
     with closing(opened(postgres_ready)) as store:
         store.enqueue([a_run() for _ in range(2000)], now=NOON)
         store.settle([succeeded(run) for run in claim(store, limit=2000)], now=NOON)
@@ -278,8 +278,6 @@ def test_what_may_be_pruned_is_read_from_the_front_and_no_further(postgres_ready
 
 def test_a_claim_finds_the_runs_that_it_chose_by_their_place(postgres_ready: str) -> None:
     # A join of what was chosen with the table had more than one plan, of which statistics chose.
-    from tests.stores.conftest import opened
-
     with closing(opened(postgres_ready)) as store:
         store.enqueue([a_run() for _ in range(2000)], now=NOON)
 
@@ -291,8 +289,6 @@ def test_a_claim_finds_the_runs_that_it_chose_by_their_place(postgres_ready: str
 
 def test_only_those_runs_move_in_an_index_whom_it_is_for(mariadb_ready: str) -> None:
     # On MariaDB, whose indexes hold all runs, a column with a state of its own stands in five of six.
-    from tests.stores.conftest import opened
-
     with closing(opened(mariadb_ready)) as store:
         store.enqueue([a_run(), a_run(tenant="acme", concurrency_key="k")], now=NOON)
         marks = "due_state, tenant_state, key_state, round_state, batch_state"
@@ -337,8 +333,6 @@ def test_a_second_claimer_gets_other_runs_while_the_first_is_not_done(filled: Sq
 
 
 def test_keys_are_looked_up_by_their_index_when_statistics_say_that_nothing_is_queued(postgres_ready: str) -> None:
-    from tests.stores.conftest import opened
-
     with closing(opened(postgres_ready)) as store:
         store._database.write(lambda link: link.run("ANALYZE"))
         store.enqueue([a_run(tenant=f"t{n}", concurrency_key=f"k{n}") for n in range(3000)], now=NOON)
@@ -352,8 +346,6 @@ def test_keys_are_looked_up_by_their_index_when_statistics_say_that_nothing_is_q
 def test_heartbeats_touch_no_index_on_postgresql(postgres_ready: str) -> None:
     # What PostgreSQL needs to leave the indexes alone (HOT): no index knows the column, and pages have room. How often
     # it manages depends on every snapshot that is open on the server, and so is no matter for a test.
-    from tests.stores.conftest import opened
-
     with closing(opened(postgres_ready)) as store:
         definitions, options = store._database.read(
             lambda link: (
