@@ -183,9 +183,9 @@ def token() -> str:
 
 
 def request_of(method: str, target: str, body: bytes) -> bytes:
-    head = f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token()}\r\n"
+    head = f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
     if body:
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        head += f"Authorization: Bearer {token()}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     return head.encode() + b"\r\n" + body
 
 

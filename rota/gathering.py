@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from rota.errors import StoreUnavailable
 
 Part = TypeVar("Part")
+Answer = TypeVar("Answer")
 
 
 class _Asked(Generic[Part]):
@@ -91,6 +92,28 @@ class Gatherer(Generic[Part]):
     def after_fork(self) -> None:
         """Forget the threads of the parent process: they are not here."""
         self._lock, self._waiting, self._is_busy = threading.Lock(), [], False
+
+
+class Shared(Generic[Answer]):
+    """Asks once for all who have come. Nobody gets an answer to a question that was put before he came."""
+
+    def __init__(self, ask: Callable[[], Answer]) -> None:
+        self._ask = ask
+        self._gatherer: Gatherer[list[Answer]] = Gatherer(self._tell)
+
+    def get(self) -> Answer:
+        """Return the answer.
+
+        Raises what asking raised.
+        """
+        told: list[Answer] = []
+        self._gatherer.write(told)
+        return told[0]
+
+    def _tell(self, waiting: Sequence[list[Answer]]) -> None:
+        answer = self._ask()
+        for told in waiting:
+            told.append(answer)
 
 
 _all: "weakref.WeakSet[Gatherer[Any]]" = weakref.WeakSet()

@@ -8,6 +8,7 @@ from rota.audit import entry
 from rota.core.controls import Control, ControlKind, Pause, Paused
 from rota.errors import ConfigurationError, JobNotFound, Refused, TenantNotFound
 from rota.footing import Footing
+from rota.gathering import Shared
 from rota.redaction import remark
 
 
@@ -23,11 +24,13 @@ class Pauses:
         self._jobs = footing.jobs
         self._list_tenants = footing.list_tenants
         self._clock = footing.clock
+        # Each start by hand asks, of which there may be thousands a second.
+        self._controls = Shared(lambda: self._store().controls(ControlKind.PAUSE))
 
     def list(self) -> list[Pause]:
         """Return the pauses of jobs, queues and tenants that are not over, by kind and name."""
         now = self._clock.now()
-        pauses = [Pause.of(control) for control in self._store().controls(ControlKind.PAUSE)]
+        pauses = [Pause.of(control) for control in self._controls.get()]
         return [pause for pause in pauses if not pause.is_over(now)]
 
     def get(self, kind: Paused | str, name: str) -> Pause | None:

@@ -8,7 +8,7 @@ import pytest
 
 from rota import Rota
 from rota.errors import BadArguments, StoreUnavailable
-from rota.gathering import Gatherer
+from rota.gathering import Gatherer, Shared
 from rota.queries import AuditQuery, RoundQuery, RunQuery
 
 WAIT = 10
@@ -93,6 +93,28 @@ def test_who_is_interrupted_leaves_nobody_waiting():
 
     assert isinstance(answers[0], KeyboardInterrupt)
     assert answers[1:] == [None, None]
+
+
+def test_who_asks_together_is_told_together_and_nobody_too_late():
+    asked, has_begun, may_end = [], threading.Event(), threading.Event()
+
+    def ask() -> int:
+        has_begun.set()
+        may_end.wait(WAIT)
+        asked.append(1)
+        return len(asked)
+
+    shared = Shared(ask)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(shared.get)
+        assert has_begun.wait(WAIT)
+        others = [pool.submit(shared.get) for _ in range(3)]
+        while len(shared._gatherer._waiting) < 3:
+            pass
+        may_end.set()
+
+    assert first.result() == 1
+    assert [one.result() for one in others] == [2, 2, 2]
 
 
 def an_app(url: str) -> Rota:
