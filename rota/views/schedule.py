@@ -98,6 +98,8 @@ class Shown(Struct, frozen=True, kw_only=True):
     facts: list[tuple[str, str]]
     """What is said of it, by label; without its arguments, which are the tenant's data."""
     slots: list[Slot]
+    version: int
+    """Grows with each change: who changes it as he has read it says this one."""
 
 
 def schedule_shown(app: Rota, name: str, *, count: int) -> Shown:
@@ -114,7 +116,7 @@ def schedule_shown(app: Rota, name: str, *, count: int) -> Shown:
         Slot(slot=slot, note=plan.agenda.note(slot))
         for slot in islice(plan.agenda.slots(after=after, until=after + FAR), count)
     ]
-    return Shown(schedule=plan, code=code, facts=_facts(schedule, plan, code), slots=slots)
+    return Shown(schedule=plan, code=code, facts=_facts(schedule, plan, code), slots=slots, version=schedule.version)
 
 
 def _facts(schedule: Schedule, plan: Planned, code: Definition | None) -> list[tuple[str, str]]:

@@ -22,6 +22,7 @@ from rota.web import sqsd
 from rota.web.caller import caller_of
 from rota.web.gate import DAEMON, PRINCIPAL, SOURCE
 from rota.web.pacing import Brakes
+from rota.web.precondition import conditioned, etag_of
 from rota.web.problem import RETRY_AFTER_S, problem, problem_of
 from rota.web.strict_json import parsed
 
@@ -47,6 +48,8 @@ def endpoint(app: Rota, operation: Operation[Any, Any], *, brakes: Brakes) -> Ca
                 query=request.query_params.multi_items(),
                 body=await _body(request) if operation.method.has_body else None,
             )
+            if operation.method is not Method.GET:
+                asked = conditioned(asked, request.headers)
             desk = Desk(
                 app=app,
                 principal=request.scope[PRINCIPAL],
@@ -57,7 +60,7 @@ def endpoint(app: Rota, operation: Operation[Any, Any], *, brakes: Brakes) -> Ca
             with called_by(Caller(token=desk.principal.token_id, source=request.scope[SOURCE])):
                 # Who waits no longer is told so. The thread goes on: what was begun comes to its end.
                 with move_on_after(None if operation.is_slow else longest) as left:
-                    said, url = await to_thread.run_sync(
+                    said, url, etag = await to_thread.run_sync(
                         _ask, desk, operation, asked, brakes, limiter=limiter, abandon_on_cancel=True
                     )
                 if left.cancelled_caught:
@@ -71,7 +74,8 @@ def endpoint(app: Rota, operation: Operation[Any, Any], *, brakes: Brakes) -> Ca
             level = logging.DEBUG if operation.needs is Capability.TRIGGER else logging.INFO
             if log.isEnabledFor(level):
                 log.log(level, "let through %s by %s", operation.name, caller_of(request.scope))
-        headers = NO_STORE if url is None else {**NO_STORE, "Location": url}
+        told = {"Location": url, "ETag": etag}
+        headers = {**NO_STORE, **{name: value for name, value in told.items() if value is not None}}
         # The daemon takes 200 for done; whatever else is said, it comes again.
         status = HTTPStatus.OK if request.scope.get(DAEMON) else operation.status
         return Response(said, status_code=status, media_type="application/json", headers=headers)
@@ -79,8 +83,10 @@ def endpoint(app: Rota, operation: Operation[Any, Any], *, brakes: Brakes) -> Ca
     return answer
 
 
-def _ask(desk: Desk, operation: Operation[Any, Any], asked: Any, brakes: Brakes) -> tuple[bytes, str | None]:
-    """Return the answer as JSON, and the address of what came of it."""
+def _ask(
+    desk: Desk, operation: Operation[Any, Any], asked: Any, brakes: Brakes
+) -> tuple[bytes, str | None, str | None]:
+    """Return the answer as JSON, the address of what came of it, and its version."""
     if operation.makes_runs:
         tenants = [*(getattr(asked, "tenants", None) or ()), *([asked.tenant] if hasattr(asked, "tenant") else ())]
         runs = max(len(getattr(asked, "calls", ())), len(tenants), 1)
@@ -88,7 +94,7 @@ def _ask(desk: Desk, operation: Operation[Any, Any], asked: Any, brakes: Brakes)
     answer = replace(desk, app=desk.app.seen_by(desk.principal)).ask(operation, asked)
     url = getattr(answer, "url", None) if operation.status in (HTTPStatus.ACCEPTED, HTTPStatus.CREATED) else None
     shown = msgspec.to_builtins(answer)
-    return msgspec.json.encode(shown if operation.shows_secrets else redacted_within(shown)), url
+    return msgspec.json.encode(shown if operation.shows_secrets else redacted_within(shown)), url, etag_of(answer)
 
 
 def _key(request: Request) -> str:
