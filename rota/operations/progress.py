@@ -1,4 +1,4 @@
-"""What is changed about how far a job has come (R14)."""
+"""What is asked and changed about how far a job has come (R14)."""
 
 from datetime import datetime
 
@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from rota.core.access import Capability
 from rota.core.model import Progress
-from rota.operations.operation import Desk, Question, operation
-from rota.views.chosen import known
+from rota.operations.operation import Desk, Page, Question, operation
+from rota.views.chosen import chosen, known
 
 
 class ProgressAsked(Question, frozen=True, kw_only=True):
@@ -44,6 +44,21 @@ class Forgotten(Struct, frozen=True, kw_only=True):
     """Those that were named; null when all were meant."""
     forgotten: int = 0
     """How many had any."""
+
+
+class HowFarAsked(Question, frozen=True, kw_only=True):
+    """How far what has come; every field that is set narrows the answer."""
+
+    schedule: str | None = None
+    tenant: tuple[str, ...] = ()
+    """Ids, or `@tag` for all that have it."""
+
+
+@operation("GET", "/api/v1/progress", needs=Capability.READ)
+def list_progress(desk: Desk, asked: HowFarAsked) -> Page[Progress]:
+    """List for each schedule and tenant its newest slot that succeeded, and what was met since."""
+    tenants = chosen(desk.app, asked.tenant)
+    return Page(data=desk.app.store.progress(schedule=asked.schedule, tenants=tenants))
 
 
 @operation("POST", "/api/v1/jobs/{name}/mark-success", needs=Capability.MANAGE)

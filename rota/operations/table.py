@@ -47,7 +47,7 @@ from rota.operations.pause_changes import (
 )
 from rota.operations.paused import list_pauses
 from rota.operations.pings import ping
-from rota.operations.progress import mark_success, reset_progress
+from rota.operations.progress import list_progress, mark_success, reset_progress
 from rota.operations.queues import list_queues, show_queue
 from rota.operations.rounds import list_rounds, show_round
 from rota.operations.run_changes import cancel_run, cancel_runs, retry_run, retry_runs
@@ -132,6 +132,7 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     inspect_token,
     revoke_token,
     ping,
+    list_progress,
     mark_success,
     reset_progress,
     pause_job,

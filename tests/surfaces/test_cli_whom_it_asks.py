@@ -15,16 +15,13 @@ from tests.surfaces.conftest import error
 URL = "http://127.0.0.1:8765"
 
 HERE = {
-    "start", "serve", "watchdog", "import", "bench", "config check", "db check", "db prune", "db sql", "db status",
+    "start", "serve", "watchdog", "bench", "config check", "db check", "db prune", "db sql", "db status",
     "db upgrade",
 }  # fmt: skip
 """What works where the application is, and nowhere else."""
 
 ALIKE = {"completion", "config env", "generate grafana", "generate openapi", "generate prometheus-rules"}
 """What asks nobody, and says the same everywhere."""
-
-OPEN = {"tick"}
-"""What has tests of its own of whom it asks."""
 
 MORE = {
     "alerts mute": ["x", "--for", "1h"],
@@ -72,7 +69,7 @@ def told(name: str) -> list[str]:
     return [*name.split(), *MORE.get(name, words)]
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - ALIKE - OPEN))
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - ALIKE))
 def test_a_server_is_asked_or_the_command_says_that_it_cannot(name, tmp_path):  # R63
     session = Session(line=Nobody(), directory=tmp_path)
 
