@@ -68,4 +68,4 @@ ROTA = {
     ],
 }
 
-TASKS = {"default": {"BACKEND": "rota.integrations.django.TasksBackend", "QUEUES": ["default", "mail"]}}
+TASKS = {"default": {"BACKEND": "rota.integrations.django.TasksBackend", "QUEUES": ["default", "mail", "letters"]}}
