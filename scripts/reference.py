@@ -20,6 +20,7 @@ from rota.operations.texts import field_texts
 from rota.settings import Settings
 from rota.settings.reading import SECTIONS, written
 from rota.views.configuration import configuration
+from scripts.http_reference import http_page
 
 PAGES = Path(__file__).parents[1] / "docs" / "reference"
 WRITTEN = "*Written by `make docs` from the code; do not edit.*\n"
@@ -149,6 +150,7 @@ def pages() -> dict[str, str]:
         "settings.md": settings_page(),
         "channels.md": channels_page(),
         "events.md": events_page(),
+        "http.md": http_page(),
     }
     return {name: textwrap.dedent(text).rstrip() + "\n" for name, text in made.items()}
 

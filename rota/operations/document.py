@@ -8,6 +8,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from rota.core.keyed import LONGEST_KEY
 from rota.operations.examples import example_of
 from rota.operations.operation import Method, Operation
 from rota.operations.texts import field_texts
@@ -30,6 +31,15 @@ WENT_WRONG: Mapping[HTTPStatus, str] = {
 """What every operation may answer besides what it is there for."""
 
 ONLY_CHANGES = (HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+
+UNDER_A_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!-~]+$"},
+    "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
+    "description": "Asked again under the same key within a day, what was asked the first time is not done again.",
+}
 
 DESCRIPTION = """Jobs, runs and schedules of an application with many tenants.
 
@@ -60,7 +70,7 @@ def document(operations: Iterable[Operation[Any, Any]], *, prefix: str = "") -> 
     """Return the OpenAPI 3.1 document of these operations; `prefix` is where they are mounted."""
     operations = list(operations)
     kinds = [Problem, *(kind for one in operations for kind in (one.asks, one.answers))]
-    references, components = msgspec.json.schema_components(kinds, ref_template=TEMPLATE)
+    references, components = _renamed(*msgspec.json.schema_components(kinds, ref_template=TEMPLATE))
     _describe(components)
     paths: dict[str, dict[str, Any]] = {}
     for number, one in enumerate(operations):
@@ -110,6 +120,8 @@ def _operation(
         for name, schema in question.get("properties", {}).items()
         if name in in_path or not one.method.has_body
     ]
+    if one.makes_runs:
+        parameters.append(UNDER_A_KEY)
     if parameters:
         said["parameters"] = parameters
     body = _without(question, in_path)
@@ -166,7 +178,8 @@ def _went_wrong(status: HTTPStatus, text: str) -> dict[str, Any]:
 
 def _describe(components: Mapping[str, Any]) -> None:
     """Put to each field what its schema does not say: the text under it in the code, and that a text is an instant."""
-    by_name = {kind.__name__: kind for kind in _structs(Struct) if kind.__module__.startswith("rota.")}
+    ours = [kind for kind in _structs(Struct) if kind.__module__.startswith("rota.")]
+    by_name = {name: kind for kind in ours for name in (kind.__name__, _short(f"{kind.__module__}.{kind.__name__}"))}
     for name, schema in components.items():
         # A page of rows has the name of both.
         kind = by_name.get(name.partition("_")[0])
@@ -181,6 +194,31 @@ def _describe(components: Mapping[str, Any]) -> None:
             if datetime in (hints.get(field), *get_args(hints.get(field))):
                 for text in (part for part in one.get("anyOf", [one]) if part.get("type") == "string"):
                     text["format"] = "date-time"
+
+
+def _renamed(references: Any, components: Any) -> tuple[Any, Any]:
+    """Return both without the dots in the names of schemas whose classes have one name: `FailuresBy`, `StatsBy`."""
+
+    def renamed(said: Any, *, is_name: bool = False) -> Any:
+        match said:
+            case str() if is_name:
+                place, slash, name = said.rpartition("/")
+                return place + slash + _short(name)
+            case dict():
+                return {key: renamed(value, is_name=key == "$ref") for key, value in said.items()}
+            case list() | tuple():
+                return [renamed(one) for one in said]
+            case _:
+                return said
+
+    named = {renamed(name, is_name=True): renamed(schema) for name, schema in components.items()}
+    return renamed(references), named
+
+
+def _short(name: str) -> str:
+    """Return the last two words of a name with dots as one: `rota.views.failures.By` is `FailuresBy`."""
+    words = name.split(".")[-2:]
+    return name if len(words) == 1 else words[0].title().replace("_", "") + words[1]
 
 
 def _structs(kind: type[Struct]) -> Iterator[type[Struct]]:

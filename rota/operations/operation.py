@@ -27,7 +27,8 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an operation is asked: each field stands in the path, in the query, or in the body."""
 
 
-PREFIX = "/api/v1"
+PLACE = ("", "api", "v1")
+"""Words of paths that say where, and not what."""
 
 Asked = TypeVar("Asked", bound=Question)
 Answer = TypeVar("Answer")
@@ -115,7 +116,7 @@ class Operation(Generic[Asked, Answer]):
     @property
     def noun(self) -> str:
         """Return what it is about, as its path says: `runs`, `schedules`."""
-        return self.path.removeprefix(PREFIX).split("/")[1]
+        return next(word for word in self.path.split("/") if word not in PLACE)
 
     def __repr__(self) -> str:
         return f"Operation({self.method} {self.path})"
