@@ -11,9 +11,11 @@ import pytest
 import uvicorn
 
 from rota import Rota
+from rota.core.model import Outcome
 from rota.web import asgi_app
 from tests.house.source import ROOT
 from tests.surfaces.conftest import error, run
+from tests.values import HOUR, a_run, claim, ended, settle_all
 from tests.web.values import a_token, some_settings
 
 PAGE = (ROOT / "docs/guide/far-away.md").read_text("utf-8")
@@ -31,6 +33,7 @@ def server() -> Iterator[str]:
         exec(compile(block, "far-away.md", "exec"), page.__dict__)
     app: Rota = page.rota
     app.configure(some_settings())
+    fail(app, "nightly_report")
     door = socket.create_server(("127.0.0.1", 0))
     told = uvicorn.Server(uvicorn.Config(asgi_app(app), log_config=None, lifespan="off"))
     answering = threading.Thread(target=told.run, kwargs={"sockets": [door]})
@@ -40,12 +43,24 @@ def server() -> Iterator[str]:
     answering.join(30)
 
 
+def fail(app: Rota, job: str) -> None:
+    """Let a run of a job fail for good, a while ago."""
+    now = app.clock.now()
+    app.store.enqueue(
+        [a_run(job=job, tenant="acme", created_at=now - HOUR, due_at=now - HOUR, max_attempts=1)], now=now
+    )
+    [found] = claim(app.store, now=now)
+    settle_all(app.store, ended(found, Outcome.FAILED, now=now), now=now)
+
+
 @pytest.fixture
 def far(server, monkeypatch, tmp_path):
     """Run the command as on a machine that has nothing but an address and a token."""
     monkeypatch.setenv("ROTA_URL", server)
     (tmp_path / "token").write_text(a_token() + "\n")
     monkeypatch.setenv("ROTA_TOKEN_FILE", str(tmp_path / "token"))
+    (tmp_path / "old.crontab").write_text("0 4 * * * /opt/bin/nightly_report.sh\n")
+    monkeypatch.chdir(tmp_path)
     return lambda *args: run(None, *args, directory=tmp_path)
 
 
@@ -53,7 +68,7 @@ def far(server, monkeypatch, tmp_path):
 def test_each_line_of_the_page_does_what_it_says(far, line):  # R63
     result = far(*shlex.split(line))
 
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == 0, result.output
 
 
 def test_the_page_shows_lines():
