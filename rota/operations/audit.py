@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from rota.core.access import Capability
-from rota.operations.operation import Desk, Limit, Next, Page, Question, operation
+from rota.operations.operation import Cursor, Desk, Limit, Next, Page, Question, operation
 from rota.queries import AuditQuery
 from rota.views.audit import AuditRow, audited
 
@@ -17,7 +17,7 @@ class AuditAsked(Question, frozen=True, kw_only=True):
     target: str | None = None
     """A job, schedule, tenant, run or campaign."""
     since: datetime | None = None
-    cursor: str | None = None
+    cursor: Cursor | None = None
     """What `page.next` of the page before said."""
     limit: Limit = 50
 

@@ -26,6 +26,8 @@ TEXTS = {
     "token": LONGEST_TEXT,
 }
 """Fields that are longer than names: by their names how long they may be."""
+IDS = frozenset({"id", "runs", "round", "flow", "fingerprint", "incident"})
+"""Fields that name things by what Rota called them."""
 OUTPUTS = {"output": 50_000, "source": 1_000_000}
 """Fields that hold what a program printed, with colours and all, or what stands in a file: that is made harmless where
 it is shown."""
@@ -91,6 +93,9 @@ def _check_text(name: str, text: str) -> None:
     is_fine = _can_be_kept(text) if name in OUTPUTS else _is_sentence(text) if name in TEXTS else text.isprintable()
     if not is_fine:
         raise BadRequest(name, "it has characters that cannot be seen")
+    if name in IDS and not text.isascii():
+        # MariaDB does not compare such a text with an id at all.
+        raise BadRequest(name, "it is no id: those have no such characters")
 
 
 def _is_sentence(text: str) -> bool:

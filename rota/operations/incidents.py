@@ -1,7 +1,7 @@
 """What is asked about what is wrong, and about the channels that tell of it."""
 
 from rota.core.access import Capability
-from rota.operations.operation import Desk, Limit, Next, Nothing, Page, Question, operation
+from rota.operations.operation import Cursor, Desk, Limit, Next, Nothing, Page, Question, operation
 from rota.views.channels import ChannelRow, channel_rows
 from rota.views.incidents import (
     DeliveryRow,
@@ -19,7 +19,7 @@ class IncidentsAsked(Question, frozen=True, kw_only=True):
     closed: bool = False
     """Also those that are over."""
     job: tuple[str, ...] = ()
-    cursor: str | None = None
+    cursor: Cursor | None = None
     """What `page.next` of the page before said."""
     limit: Limit = 50
 

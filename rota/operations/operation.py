@@ -41,6 +41,9 @@ Instant = Annotated[datetime, Meta(tz=True)]
 Limit = Annotated[int, Meta(ge=1, le=1000)]
 """How many rows at most."""
 
+Cursor = Annotated[str, Meta(pattern="^[!-~]*$")]
+"""The id of the last row of the page before."""
+
 
 class Nothing(Question, frozen=True):
     """An operation that has nothing to be asked."""

@@ -3,7 +3,7 @@
 from rota.core.access import Capability
 from rota.core.model import RoundState
 from rota.errors import RoundNotFound
-from rota.operations.operation import Desk, Instant, Limit, Next, Page, Question, operation
+from rota.operations.operation import Cursor, Desk, Instant, Limit, Next, Page, Question, operation
 from rota.queries import RoundQuery
 from rota.views.rounds import RoundDetail, RoundRow, round_detail, round_rows
 from rota.views.runs import find_round
@@ -17,7 +17,7 @@ class RoundsAsked(Question, frozen=True, kw_only=True):
     state: tuple[RoundState, ...] = ()
     since: Instant | None = None
     """Made at or after."""
-    cursor: str | None = None
+    cursor: Cursor | None = None
     """What `page.next` of the page before said."""
     limit: Limit = 50
 

@@ -8,7 +8,7 @@ from rota.core.access import Capability
 from rota.core.gates import flow_batch
 from rota.core.model import RunHistory, RunKind, State
 from rota.errors import RunNotFound
-from rota.operations.operation import Desk, Instant, Limit, Next, Page, Question, operation
+from rota.operations.operation import Cursor, Desk, Instant, Limit, Next, Page, Question, operation
 from rota.operations.searching import cut_warnings, searched
 from rota.queries import RunQuery
 from rota.views.chosen import chosen
@@ -36,7 +36,7 @@ class RunsAsked(Question, frozen=True, kw_only=True):
     """The id of a chain or batch."""
     expansions: bool = False
     """Whether runs that only list tenants are among them."""
-    cursor: str | None = None
+    cursor: Cursor | None = None
     """What `page.next` of the page before said."""
     limit: Limit = 50
 

@@ -128,3 +128,15 @@ def test_nothing_that_comes_to_mind_is_answered_with_a_bug(asked, value, desks):
     said = [value] if _takes_many(field) else value
 
     assert status(desks, operation, least(operation) | {field.name: said}) < 500
+
+
+@pytest.mark.parametrize("name", ["show_run", "show_error", "list_runs", "list_incidents"])
+def test_what_cannot_be_an_id_is_no_question_to_a_store(name):  # MariaDB refuses to compare it with one
+    [operation] = [one for one in OPERATIONS if one.name == name]
+    [field] = {"id", "fingerprint", "cursor"} & {field.name for field in msgspec.structs.fields(operation.asks)}
+    path = {field: "\uff21cme00"} if f"{{{field}}}" in operation.path else {}
+
+    with pytest.raises(BadRequest) as refused:
+        question(operation, path=path, query=[] if path else [(field, "\uff21cme00")], body=None)
+
+    assert refused.value.field == field
