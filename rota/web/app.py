@@ -9,6 +9,7 @@ from typing import Any
 from a2wsgi import ASGIMiddleware
 from anyio import to_thread
 from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,6 +29,9 @@ from rota.web.problem import problem, problem_of
 from rota.web.readiness import Readiness
 from rota.web.routing import Address, routes
 from rota.web.session import session_endpoint
+
+PACKED_FROM = 2048
+"""From so many bytes on an answer is sent packed to who takes it so."""
 
 
 def asgi_app(
@@ -66,7 +70,7 @@ def asgi_app(
     )
     inner.state.auth_is_off = authority.is_off
     return Gate(
-        Limits(inner, web=web, clock=app.clock),
+        Limits(GZipMiddleware(inner, minimum_size=PACKED_FROM, compresslevel=4), web=web, clock=app.clock),
         authority=authority,
         clock=app.clock,
         hosts=web.allowed_hosts or hosts,

@@ -62,3 +62,27 @@ def test_a_query_is_read_to_the_letter(query):  # R64
 
     assert answer.status_code == 422
     assert answer.json()["field"] or "jobs" in answer.json()["detail"]
+
+
+def test_a_big_answer_is_sent_packed_to_who_takes_it_so():
+    app = an_app()
+    app.jobs["greet"].enqueue_many([("ana",)] * 50)
+    client = a_client(app, a_token())
+
+    packed = client.get("/api/v1/runs", headers={"Accept-Encoding": "gzip"})
+    plain = client.get("/api/v1/runs", headers={"Accept-Encoding": "identity"})
+
+    assert (packed.headers.get("content-encoding"), plain.headers.get("content-encoding")) == ("gzip", None)
+    assert packed.json() == plain.json()
+
+
+def test_who_looks_again_is_told_only_that_nothing_has_changed():
+    app = an_app()
+    client = a_client(app, a_token())
+    first = client.get("/api/v1/runs")
+
+    again = client.get("/api/v1/runs", headers={"If-None-Match": first.headers["etag"]})
+    app.jobs["greet"].enqueue("ana")
+    changed = client.get("/api/v1/runs", headers={"If-None-Match": first.headers["etag"]})
+
+    assert (again.status_code, again.content, changed.status_code) == (304, b"", 200)
