@@ -2,11 +2,10 @@
 
 python -m bench.http sqlite
 python -m bench.http postgres --seconds 10
-python -m bench.http sqlite --lists --runs 1000000
 
 The client is a process on the same cores. Its share of processor time is printed beside the server's: on two cores what
 it takes is taken from the server. On a machine that does other things as well, read the processor time per request: the
-server is one thread of Python that computes, so 1,000,000 us by that is what it can do with a core of its own.
+server computes in one thread at a time, so with a core of its own it can do 1,000,000 us divided by that a second.
 """
 
 import argparse
