@@ -38,10 +38,8 @@ def world():
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
 def test_each_capability_may_do_what_it_is_for(operation):  # R62
-    question = next(ours(operation))
+    world, sent = World(), carried(operation, next(ours(operation)))
     for scope in SCOPES:
-        world = World()
-        sent = carried(operation, question)
         answer = world.client(scope=scope).request(str(operation.method), sent.target, content=sent.body)
 
         if may(scope, operation.needs):
