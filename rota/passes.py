@@ -63,7 +63,7 @@ class Passes:
             with self._ears:
                 pass_.fired += fired
             # Most minutes of a day nothing is due, and nobody has to be called.
-            has_work = works and (bool(fired) or not is_done(self._store(), crew, self._clock))
+            has_work = works and (bool(fired) or self._comes_due() or not is_done(self._store(), crew, self._clock))
             is_over = self._work(crew, ends) if has_work else True
         finally:
             self._leave(pass_)
@@ -76,6 +76,10 @@ class Passes:
         with self._door:
             crew, self._crew = self._crew, None
             return True if crew is None else crew.stop()
+
+    def _comes_due(self) -> bool:
+        """Queue what came due since the last pass, such as another attempt, and say whether there was any."""
+        return self._store().promote(now=self._clock.now()) > 0
 
     def _work(self, own: Crew, ends: float) -> bool:
         """Wait until nothing can go on at once, and return True; or until the time is up, and return False.

@@ -111,6 +111,7 @@ def global_options(*, hidden: bool) -> list[click.Option]:
         option("--profile", to="profile", metavar="NAME", text="Lay [profile.NAME] of the file over the rest."),
         option(
             "--url",
+            "_url",
             to="url",
             metavar="URL",
             text="Ask this server, with ROTA_TOKEN. Or ROTA_URL.",

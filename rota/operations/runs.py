@@ -1,5 +1,6 @@
 """What is asked about runs."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from msgspec import Meta
@@ -14,6 +15,8 @@ from rota.queries import RunQuery
 from rota.views.chosen import chosen
 from rota.views.runs import RunDetail, RunRow, run_detail, run_row
 from rota.views.search import hits_of
+
+Patience = Annotated[int, Meta(ge=1, le=60_000)]
 
 
 class RunsAsked(Question, frozen=True, kw_only=True):
@@ -39,6 +42,9 @@ class RunsAsked(Question, frozen=True, kw_only=True):
     cursor: Cursor | None = None
     """What `page.next` of the page before said."""
     limit: Limit = 50
+    patience_ms: Patience = 60
+    """How long it may look for runs that no index leads to. A page that took longer has fewer, perhaps none, and
+    `page.next` goes on where it ended."""
 
 
 @operation("GET", "/api/v1/runs", needs=Capability.READ)
@@ -57,7 +63,8 @@ def list_runs(desk: Desk, asked: RunsAsked) -> Page[RunRow]:
         before_id=asked.cursor,
         limit=asked.limit,
     )
-    hits = hits_of(desk.app, searched(desk.app, asked.where, zone=asked.zone), base=query)
+    search = searched(desk.app, asked.where, zone=asked.zone)
+    hits = hits_of(desk.app, search, base=query, patience=timedelta(milliseconds=asked.patience_ms))
     return Page(data=[run_row(run) for run in hits.runs], page=Next(next=hits.next_page), warnings=cut_warnings(hits))
 
 

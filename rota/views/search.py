@@ -1,7 +1,7 @@
 """Runs by the search language: the store narrows by what it has an index for, the rest is looked at here."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from msgspec import Struct
@@ -13,6 +13,9 @@ from rota.core.search import ARGS, Search, Span, Term, parse
 from rota.errors import BadSearch
 from rota.queries import RunQuery
 from rota.views.runs import PAGE, mask_of
+
+FIRST_LOOK = 250
+"""Runs that are read first where a store cannot say all of a search."""
 
 MOST = 100_000
 """Runs that one search looks at, the newest, unless it says since when."""
@@ -61,13 +64,18 @@ def _with_tags(term: Term, tenants: Callable[[str], Sequence[str]]) -> Term:
     return Term(term.word, tuple(ids), term.is_negated)
 
 
-def hits_of(app: Rota, search: Search, *, base: RunQuery) -> Hits:
-    """Return a page of `base.limit` runs, after `base.before_id`, that both the search and the query mean."""
+def hits_of(app: Rota, search: Search, *, base: RunQuery, patience: timedelta | None = None) -> Hits:
+    """Return a page of `base.limit` runs, after `base.before_id`, that both the search and the query mean.
+
+    `patience`: after so long it ends where it is, with fewer runs, and says where to go on. It is looked at between
+    reads of at most `PAGE` runs.
+    """
     query, is_whole = narrowed(search, base)
     now, wanted = app.clock.now(), base.limit
+    started = app.clock.monotonic()
     found: list[Run] = []
     looked_at = 0
-    for page in _pages(app, query, size=wanted if is_whole else PAGE):
+    for page in _pages(app, query, size=wanted if is_whole else min(FIRST_LOOK, PAGE)):
         for run in page:
             looked_at += 1
             if search.holds(run, now=now):
@@ -76,6 +84,8 @@ def hits_of(app: Rota, search: Search, *, base: RunQuery) -> Hits:
                 return Hits(runs=found, next_page=run.id)
             if looked_at >= MOST and query.since is None:
                 return Hits(runs=found, next_page=run.id, cut_after=looked_at)
+        if patience is not None and page and app.clock.monotonic() - started >= patience.total_seconds():
+            return Hits(runs=found, next_page=page[-1].id, cut_after=looked_at)
     return Hits(runs=found, next_page=None)
 
 
@@ -153,9 +163,10 @@ def _within(query: RunQuery, term: Term) -> RunQuery | None:
 
 
 def _pages(app: Rota, query: RunQuery, *, size: int) -> Iterator[list[Run]]:
+    """Yield what there is, in reads that grow up to `PAGE`: what is frequent is found in the first of them."""
     query = replace(query, limit=size)
     while page := app.store.runs(query):
         yield page
-        if len(page) < size:
+        if len(page) < query.limit:
             return
-        query = replace(query, before_id=page[-1].id)
+        query = replace(query, before_id=page[-1].id, limit=max(size, min(2 * query.limit, PAGE)))

@@ -19,6 +19,9 @@ from rota.operations.runs import RunsAsked, list_runs
 from rota.redaction import redacted
 from rota.views.runs import RunRow
 
+PATIENCE_MS = 20_000
+"""Whoever typed a search waits for it."""
+
 
 @click.command(cls=RotaCommand, exits={Exit.NOT_FOUND: "with --fail-empty: no run matches"})
 @click.option("--job", "jobs", multiple=True, help="Only this job; may be repeated.")
@@ -77,6 +80,7 @@ def runs(
         flow=flow,
         expansions=expansions,
         cursor=cursor,
+        patience_ms=PATIENCE_MS,
         limit=limit,
     )
     if follows:
