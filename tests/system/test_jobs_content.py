@@ -209,8 +209,9 @@ def test_an_exception_that_resists_is_recorded_with_a_safe_text(sqlite, executor
         assert sqlite.outcomes(run) == [Outcome.FAILED]
         assert sqlite.run(run).error.type == HOSTILE[what]
         assert len(sqlite.run(run).error.message) < 10_000
-        assert app.site.rota("show", run.id).stdout.isprintable() is False  # lines, and nothing worse:
-        assert not set(app.site.rota("show", run.id).stdout) & {"\x1b", "\x07", "\x00"}
+        shown = app.site.rota("show", run.id).stdout
+        assert shown.isprintable() is False  # lines, and nothing worse:
+        assert not set(shown) & {"\x1b", "\x07", "\x00"}
 
 
 CHANGES = """
