@@ -42,7 +42,7 @@ class RunsAsked(Question, frozen=True, kw_only=True):
     cursor: Cursor | None = None
     """What `page.next` of the page before said."""
     limit: Limit = 50
-    patience_ms: Patience = 60
+    patience_ms: Patience = 40
     """How long it may look for runs that no index leads to. A page that took longer has fewer, perhaps none, and
     `page.next` goes on where it ended."""
 

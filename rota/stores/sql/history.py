@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from rota.clock import from_micros, to_micros
+from rota.clock import from_micros, id_after, to_micros
 from rota.core.model import Attempt, Run, RunHistory, SlotState, State
 from rota.queries import Counts, RunQuery
 from rota.stores.sql.database import Link, json_of
@@ -15,6 +15,8 @@ from rota.stores.sql.rows import ATTEMPT, HELD, LIMITED, RUN, STATES, WAITING, a
 
 MIN_PREFIX = 6
 SKEW = timedelta(seconds=1)
+APART = timedelta(minutes=1)
+"""How far an id may be from when its run is said to be made: both are read of one clock, one after the other."""
 """How far two clocks may differ before a live lease looks expired."""
 FEW_TENANTS = 20
 """So many are looked up one by one; of more, all runs are walked through, newest first."""
@@ -148,6 +150,9 @@ def listing(query: RunQuery, half: str = "") -> tuple[str, list[Any]]:
     narrowing.within("slot", query.slot_since, query.slot_until)
     narrowing.within("created_at", query.since, query.until)
     narrowing.below("id", query.before_id)
+    if query.until is not None:
+        # An id begins with when it was made, so what came later need not be read to be left out.
+        narrowing.below("id", id_after(query.until + APART))
     text = f"SELECT {RUN_COLUMNS} FROM {{runs}} AS r{narrowing.where} ORDER BY r.id DESC LIMIT ?"
     return text, [*narrowing.parameters, query.limit]
 
