@@ -65,7 +65,11 @@ def list_runs(desk: Desk, asked: RunsAsked) -> Page[RunRow]:
     )
     search = searched(desk.app, asked.where, zone=asked.zone)
     hits = hits_of(desk.app, search, base=query, patience=timedelta(milliseconds=asked.patience_ms))
-    return Page(data=[run_row(run) for run in hits.runs], page=Next(next=hits.next_page), warnings=cut_warnings(hits))
+    return Page(
+        data=[run_row(run) for run in hits.runs],
+        page=Next(next=hits.next_page),
+        warnings=cut_warnings(hits, is_first=asked.cursor is None),
+    )
 
 
 class RunAsked(Question, frozen=True, kw_only=True):

@@ -38,9 +38,9 @@ def searched(app: Rota, text: str, *, zone: str) -> Search:
     return read(app, text, instant=instant, tenants=lambda tag: chosen(app, [tag]) or [])
 
 
-def cut_warnings(hits: Hits) -> list[str]:
-    """Say that older runs were not looked at, where that is so."""
+def cut_warnings(hits: Hits, *, is_first: bool = True) -> list[str]:
+    """Say that older runs were not looked at, where that is so; `is_first`: it is the first page of its list."""
     if hits.cut_after is None:
         return []
-    looked_at = f"looked at the newest {hits.cut_after:,} runs only"
+    looked_at = f"looked at the {'newest' if is_first else 'next'} {hits.cut_after:,} runs only"
     return [f"{looked_at}: narrow the search, or say since when, such as since:30d"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from rota.clock import id_after
 from rota.core.model import Attempt, Outcome, RunKind, SlotState, State, Trigger
 from rota.queries import RunQuery
 from tests.values import (
@@ -258,3 +259,10 @@ def test_a_final_run_of_many_attempts_tells_them_all(store):
 
     assert [attempt.outcome for attempt in attempts] == [Outcome.FAILED] * 12
     assert [attempt.ended_at for attempt in attempts] == [NOON + number * HOUR for number in range(12)]
+
+
+def test_a_run_of_a_machine_whose_clock_is_ahead_is_listed_by_when_it_was_made(store):
+    ahead = a_run(id=f"{id_after(NOON + 20 * HOUR)}{'0' * 20}", created_at=NOON - HOUR)
+    store.enqueue([ahead], now=NOON)
+
+    assert ids(store.runs(RunQuery(until=NOON))) == [ahead.id]

@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 
+from rota.clock import id_after
 from rota.core.model import State
 from rota.queries import RunQuery
 from rota.stores.sql import expiry, history, pruning
@@ -70,3 +71,10 @@ def test_a_run_grows_into_the_room_that_it_brought(mariadb_ready: str) -> None:
         rooms = store._database.read(lambda link: link.all("SELECT length(room) FROM {runs} ORDER BY id"))
 
     assert rooms == [(0,), (20,), (72,)]
+
+
+def test_what_came_after_the_end_of_a_search_is_left_out_by_its_id() -> None:  # T40
+    text, parameters = history.listing(RunQuery(until=NOON, limit=5))
+
+    assert "r.id < ?" in text
+    assert id_after(NOON + history.APART) in parameters

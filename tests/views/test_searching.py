@@ -6,6 +6,7 @@ import pytest
 
 from rota import Rota
 from rota.core.search import parse
+from rota.operations.searching import cut_warnings
 from rota.queries import RunQuery
 from rota.stores.memory import MemoryStore
 from rota.views.search import FIRST_LOOK, PAGE, hits_of
@@ -62,6 +63,15 @@ def test_a_page_that_took_too_long_says_where_it_goes_on(app):
     assert cut.runs == []
     assert cut.cut_after == 3 * FIRST_LOOK
     assert cut.next_page == f"{STORED - 3 * FIRST_LOOK:032x}"
+
+
+@pytest.mark.parametrize(("is_first", "which"), [(True, "newest"), (False, "next")])
+def test_a_page_that_was_cut_says_which_runs_it_looked_at(app, is_first, which):
+    cut = hits_of(app, searched("attempt:>9"), base=RunQuery(limit=20), patience=2 * SECOND)
+
+    [warning] = cut_warnings(cut, is_first=is_first)
+
+    assert warning.startswith(f"looked at the {which} 750 runs only")
 
 
 def test_pages_that_are_cut_find_what_one_page_finds(app):

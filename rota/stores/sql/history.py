@@ -15,9 +15,10 @@ from rota.stores.sql.rows import ATTEMPT, HELD, LIMITED, RUN, STATES, WAITING, a
 
 MIN_PREFIX = 6
 SKEW = timedelta(seconds=1)
-APART = timedelta(minutes=1)
-"""How far an id may be from when its run is said to be made: both are read of one clock, one after the other."""
 """How far two clocks may differ before a live lease looks expired."""
+APART = timedelta(days=1)
+"""How far the id of a run may be ahead of when it is said to be made: an id goes by the clock of its machine, the time
+by that of the store. A machine that is further ahead has its runs left out of lists that end in the past."""
 FEW_TENANTS = 20
 """So many are looked up one by one; of more, all runs are walked through, newest first."""
 
