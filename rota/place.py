@@ -39,6 +39,34 @@ def place_of(app: object, *, named: str = "") -> str:
     )
 
 
+def refuse_copy(app: object) -> None:
+    """Refuse an application whose file was imported under two names: each import made one, and jobs that were
+    registered with the other would not be known here. The copy of a script that only starts the server is none.
+
+    Raises:
+        ConfigurationError: names both.
+    """
+    held = [
+        (name, module, attribute)
+        for name, module in list(sys.modules.items())
+        for attribute, value in list(getattr(module, "__dict__", {}).items())
+        if value is app and getattr(module, "__file__", None)
+    ]
+    for name, module, attribute in held:
+        for other, copy in list(sys.modules.items()):
+            is_copy = (
+                getattr(copy, "__file__", None) == module.__file__
+                and isinstance(found := getattr(copy, attribute, None), type(app))
+                and found is not app
+            )
+            # `python main.py` that runs "main:app" uses the import, and nothing of `__main__`.
+            if is_copy and not other.startswith("__"):
+                raise ConfigurationError(
+                    f"{module.__file__} was imported twice, as {name!r} and as {other!r}, and made two applications: "
+                    "jobs of one are unknown to the other; import it by one name everywhere"
+                )
+
+
 def find_app(place: str, *, preload: Sequence[str] = ()) -> object:
     """Import what is preloaded and the application, and return that. Raises what the import raises."""
     for name in preload:
