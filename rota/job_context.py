@@ -1,7 +1,7 @@
 """Who asked for work, as plain data that goes along with it: from a web request into the job (R37)."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -131,22 +131,21 @@ def from_requests(source: RequestSource) -> RequestSource:
     return source
 
 
-def carry_job_context(carriers: Carriers, *, attributes: Sequence[str] = ()) -> None:
+def carry_job_context(carriers: Carriers, *, attributes: Collection[str] = ()) -> None:
     """Carry the job context of a request, or of the run that enqueues, into each run: `JobContext.current()`.
 
-    `attributes` are the names that it may hold besides tenant and user (R37).
+    `attributes` are the names that it may hold besides tenant and user (R37); they are looked at for each enqueue.
 
     Raises:
         ConfigurationError: a name looks like that of a secret, or it is carried already.
     """
     refuse_secrets(dict.fromkeys(attributes))
-    known = frozenset(attributes)
 
     def get() -> dict[str, Any] | None:
         context = _current.get() or _asked()
         if context is None:
             return None
-        unknown = sorted(set(context.attributes) - known)
+        unknown = sorted(set(context.attributes).difference(attributes))
         if unknown:
             raise ConfigurationError(
                 f"the job context has the attributes {', '.join(unknown)}, which nobody registered: "

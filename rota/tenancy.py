@@ -49,8 +49,12 @@ class Tenancy:
     def rehearse(self, reach: Callable[[Tenant], object]) -> None:
         """Take other circumstances: who cannot be reached, and what time it is."""
         self.reach = reach
-        self.directory.forget()
         # What the last test left open may be of a database that has been made anew since.
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close what is kept open between runs, and ask the source anew for the next tenant that is looked for."""
+        self.directory.forget()
         if self._engines is not None:
             self._engines.close()
 

@@ -1,0 +1,16 @@
+"""Rota in a Flask application: an extension as Flask's others are.
+
+jobs = FlaskRota()
+
+@jobs.job(schedule=every().day.at("02:00"))
+def nightly_report() -> None: ...
+
+def create_app() -> Flask:
+    app = Flask(__name__)
+    jobs.init_app(app)
+    return app
+"""
+
+from rota.integrations.flask.extension import FlaskRota
+
+__all__ = ["FlaskRota"]

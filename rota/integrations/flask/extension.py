@@ -1,0 +1,189 @@
+"""The extension: a Rota object that belongs to a Flask application."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from flask import Flask, current_app, has_app_context
+
+from rota.app import Rota
+from rota.clock import Clock
+from rota.context import BoundTenant, RunContext
+from rota.errors import ConfigurationError, TenantNotFound
+from rota.inline import Inline
+from rota.integrations.flask import configuration, tenants
+from rota.integrations.flask.databases import Inherited, store_url
+from rota.integrations.flask.requests import ASKED, Asked, Get, of_request
+from rota.job_context import from_requests
+from rota.ports import Store
+from rota.settings import Settings
+from rota.settings.reading import laid_over
+from rota.tenancy import Tenants
+
+NAME = "rota"
+"""Of the extension in `app.extensions`."""
+
+
+class FlaskRota(Rota):
+    """Jobs of a Flask application: they run in its context, and it configures them.
+
+    Made with the application, or beside it and told of it later by `init_app`, as a factory does.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        store: str | Store | Callable[[], str] | None = None,
+        tenants: Tenants | None = None,
+        settings: Settings | None = None,
+        clock: Clock | None = None,
+        inline: bool | Inline = False,
+    ) -> None:
+        """Without a `store` here or in the configuration it is in the database of Flask-SQLAlchemy, else in
+        `sqlite:///rota.db`."""
+        super().__init__(store or self._own_url, tenants=tenants, settings=settings, clock=clock, inline=inline)
+        self._said_by_code = self.settings
+        self._application: Flask | None = None
+        self._bind: str | None = None
+        self._inherited = Inherited()
+        self._asked = Asked()
+        self.carry_job_context(attributes=self._asked.attributes)
+        self.around(self._within_application)
+        if app is not None:
+            self.init_app(app)
+
+    @property
+    def application(self) -> Flask:
+        """The Flask application that the jobs belong to.
+
+        Raises:
+            ConfigurationError: there is none yet.
+        """
+        if self._application is None:
+            raise ConfigurationError(
+                "this FlaskRota has no application yet: jobs.init_app(app), where the application is made; and "
+                "commands start as `flask --app ... rota ...`"
+            )
+        return self._application
+
+    def init_app(self, app: Flask) -> None:
+        """Belong to an application; to the last one that this was called with, which a test makes for itself.
+
+        Raises:
+            ConfigurationError: the application has another FlaskRota, or says what cannot be used.
+        """
+        known = app.extensions.get(NAME)
+        if known is self and self._application is app:
+            return
+        if known is not None and known is not self:
+            raise ConfigurationError(
+                f"application {app.name!r} has another FlaskRota already: it is one for each application, and jobs "
+                "of others are taken in by jobs.include(registry)"
+            )
+        said = configuration.read(app)
+        if self._application is not None:
+            self._start_afresh()
+        self._application, self._bind = app, said.bind
+        super().configure(laid_over(self._said_by_code, said.settings))
+        app.extensions[NAME], app.extensions[ASKED] = self, self._asked
+        from_requests(of_request)
+        app.teardown_appcontext(tenants.leave)
+
+    # --- from a request into the run ---
+
+    def carried(self, name: str, *, on_g: bool = False) -> Callable[[Get], Get]:
+        """Have a function say what the job context of a request holds under this name: `JobContext.from_request()`,
+        and in the runs that the request enqueues `JobContext.current()`.
+
+        `tenant` and `user_id` are its own, as text; without a word its tenant is the current one. Any other name is an
+        attribute, of what has a JSON form; None is left out. `on_g`: it is `g.<name>` in the run as well.
+
+        Raises:
+            ConfigurationError: the name is taken, or looks like that of a secret.
+        """
+
+        def register(get: Get) -> Get:
+            self._asked.add(name, get, on_g=on_g)
+            return get
+
+        return register
+
+    # --- tenants ---
+
+    @property
+    def current_tenant(self) -> BoundTenant | None:
+        """The tenant that this code works for: of a run, of a request, of a `tenant` block."""
+        return tenants.current()
+
+    @contextmanager
+    def tenant(self, tenant_id: str) -> Iterator[BoundTenant]:
+        """Work for a tenant within the block: `db.session` is a session of its own, on the tenant's database.
+
+        What that has not committed at the end is rolled back, as at the end of a request.
+
+        Raises:
+            TenantNotFound: the source lists no such tenant.
+            ConfigurationError: this code belongs to another application.
+        """
+        if not has_app_context():
+            with self.application.app_context(), self.tenant(tenant_id) as found:
+                yield found
+            return
+        current = tenants.current()
+        if current is not None and current.id == tenant_id:
+            yield current
+            return
+        bound = self._bound(tenant_id)
+        try:
+            with tenants.entered(bound):
+                yield bound
+        finally:
+            bound.close()
+
+    def enter_tenant(self, tenant_id: str) -> BoundTenant:
+        """Work for a tenant until this request, or whatever the application context is for, is over.
+
+        Raises: as `tenant`.
+        """
+        return tenants.held().enter_context(self.tenant(tenant_id))
+
+    def _bound(self, tenant_id: str) -> BoundTenant:
+        self._check_is_ours()
+        found = self._tenancy.directory.find(tenant_id, now=self.clock.now())
+        if found is None:
+            raise TenantNotFound(tenant_id, known=[known.id for known in self.list_tenants()])
+        return BoundTenant(found, self._tenancy.borrow)
+
+    # --- runs ---
+
+    @contextmanager
+    def _within_application(self, ctx: RunContext) -> Iterator[None]:
+        """Give a run an application context of its own, which is torn down after it."""
+        app = self.application
+        with app.app_context():
+            self._inherited.leave(app)
+            self._asked.put_on_g(ctx)
+            if ctx.run.tenant is None:
+                yield
+                return
+            with tenants.entered(ctx.tenant):
+                yield
+
+    # --- its own ---
+
+    def _own_url(self) -> str:
+        return store_url(self.application, bind=self._bind) or self.settings.store.url
+
+    def _check_is_ours(self) -> None:
+        """Refuse to work for an application that another one has taken the place of."""
+        if has_app_context() and current_app != self.application:
+            raise ConfigurationError(
+                f"this FlaskRota belongs to the application that init_app was called with last, and not to this one, "
+                f"{current_app.name!r}: make one for each"
+            )
+
+    def _start_afresh(self) -> None:
+        """Let go of what belongs to the application before."""
+        self.close()
+        self._keeping.opened = None
+        self._tenancy.let_go()
