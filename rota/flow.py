@@ -16,6 +16,7 @@ from rota.errors import BadArguments, ConfigurationError, JobNotFound
 from rota.flow_handle import FlowHandle
 from rota.footing import Footing
 from rota.job import JobFunction, Step
+from rota.transactions import in_thread
 
 MOST_STEPS = 1000
 MOST_MEMBERS = 100_000
@@ -145,12 +146,9 @@ class Flow:
         self._enqueuer.accept(runs, connection=connection, now=now)
         return FlowHandle(flow, self._footing)
 
-    async def aenqueue(self) -> FlowHandle:
-        """`enqueue`, from a coroutine: the same call, in a thread."""
-        # Weight by choice: a program without coroutines never loads asyncio.
-        import asyncio
-
-        return await asyncio.to_thread(self.enqueue)
+    async def aenqueue(self, *, connection: object | None = None) -> FlowHandle:
+        """`enqueue`, from a coroutine: the same call, in a thread. The connection may be asynchronous."""
+        return await in_thread(lambda own: self.enqueue(connection=own), connection=connection)
 
 
 def _placed(run: Run, flow: str, part: Part, *, before: Run | None) -> Run:

@@ -21,6 +21,7 @@ from rota.handle import RunHandle
 from rota.options import JobTerms, Options, Terms, merged
 from rota.shape import PROCESS, Shape, shape_of
 from rota.signature import Registered, Signature
+from rota.transactions import in_thread
 
 Called = ParamSpec("Called")
 Asked = ParamSpec("Asked")
@@ -157,11 +158,15 @@ class JobFunction(Generic[Called, Asked, Returned]):
         return Step(job=self, args=args, kwargs=kwargs)
 
     async def aenqueue(self, *args: Asked.args, **kwargs: Asked.kwargs) -> RunHandle:
-        """`enqueue`, from a coroutine: the same call, in a thread."""
-        # Weight by choice: a program without coroutines never loads asyncio.
-        import asyncio
+        """`enqueue`, from a coroutine: the same call, in a thread. `using(connection=...)` may be an AsyncSession or
+        AsyncConnection of SQLAlchemy."""
+        own = self.options.connection
 
-        return await asyncio.to_thread(self.enqueue, *args, **kwargs)
+        def enqueue(connection: object) -> RunHandle:
+            job = self if own is None else self.using(connection=connection)
+            return job.enqueue(*args, **kwargs)
+
+        return await in_thread(enqueue, connection=own)
 
     def using(self, **terms: Unpack[Terms]) -> "JobFunction[Called, Asked, Returned]":
         """Return the same job with other terms for what is enqueued through it: see `rota.options.Terms`.

@@ -2,7 +2,6 @@
 
 import re
 import weakref
-from collections.abc import Callable
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import TwoPhaseTransaction
@@ -10,8 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, scoped_session
 
 from rota.errors import ConfigurationError, RotaError
-
-Work = Callable[[], None]
+from rota.transactions import Work, do_in_thread, is_asynchronous
 
 SAVEPOINT = re.compile(r"\s*(?:(ROLLBACK\s+TO)(?:\s+SAVEPOINT)?|SAVEPOINT)\s+(\S+?);?\s*$", re.IGNORECASE)
 
@@ -32,8 +30,8 @@ class SqlalchemyTransaction:
         if not isinstance(connection, Connection):
             name = type(connection).__name__
             way_out = (
-                f"{name}.run_sync(lambda own: job.using(connection=own).enqueue(...))"
-                if name.startswith("Async") or name == "async_scoped_session"
+                "await job.using(connection=...).aenqueue(...)"
+                if is_asynchronous(connection) and name != "AsyncEngine"
                 else "with engine.begin() as connection: job.using(connection=connection).enqueue(...)"
             )
             raise ConfigurationError(f"connection={name} has no transaction to join: {way_out}")
@@ -102,7 +100,10 @@ class Pending:
         refused: list[RotaError] = []
         for work in works:
             try:
-                work()
+                if dialect.is_async:
+                    do_in_thread(work, connection.connection.dbapi_connection)
+                else:
+                    work()
             except RotaError as error:
                 refused.append(error)
         if refused:

@@ -1,13 +1,15 @@
 """Transactions of the application's own: joined where they are the store's, waited for where they are not (R34)."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from rota.errors import ConfigurationError
 
 Work = Callable[[], None]
+Answer = TypeVar("Answer")
 
 
+@runtime_checkable
 class Transaction(Protocol):
     """A transaction that is open on a connection of the application's own."""
 
@@ -32,14 +34,66 @@ class PlainTransaction:
         """Do nothing: workers find what was committed with their next look."""
 
 
+async def in_thread(enqueue: Callable[[object], Answer], *, connection: object) -> Answer:
+    """Call `enqueue` in a thread, with the connection of a coroutine as that thread can join it.
+
+    Raises:
+        ConfigurationError: it is asynchronous and has no transaction, as an engine.
+    """
+    # Weight by choice: a program without coroutines never loads asyncio.
+    import asyncio
+
+    if connection is None:
+        return await asyncio.to_thread(enqueue, None)
+    enqueued = asyncio.ensure_future(asyncio.to_thread(enqueue, await _for_a_thread(connection)))
+    try:
+        return await asyncio.shield(enqueued)
+    except asyncio.CancelledError:
+        # Whoever is cancelled goes on to end the transaction: not while a thread is still writing in it.
+        await asyncio.wait([enqueued])
+        raise
+
+
+def do_in_thread(work: Work, driver: Any) -> None:
+    """Do `work` in a thread, in the midst of what a coroutine does with a connection of SQLAlchemy: the event loop is
+    not to wait for a store. `driver`: the connection of its driver, as SQLAlchemy adapts it."""
+    # Weight by choice: whoever has one of these has loaded asyncio.
+    import asyncio
+
+    driver.run_async(lambda _: asyncio.to_thread(work))
+
+
+async def _for_a_thread(connection: object) -> object:
+    """Return the transaction of an asynchronous connection, any other as it is."""
+    if not is_asynchronous(connection):
+        return connection
+    # Weight by choice: whoever has one of these has loaded SQLAlchemy.
+    from rota.awaited_transaction import transaction_of_coroutine
+
+    return await transaction_of_coroutine(connection)
+
+
+def is_asynchronous(connection: object) -> bool:
+    """Whether it is one of SQLAlchemy's for coroutines, or made of one as those of SQLModel are."""
+    return any(
+        kind.__module__.startswith("sqlalchemy.") and kind.__name__.lower().startswith("async")
+        for kind in type(connection).__mro__
+    )
+
+
+def _origins(connection: object) -> set[str]:
+    return {kind.__module__.partition(".")[0] for kind in type(connection).__mro__}
+
+
 def transaction_of(connection: object) -> Transaction:
     """Return the transaction that is open on a connection: a Connection or Session of SQLAlchemy, or a driver's own.
 
     Raises:
         ConfigurationError: it is nothing of the kind.
     """
-    kinds = {kind.__module__.partition(".")[0] for kind in type(connection).__mro__}
-    if "sqlalchemy" in kinds or "flask_sqlalchemy" in kinds:
+    if isinstance(connection, Transaction):
+        return connection
+    if not _origins(connection).isdisjoint({"sqlalchemy", "flask_sqlalchemy"}):
         # Weight by choice: whoever has one of these has loaded SQLAlchemy.
         from rota.sqlalchemy_transaction import SqlalchemyTransaction
 

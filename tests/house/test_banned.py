@@ -84,8 +84,7 @@ STARTS_THREADS_EXCEPTIONS = {
     "rota/child.py": "hears the stop signal while the main thread runs a job",
     "rota/integrations/django/tasks.py": "aenqueue and aget_result: Django's own way has one thread for all",
     "rota/handle.py": "aresult, for those who await",
-    "rota/job.py": "aenqueue is enqueue in a thread of asyncio's",
-    "rota/flow.py": "aenqueue is enqueue in a thread of asyncio's",
+    "rota/transactions.py": "aenqueue is enqueue in a thread of asyncio's",
     "rota/flow_handle.py": "aresult asks the store in a thread of asyncio's",
 }
 

@@ -28,8 +28,6 @@ IMPORTS_INSIDE_FUNCTIONS = {
     "rota/tenants/table.py": "SQLAlchemy, for sources that ask a database",
     "rota/stores/sql/schema.py": "Alembic, which only a move of the schema needs",
     "rota/handle.py": "asyncio, for those who await and nobody else",
-    "rota/job.py": "asyncio, for those who await and nobody else",
-    "rota/flow.py": "asyncio, for those who await and nobody else",
     "rota/flow_handle.py": "asyncio, for those who await and nobody else",
     "rota/context.py": "asyncio, for coroutine jobs and nobody else",
     "rota/executors/inline.py": "asyncio, for coroutine jobs and nobody else",

@@ -22,6 +22,7 @@ from rota.stores.sql.front import Fronts
 from rota.stores.sql.tables import TABLES
 
 T = TypeVar("T")
+Insert = Callable[[Any, str, tuple[str, ...], list[tuple[Any, ...]]], None]
 
 MANY = 20
 """From how many rows on it pays to look at them before they are inserted."""
@@ -30,12 +31,13 @@ MANY = 20
 class Link:
     """A driver's connection inside one transaction. Statements are templates, see `dialects`."""
 
-    def __init__(self, database: "Database", driver: Any) -> None:
+    def __init__(self, database: "Database", driver: Any, *, insert: Insert | None = None) -> None:
         self.driver = driver
         self.dialect: Dialect = database.dialect
         self.tables: dict[str, str] = database.tables
         self.fronts: Fronts = database.fronts
         self._database = database
+        self._insert: Insert = insert or database.dialect.insert
         self._cursor = driver.cursor()
 
     def all(self, template: str, *parameters: Any) -> list[Any]:
@@ -103,7 +105,7 @@ class Link:
         if len(rows) >= MANY and self.dialect.name != "postgres":
             columns, rows = _told_only(columns, rows)
         if rows:
-            self.dialect.insert(self.driver, self.tables[table], columns, rows)
+            self._insert(self.driver, self.tables[table], columns, rows)
 
 
 def _told_only(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
