@@ -1,4 +1,4 @@
-"""Write the pages of docs/reference/ from the code: commands, settings, channels, events.
+"""Write the pages of docs/reference/ from the code: commands, settings, channels, events; and what other pages print.
 
 `make docs` writes them; a test of the house fails when a page and the code differ.
 """
@@ -20,6 +20,7 @@ from rota.operations.texts import field_texts
 from rota.settings import Settings
 from rota.settings.reading import SECTIONS, written
 from rota.views.configuration import configuration
+from scripts import host_pages
 from scripts.http_reference import http_page
 
 PAGES = Path(__file__).parents[1] / "docs" / "reference"
@@ -160,3 +161,5 @@ if __name__ == "__main__":
     for file_name, page in pages().items():
         (PAGES / file_name).write_text(page, encoding="utf-8")
         print(f"docs/reference/{file_name}")
+    for path in host_pages.PAGES:
+        path.write_text(host_pages.filled(path.read_text(encoding="utf-8")), encoding="utf-8")

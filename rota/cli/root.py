@@ -65,7 +65,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "token": "Make, list, revoke and look at tokens and keys for the HTTP door.",
         "config": "Show and check the settings.",
         "db": "Look after the store.",
-        "generate": "Write files for the systems around Rota: dashboards, alert rules, the document of the API.",
+        "generate": "Write files for the systems around Rota: hosts, dashboards, alert rules, the document of the API.",
         "bench": "Measure how fast Rota is on this machine and store.",
         "completion": "Print the completion script of a shell.",
     },

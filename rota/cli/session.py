@@ -94,9 +94,15 @@ class Session:
     @cached_property
     def app(self) -> "Rota":
         """Return the application's Rota object, under these settings."""
+        if self._given_app is None:
+            self.check_is_here()
+        return self.app_here
+
+    @cached_property
+    def app_here(self) -> "Rota":
+        """Return the application on this machine, also where a server is named: for who writes of both."""
         if self._given_app is not None:
             return self._given_app
-        self.check_is_here()
         # The app brings the engine and the application's own imports: only commands that need it pay for it.
         from rota.cli.discovery import find_app
         from rota.settings.reading import laid_over

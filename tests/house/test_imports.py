@@ -21,6 +21,7 @@ IMPORTS_INSIDE_FUNCTIONS = {
     "rota/tenancy.py": "SQLAlchemy, for applications whose tenants have databases",
     "rota/stores/__init__.py": "the one store that is opened, and nothing of the others",
     "rota/metrics/__init__.py": "the client of Prometheus, for who asks for an exposition; jobs import this to count",
+    "rota/hosts/rendering.py": "the template engine, for who writes files of a host",
     "rota/pages/render.py": "the template engine, for who writes a status page",
     "rota/reach/__init__.py": "HTTP and TLS, when something is asked of the web",
     "rota/notifiers/__init__.py": "the channels that are configured, and nothing of the others",

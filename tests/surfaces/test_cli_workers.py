@@ -124,3 +124,20 @@ def test_a_watchdog_that_does_not_come_round_is_late_and_a_finding(store, noon_r
 
     assert {loop["name"]: loop["is_late"] for loop in row["loops"]} == {"watchdog": True, "rulebook": False}
     assert "the watchdog of pid 4711 on host-1 has not come round for long" in told
+
+
+def test_a_container_is_well_while_a_worker_of_its_own_lives(store, noon_rota):
+    store.register(a_worker(id="w1", host=host.host_name()))
+    store.register(a_worker(id="w2", host="another"))
+
+    found = noon_rota("workers", "--here", "--json")
+
+    assert (found.exit_code, only(found)["id"]) == (0, "w1")
+
+
+def test_a_container_is_not_well_by_the_workers_of_others(store, noon_rota):
+    store.register(a_worker(id="w1", host=host.host_name(), last_seen=NOON - 21 * SECOND))
+    store.register(a_worker(id="w2", host="another"))
+
+    assert noon_rota("workers", "--here").exit_code == 1
+    assert noon_rota("workers").exit_code == 0

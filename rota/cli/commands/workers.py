@@ -1,12 +1,15 @@
 """`rota workers`: who works, since when, on what."""
 
 import click
+from msgspec.structs import replace
 
 from rota.cli.command import RotaCommand
 from rota.cli.output import Column, by_state
 from rota.cli.session import Session, pass_session
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
+from rota.engine.host import host_name
+from rota.exits import Exit
 from rota.operations.operation import Nothing
 from rota.operations.workers import list_workers
 from rota.views.workers import Held, WorkerRow
@@ -14,15 +17,18 @@ from rota.views.workers import Held, WorkerRow
 NAMED = 3
 
 
-@click.command(cls=RotaCommand)
+@click.command(cls=RotaCommand, exits={Exit.FAILED: "with --here: none is alive on this machine"})
+@click.option("--here", is_flag=True, help="Only those of this machine; end with 1 if none is alive.")
 @pass_session
-def workers(session: Session) -> None:
+def workers(session: Session, *, here: bool) -> None:
     """List the worker processes, what they run, and when each of their loops last came round.
 
     One that is `silent` was not heard of for as long as leases last. One that is `dead` ran on this host, and its
-    process is gone; whoever works next gives its runs back.
+    process is gone; whoever works next gives its runs back. `--here` is for the health check of a container.
     """
     found = session.ask(list_workers, Nothing())
+    if here:
+        found = replace(found, data=[row for row in found.data if row.host == host_name()])
     columns = [
         Column("STATE", lambda row: row.state, style=by_state),
         Column("WORKER", lambda row: row.id),
@@ -38,6 +44,8 @@ def workers(session: Session) -> None:
     ]
     alive = sum(1 for row in found.data if row.state == "alive")
     session.out.page("rota.workers/1", found, columns, foot=f"{counted(len(found.data), 'worker')}, {alive} alive")
+    if here and not alive:
+        click.get_current_context().exit(Exit.FAILED)
 
 
 def _queues(row: WorkerRow) -> str:

@@ -1,0 +1,1 @@
+"""Files for the hosts that Rota runs on."""
