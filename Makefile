@@ -15,10 +15,11 @@ setup: ## Make .venv with everything pinned; a no-op when nothing changed
 demo: setup ## See Rota work, with nothing prepared
 	@$(PY) -m examples.flights.demo $(ARGS)
 
+# Emptied: where it is set, each worker compiles anew what it loads of pytest and its plugins. See tests/haste.py.
 test: setup ## Run every test, against every store; installs the database servers where it may
 	@scripts/services
 	@scripts/matrix
-	@$(PY) -m pytest -n 4 --dist loadgroup $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n 4 --dist loadgroup $(ARGS)
 
 check: setup ## Lint, types, floors and the tests that need no server: under a minute
 	@scripts/check $(ARGS)

@@ -52,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     haste.keep_files_in_memory()
     haste.compile_for_children()
+    haste.rewrite_for_workers(config)
     config.stash[OPEN] = ExitStack()
     config.stash[DIRECTORY] = config.stash[OPEN].enter_context(servers.session())
 
