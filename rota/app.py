@@ -52,6 +52,7 @@ from rota.seen.settings import seen_settings
 from rota.seen.store import SeenStore
 from rota.sessions import Sessions
 from rota.settings import Settings
+from rota.shadows import Shadows
 from rota.tenancy import Tenancy, Tenants
 from rota.transactions import Transaction
 
@@ -151,6 +152,7 @@ class Rota:
     def _open_rooms(self, footing: Footing) -> None:
         self.schedules: Schedules = Schedules(footing)
         self.pauses: Pauses = Pauses(footing)
+        self.shadows: Shadows = Shadows(footing, schedules=self.schedules)
         self.limits: Limits = Limits(footing)
         self.pings: Pings = Pings(footing, bus=self.bus)
         self.incidents: Incidents = Incidents(footing)

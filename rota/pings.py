@@ -7,6 +7,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from rota.core.builder import When, as_timing
+from rota.core.controls import ControlKind
 from rota.core.duration import parse_duration
 from rota.core.events import PingFailed
 from rota.core.expecting import Watch, rule_of_watch
@@ -94,14 +95,15 @@ class Pings:
     def record(self, name: str, kind: PingKind | str = PingKind.SUCCESS, *, text: str | None = None) -> Ping:
         """Keep what a script says of itself, and return it: that it starts, succeeded, failed, or just a word.
 
-        A success proves its newest slot; a start proves nothing, and tells how long it took from then on.
+        A success proves its newest slot; a start proves nothing, and tells how long it took from then on. Under the
+        name of a schedule in a shadow another system says what it runs in its place: that is only kept, see `Shadows`.
 
         Raises:
-            WatchNotFound: nothing is watched under this name.
+            WatchNotFound: nothing is watched under this name, and no schedule of this name is in a shadow.
             ValueError: it is no kind of ping.
             StoreUnavailable: nothing was kept; say it again.
         """
-        watch, kind, now = self.find(name), PingKind(kind), self._clock.now()
+        watch, kind, now = self._expected(name), PingKind(kind), self._clock.now()
         ping = Ping(
             id=self._clock.new_id(),
             name=name,
@@ -110,13 +112,13 @@ class Pings:
             text=None if text is None else redacted(text)[-LONGEST_TEXT:],
             duration=self._duration(name) if kind in (PingKind.SUCCESS, PingKind.FAIL) else None,
         )
-        if kind is PingKind.SUCCESS:
+        if watch is not None and kind is PingKind.SUCCESS:
             rule = rule_of_watch(watch, default=Allowance.parse(self._settings().freshness.default))
             slot = slot_of_ping(watch.timing, at=now)
             self._store().freshness.ping(ping, slot=slot, expected=expectation(rule, proof=slot))
         else:
             self._store().freshness.ping(ping)
-        if kind is PingKind.FAIL:
+        if watch is not None and kind is PingKind.FAIL:
             self._bus.publish(PingFailed(name=name, at=now, text=ping.text))
         return ping
 
@@ -124,9 +126,19 @@ class Pings:
         """Return what a script said, newest first.
 
         Raises:
-            WatchNotFound: nothing is watched under this name.
+            WatchNotFound: nothing is watched under this name, and no schedule of this name is in a shadow.
         """
-        return self._store().freshness.pings(self.find(name).name, limit=limit)
+        self._expected(name)
+        return self._store().freshness.pings(name, limit=limit)
+
+    def _expected(self, name: str) -> Watch | None:
+        """Return what is watched under a name; None for the schedule that another system carries out."""
+        try:
+            return self.find(name)
+        except WatchNotFound:
+            if self._store().control(ControlKind.SHADOW, name) is None:
+                raise
+            return None
 
     def _duration(self, name: str) -> timedelta | None:
         """Return how long it is since the script said that it starts, where it has not ended since."""

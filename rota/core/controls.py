@@ -23,6 +23,7 @@ class ControlKind(StrEnum):
     TENANT = "tenant"
     CAMPAIGN = "campaign"
     LIMIT = "limit"
+    SHADOW = "shadow"
     API_KEY = "api_key"
     REVOCATION = "revocation"
     SESSION = "session"
@@ -82,6 +83,20 @@ class Pause(Setting, frozen=True, kw_only=True):
     def said(self) -> str:
         """Return it for people: `paused by ana: migration`."""
         return f"paused by {self.author or 'somebody'}: {self.reason}"
+
+
+class Shadow(Setting, frozen=True, kw_only=True):
+    """This schedule fires its slots and starts nothing: another system still carries them out. Its name is the
+    schedule's."""
+
+    reason: str
+    author: str | None = None
+    since: datetime
+
+    @property
+    def said(self) -> str:
+        """Return it for people: `in the shadow of another system, by ana: cron still does it`."""
+        return f"in the shadow of another system, by {self.author or 'somebody'}: {self.reason}"
 
 
 class Circuit(Setting, frozen=True, kw_only=True):

@@ -47,6 +47,8 @@ class Situation(Struct, frozen=True, kw_only=True):
     paused_jobs: frozenset[str] = frozenset()
     paused_queues: frozenset[str] = frozenset()
     paused_tenants: frozenset[str] = frozenset()
+    shadows: frozenset[str] = frozenset()
+    """Schedules that another system still carries out."""
 
 
 NOBODY: Mapping[str, Tenant] = MappingProxyType({})
@@ -157,6 +159,8 @@ class Expecting:
 def _paused(situation: Situation, schedule: Schedule, job: Job | None, tenant: str) -> str | None:
     if schedule.state in FIRES_NOT:
         return f"schedule {schedule.state}" + (f": {schedule.reason}" if schedule.reason else "")
+    if schedule.name in situation.shadows:
+        return "in the shadow of another system"
     if schedule.job in situation.paused_jobs:
         return "job paused"
     if job is not None and job.queue in situation.paused_queues:

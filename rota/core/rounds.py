@@ -138,6 +138,15 @@ def passed_over(schedule: Schedule, due: Due) -> Firing:
     )
 
 
+def in_shadow(schedule: Schedule, due: Due, reason: str, *, now: datetime, new_id: Callable[[], str]) -> Firing:
+    """Return what is written for the slots of a schedule that another system still carries out: each is fired and
+    recorded as skipped, with the reason."""
+    rounds = [_round_skipped(schedule, slot, slot, reason, now=now, new_id=new_id) for slot in due.slots]
+    if due.skipped_until is not None:
+        rounds.insert(0, _skipped(schedule, due, now=now, new_id=new_id))
+    return replace(passed_over(schedule, due), rounds=tuple(rounds))
+
+
 def _batch(round_: Round, schedule: Schedule, job: Job, *, is_missed: bool) -> str | None:
     if not job.per_tenant:
         return None
@@ -152,14 +161,27 @@ def overlap_of(schedule: Schedule) -> Overlap:
 
 
 def _skipped(schedule: Schedule, due: Due, *, now: datetime, new_id: Callable[[], str]) -> Round:
+    reason = f"missed; catch-up is {schedule.catch_up.mode}"
+    return _round_skipped(schedule, due.skipped_from, due.skipped_until, reason, now=now, new_id=new_id)
+
+
+def _round_skipped(
+    schedule: Schedule,
+    first: datetime | None,
+    last: datetime | None,
+    reason: str,
+    *,
+    now: datetime,
+    new_id: Callable[[], str],
+) -> Round:
     return Round(
         id=new_id(),
         job=schedule.job,
         schedule=schedule.name,
-        slot=due.skipped_until,
+        slot=last,
         state=RoundState.SKIPPED,
-        reason=f"missed; catch-up is {schedule.catch_up.mode}",
-        skipped_from=due.skipped_from,
+        reason=reason,
+        skipped_from=first,
         expanded=True,
         expected=0,
         created_at=now,

@@ -71,6 +71,7 @@ class Rulebook:
             paused_jobs=self._standing.paused_jobs,
             paused_queues=self._standing.paused_queues,
             paused_tenants=self._standing.paused_tenants,
+            shadows=frozenset(self._standing.shadows),
         )
 
     def on_success(self, run: Run) -> Expectation | None:

@@ -101,6 +101,8 @@ class Scheduler:
             return None
         if schedule.job in self._standing.paused_jobs:
             return rounds.passed_over(schedule, due)
+        if (shadow := self._standing.shadows.get(schedule.name)) is not None:
+            return rounds.in_shadow(schedule, due, shadow.said, now=now, new_id=self._clock.new_id)
         return rounds.firing(schedule, registered.job, due, now=now, new_id=self._clock.new_id)
 
     def _mark_broken(self, schedule: Schedule, reason: str) -> None:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import msgspec
 from msgspec import Struct
 
-from rota.core.controls import Circuit, Control, ControlKind, LimitSetting, Pause, Paused
+from rota.core.controls import Circuit, Control, ControlKind, LimitSetting, Pause, Paused, Shadow
 from rota.core.limits import Limit, merged
 from rota.ports import Store
 
@@ -47,6 +47,8 @@ class Standing:
         self.paused_tenants: frozenset[str] = frozenset()
         self.held_tenants: frozenset[str] = frozenset()
         """Paused and parked ones: nothing of theirs begins."""
+        self.shadows: Mapping[str, Shadow] = MappingProxyType({})
+        """Schedules that another system still carries out, by name."""
         self.limits: tuple[Limit, ...] = merged(self._declared, ())
         """What holds for all who claim: what the code declares, and what operators set in its place."""
 
@@ -57,6 +59,7 @@ class Standing:
             pauses={(pause.kind, pause.name): pause for _, pause in pauses if not pause.is_over(now)},
             circuits=dict(_circuits(controls)),
         ))  # fmt: skip
+        self.shadows = dict(_shadows(controls))
         limits = merged(self._declared, _limits(controls))
         if limits != self.limits:
             self.limits = limits
@@ -105,6 +108,15 @@ def _circuits(controls: Iterable[Control]) -> Iterable[tuple[str, Circuit]]:
                 yield control.name, Circuit.of(control)
             except msgspec.MsgspecError as error:
                 log.error("the circuit of tenant %s cannot be read and is passed over: %s", control.name, error)
+
+
+def _shadows(controls: Iterable[Control]) -> Iterable[tuple[str, Shadow]]:
+    for control in controls:
+        if control.kind is ControlKind.SHADOW:
+            try:
+                yield control.name, Shadow.of(control)
+            except msgspec.MsgspecError as error:
+                log.error("the shadow of schedule %s cannot be read and is passed over: %s", control.name, error)
 
 
 def _limits(controls: Iterable[Control]) -> Iterable[Limit]:

@@ -237,8 +237,8 @@ class _Seen:
     def changed_since(self, before: "_Seen") -> frozenset[str] | None:
         """Return the schedules for which something else may be expected now; None: all."""
         now, then = self._situation, before._situation
-        if (now.paused_jobs, now.paused_queues, now.paused_tenants) != (
-            then.paused_jobs, then.paused_queues, then.paused_tenants,
+        if (now.paused_jobs, now.paused_queues, now.paused_tenants, now.shadows) != (
+            then.paused_jobs, then.paused_queues, then.paused_tenants, then.shadows,
         ):  # fmt: skip
             return None
         if now.tenants is not then.tenants and now.tenants != then.tenants:

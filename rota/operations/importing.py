@@ -65,6 +65,14 @@ class Action(StrEnum):
     PROBLEM = "problem"
 
 
+class Begins(StrEnum):
+    """How schedules that were imported begin."""
+
+    PAUSED = "paused"
+    SHADOW = "shadow"
+    ACTIVE = "active"
+
+
 class Line(Struct, frozen=True, kw_only=True):
     """One schedule of the other system, and what becomes of it here."""
 
@@ -105,6 +113,9 @@ class ImportAsked(Question, frozen=True, kw_only=True):
     """Put schedules in the place of those that have their names."""
     skip_unknown: bool = False
     """Create the others where lines cannot be created."""
+    begins: Begins = Begins.PAUSED
+    """Paused; firing in the shadow of the other system, so that the two can be compared; or at work at once, which is
+    for one that is stopped."""
     dry_run: bool = False
     """Only tell what would be created."""
 
@@ -136,7 +147,7 @@ def import_schedules(desk: Desk, asked: ImportAsked) -> Imported:
         return done
     if done.problems and not asked.skip_unknown:
         raise refused(done)
-    create(app, lines, actor=desk.actor, reason=f"imported from {asked.system}")
+    create(app, lines, begins=asked.begins, system=asked.system, actor=desk.actor)
     return done
 
 
@@ -209,8 +220,8 @@ def planned(
     return lines
 
 
-def create(app: Rota, lines: Sequence[Line], *, actor: str, reason: str) -> None:
-    """Create the schedules of all lines that are to be.
+def create(app: Rota, lines: Sequence[Line], *, begins: Begins, system: System, actor: str) -> None:
+    """Create the schedules of all lines that are to be. There is no moment at which one works that is not to.
 
     Raises:
         StoreUnavailable: the store went away in between; the message says how many there are by then.
@@ -218,6 +229,9 @@ def create(app: Rota, lines: Sequence[Line], *, actor: str, reason: str) -> None
     wanted = [line for line in lines if line.action in (Action.CREATE, Action.REPLACE)]
     for done, line in enumerate(wanted):
         try:
+            if begins is not Begins.ACTIVE:
+                reason = f"{system} still carries it out"
+                app.shadows.begin(line.schedule, reason=reason, is_to_come=True, actor=actor)
             app.schedules.put(
                 line.schedule,
                 job=line.job,
@@ -228,8 +242,12 @@ def create(app: Rota, lines: Sequence[Line], *, actor: str, reason: str) -> None
                 catch_up=line.catch_up,
                 overlap=line.overlap,
                 actor=actor,
-                reason=reason,
+                reason=f"imported from {system}",
             )
+            if begins is Begins.PAUSED:
+                reason = f"imported from {system}: stop it there first"
+                app.schedules.pause(line.schedule, reason=reason, actor=actor)
+                app.shadows.end(line.schedule, actor=actor)
         except StoreUnavailable as error:
             more = f"; {done} of {len(wanted)} schedules were created before: with --replace the same command goes on"
             raise StoreUnavailable(f"{error}{more if done else ''}") from error

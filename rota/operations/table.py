@@ -63,6 +63,7 @@ from rota.operations.schedule_changes import (
     run_schedule,
 )
 from rota.operations.schedules import list_schedules, preview_schedule, show_schedule
+from rota.operations.shadows import begin_shadow, compare_systems, end_shadow, list_shadows
 from rota.operations.slots import list_slots
 from rota.operations.starting import preview_start, start_job
 from rota.operations.stats import show_stats
@@ -123,6 +124,8 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     list_schedules,
     show_schedule,
     preview_schedule,
+    list_shadows,
+    compare_systems,
     list_tenants,
     show_tenant,
     try_databases,
@@ -147,6 +150,8 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     exclude_tenant,
     pause_schedule,
     resume_schedule,
+    begin_shadow,
+    end_shadow,
     run_schedule,
     delete_schedule,
     preview_backfill,

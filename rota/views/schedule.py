@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from rota.app import Rota
 from rota.core import words
 from rota.core.agenda import Agenda, agenda
+from rota.core.controls import Shadow
 from rota.core.definition import Definition
 from rota.core.duration import duration_text
 from rota.core.kind import Timing
@@ -48,6 +49,8 @@ class Planned(Struct, frozen=True, kw_only=True):
     overlap: Overlap = Overlap.SKIP
     fresh_within: timedelta | None = None
     """None: as its job says."""
+    shadow: str | None = None
+    """Why it fires and starts nothing: another system still carries it out."""
 
     @property
     def agenda(self) -> Agenda:
@@ -66,7 +69,8 @@ def planned(
     """Return the schedules by name, all or those of one job, in these states, after a name. Nothing is written."""
     now = app.clock.now()
     query = ScheduleQuery(jobs=(job,) if job else (), states=states, after=after, limit=limit)
-    stored = [_stored(schedule) for schedule in app.store.schedules(query)]
+    shadows = app.shadows.list()
+    stored = [_stored(schedule, shadows.get(schedule.name)) for schedule in app.store.schedules(query)]
     named = {schedule.name for schedule in stored}
     declared = [
         _declared(name, with_default_zone(function.timing, app.settings.timezone), now=now)
@@ -109,7 +113,7 @@ def schedule_shown(app: Rota, name: str, *, count: int) -> Shown:
         ScheduleNotFound: there is none of that name.
     """
     schedule = app.schedules.get(name)
-    plan = _stored(schedule)
+    plan = _stored(schedule, app.shadows.get(name))
     code = None if schedule.declared is None else replace(Definition.read(schedule.declared), args="")
     after = max(schedule.cursor, app.clock.now())
     slots = [
@@ -140,11 +144,12 @@ def _facts(schedule: Schedule, plan: Planned, code: Definition | None) -> list[t
         ("jitter", "" if schedule.jitter is None else str(schedule.jitter)),
         ("fresh within", "" if schedule.fresh_within is None else duration_text(schedule.fresh_within)),
         ("paused by", schedule.paused_by or ""),
+        ("starts", f"nothing: {plan.shadow}" if plan.shadow else ""),
     ]
     return [(label, text) for label, text in said if text]
 
 
-def _stored(schedule: Schedule) -> Planned:
+def _stored(schedule: Schedule, shadow: Shadow | None) -> Planned:
     try:
         timing: Timing | None = words.parse(schedule.timing)
     except BadSchedule:
@@ -168,6 +173,7 @@ def _stored(schedule: Schedule) -> Planned:
         catch_up=schedule.catch_up,
         overlap=schedule.overlap,
         fresh_within=schedule.fresh_within,
+        shadow=None if shadow is None else shadow.said,
     )
 
 

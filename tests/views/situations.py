@@ -51,6 +51,15 @@ def paused_schedule():
     return of_job(process), "schedule sync is paused by ana: migration"
 
 
+@situation(Code.IN_SHADOW)
+def in_shadow():
+    process = a_process()
+    process.app.shadows.begin("sync", reason="cron still does it", actor="cli:ana")
+    return of_job(process), (
+        "schedule sync fires and starts nothing: it is in the shadow of another system, by ana: cron still does it"
+    )
+
+
 @situation(Code.PAUSED_TENANT)
 def paused_tenant():
     process = a_process()

@@ -44,6 +44,7 @@ def a_seeded_app() -> Rota:
     app.schedules.sync()
     app.schedules.override("edited", when="daily at 02:00", actor="cli:eve")
     app.mark_success("sync", tenants=["acme"], actor="cli:eve")
+    app.shadows.begin("edited", reason="cron", actor="cli:eve")
     app.clock.tick(HOUR)
     app.schedules.pause("nightly", reason="moves", actor="cli:eve")
     app.pauses.pause("tenant", "globex", reason="moves", until=NOON + DAY, actor="cli:eve")
@@ -180,6 +181,8 @@ CHANGES: dict[str, list[Word]] = {
     "schedules restore": ["schedules", "restore", "edited"],
     "schedules pause": ["schedules", "pause", "sync", "--reason", "migration", "--until", "13:00"],
     "schedules resume": ["schedules", "resume", "nightly", "--reason", "done"],
+    "schedules shadow": ["schedules", "shadow", "sync", "--reason", "cron still does it"],
+    "schedules shadow --end": ["schedules", "shadow", "edited", "--end", "--reason", "cron is off"],
     "schedules run-now": ["schedules", "run-now", "sync", "--reason", "a try"],
     "schedules delete": ["schedules", "delete", "nightly", "--reason", "not needed"],
     "enqueue": [

@@ -1,6 +1,6 @@
 """`rota import`: schedules from a crontab, or from the configuration of another scheduler."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO
 
 import click
@@ -17,6 +17,7 @@ from rota.importers.found import Finding
 from rota.importers.text import LARGEST, text_of
 from rota.operations.importing import (
     Action,
+    Begins,
     ImportAsked,
     Imported,
     Line,
@@ -35,6 +36,13 @@ COLUMNS = (
     Column("WHEN", lambda line: line.when),
 )
 
+NEXT: Mapping[Begins, str] = {
+    Begins.PAUSED: "they are paused: stop the other system, then `rota schedules resume NAME`",
+    Begins.SHADOW: "they fire and start nothing: `rota schedules compare NAME`, then `... shadow NAME --end`",
+    Begins.ACTIVE: "they work: the other system must be stopped",
+}
+"""What is to be done after an import."""
+
 
 @click.command(
     "import",
@@ -51,6 +59,14 @@ COLUMNS = (
 @click.option("--system", "is_system", is_flag=True, help="A system crontab: a user's name stands before the command.")
 @click.option("--replace", "replaces", is_flag=True, help="Put schedules in the place of those that have their names.")
 @click.option("--skip-unknown", is_flag=True, help="Create the others where lines cannot be created.")
+@click.option(
+    "--as",
+    "begins",
+    type=click.Choice([str(begin) for begin in Begins]),
+    default=str(Begins.PAUSED),
+    show_default=True,
+    help="Paused, firing beside the other system without starting anything, or at work at once.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would be created.")
 @pass_session
 def import_(
@@ -63,13 +79,14 @@ def import_(
     is_system: bool,
     replaces: bool,
     skip_unknown: bool,
+    begins: str,
     dry_run: bool,
 ) -> None:
     """Create schedules from a crontab, or the configuration of another scheduler.
 
     FILE is read as text, `-` is standard input; nothing of it is run. Shows what it would create, what differs in
     meaning and what has no equal, and asks. All of it is created, or nothing. Times whose zone the file does not say
-    are those of --tz. Nothing is taken out of the other system: stop it there.
+    are those of --tz. Nothing is taken out of the other system: stop it there, and let the schedules work then.
     """
     asked = ImportAsked(
         system=System(system),
@@ -79,6 +96,7 @@ def import_(
         prefix=prefix,
         replaces=replaces,
         skip_unknown=skip_unknown,
+        begins=Begins(begins),
     )
     asked = replace(asked, jobs=_meant(jobs, _read(asked, file)))
     done = replace(session.ask(import_schedules, replace(asked, dry_run=True)), dry_run=dry_run)
@@ -100,6 +118,7 @@ def import_(
     session.out.say(
         f"{done.created} created, {done.replaced} replaced, {len(done.lines) - done.created - done.replaced} not."
     )
+    session.out.say(NEXT[asked.begins])
 
 
 def _text(file: IO[bytes]) -> str:

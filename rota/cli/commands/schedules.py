@@ -6,6 +6,7 @@ import click
 
 from rota.cli.arguments import from_json, keywords, names
 from rota.cli.command import RotaCommand, RotaGroup
+from rota.cli.commands.shadowing import compare, shadow
 from rota.cli.output import Column, by_state
 from rota.cli.pausing import end_of, missed_lines
 from rota.cli.session import Session, pass_session
@@ -253,6 +254,10 @@ def restore(session: Session, name: str, *, reason: str | None) -> None:
     _told(session, session.ask(restore_schedule, ScheduleNamed(name=name, reason=reason)), "restore")
 
 
+schedules.add_command(shadow)
+schedules.add_command(compare)
+
+
 def _listed(
     session: Session, *, job: str | None, state: str | None, after: str | None, limit: int
 ) -> tuple[list[Planned], str | None]:
@@ -306,7 +311,7 @@ def _told(session: Session, stored: Schedule, verb: str, more: Sequence[str] = (
 
 def _why(session: Session, row: Planned) -> str:
     if row.state is not ScheduleState.PAUSED:
-        return row.reason or ""
+        return row.reason or row.shadow or ""
     who = f" (by {row.paused_by})" if row.paused_by else ""
     return (row.reason or "") + who + (f", until {session.shown(row.paused_until)}" if row.paused_until else "")
 

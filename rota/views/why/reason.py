@@ -16,6 +16,7 @@ class Code(StrEnum):
 
     PAUSED_JOB = "paused_job"
     PAUSED_SCHEDULE = "paused_schedule"
+    IN_SHADOW = "in_shadow"
     PAUSED_TENANT = "paused_tenant"
     PAUSED_QUEUE = "paused_queue"
     SCHEDULE_BROKEN = "schedule_broken"

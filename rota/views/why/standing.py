@@ -1,6 +1,6 @@
 """What holds a schedule up as a whole, and which tenants it is not for."""
 
-from rota.core.controls import Paused
+from rota.core.controls import Paused, Shadow
 from rota.core.dependencies import covers
 from rota.core.model import RoundState, Schedule, ScheduleState
 from rota.errors import TenantListFailed, close_names
@@ -31,7 +31,10 @@ def what_holds(facts: Facts, schedule: Schedule) -> list[Reason]:
     found = [of_job] if of_job is not None else []
     if schedule.state is ScheduleState.PAUSED:
         found.append(_paused(facts, schedule))
-    elif schedule.state is not ScheduleState.ACTIVE:
+    elif schedule.state is ScheduleState.ACTIVE:
+        shadow = facts.app.shadows.get(schedule.name)
+        found += [] if shadow is None else [_in_shadow(schedule, shadow)]
+    else:
         why = schedule.reason or _SAID.get(schedule.state, "no reason is known")
         text = f"schedule {schedule.name} is {schedule.state}: {why}"
         found.append(
@@ -41,6 +44,14 @@ def what_holds(facts: Facts, schedule: Schedule) -> list[Reason]:
             )
         )  # fmt: skip
     return found
+
+
+def _in_shadow(schedule: Schedule, shadow: Shadow) -> Reason:
+    text = f"schedule {schedule.name} fires and starts nothing: it is {shadow.said}"
+    return reason(
+        Code.IN_SHADOW, text, f"rota schedules shadow {schedule.name} --end", schedule=schedule.name,
+        author=shadow.author, reason=shadow.reason, since=shadow.since,
+    )  # fmt: skip
 
 
 def _fix(facts: Facts, schedule: Schedule) -> str | None:
