@@ -53,6 +53,20 @@ class SqlalchemyTransaction:
         pending.add(work)
 
 
+def commit_now(connection: Connection) -> None:
+    """Commit a connection without a word to SQLAlchemy; its own commit then finds nothing to do.
+
+    Raises:
+        DBAPIError: the database has refused.
+    """
+    dialect = connection.dialect
+    errors = dialect.loaded_dbapi.Error
+    try:
+        dialect.do_commit(connection.connection)
+    except errors as error:
+        raise DBAPIError.instance("COMMIT", None, error, errors, dialect=dialect) from error
+
+
 class Pending:
     """What waits for the commit of one connection."""
 
@@ -91,12 +105,7 @@ class Pending:
             return
         # SQLAlchemy tells of a commit before it makes it, and of no end of it. So it is made here, and the one that
         # follows finds nothing to do.
-        dialect = connection.dialect
-        errors = dialect.loaded_dbapi.Error
-        try:
-            dialect.do_commit(connection.connection)
-        except errors as error:
-            raise DBAPIError.instance("COMMIT", None, error, errors, dialect=dialect) from error
+        commit_now(connection)
         refused: list[RotaError] = []
         for work in works:
             try:

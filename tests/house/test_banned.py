@@ -61,6 +61,7 @@ ENVIRONMENT_EXCEPTIONS = {
     "rota/integrations/django/configuration.py": "hands it to the settings",
     "rota/integrations/django/management/commands/rota.py": "tells worker processes which application, and where",
     "rota/integrations/flask/configuration.py": "hands it to the settings",
+    "rota/integrations/flask/loading.py": "FLASK_APP, as `flask` reads it, and for worker processes",
     "rota/engine/surroundings.py": "compares it with what it was",
     "rota/cli/output.py": "NO_COLOR and TERM describe the terminal, not Rota",
     "rota/executors/spawning.py": "child processes get what the settings allow of it",

@@ -45,7 +45,7 @@ import importlib, logging, os, pkgutil, sys, threading
 before = dict(os.environ), set(os.listdir("/proc/self/fd")), set(os.listdir())
 import rota
 # What belongs to a project of a framework is imported by that, and reads its settings.
-NEED_A_PROJECT = ("rota.integrations.django.",)
+NEED_A_PROJECT = ("rota.integrations.django.", "rota.integrations.flask.project")
 names = [module.name for module in pkgutil.walk_packages(rota.__path__, "rota.")]
 for name in names:
     if not name.endswith("__main__") and not name.startswith(NEED_A_PROJECT):

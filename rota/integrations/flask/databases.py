@@ -9,7 +9,7 @@ from rota.errors import ConfigurationError
 from rota.tenants.connection import sqlite_file, written
 
 MEMORY = "memory://"
-EXTENSION = "sqlalchemy"
+SQLALCHEMY = "sqlalchemy"
 """The name of Flask-SQLAlchemy in `app.extensions`."""
 
 
@@ -21,12 +21,12 @@ def store_url(app: Flask, *, bind: str | None) -> str | None:
     Raises:
         ConfigurationError: there is no such bind.
     """
-    if EXTENSION not in app.extensions:
+    if SQLALCHEMY not in app.extensions:
         if bind is not None:
             raise ConfigurationError(f"bind {bind!r} in ROTA needs Flask-SQLAlchemy: db.init_app(app)")
         return None
     with app.app_context():
-        engines = app.extensions[EXTENSION].engines
+        engines = app.extensions[SQLALCHEMY].engines
         if bind is None and None not in engines:
             return None
         if bind not in engines:
@@ -49,8 +49,8 @@ class Inherited:
         if self._pid == os.getpid():
             return
         self._pid = os.getpid()
-        if EXTENSION in app.extensions:
-            for engine in app.extensions[EXTENSION].engines.values():
+        if SQLALCHEMY in app.extensions:
+            for engine in app.extensions[SQLALCHEMY].engines.values():
                 # Kept for ever: what is collected is closed, and a driver may say goodbye over the parent's socket.
                 self._kept.append(engine.pool)
                 engine.dispose(close=False)

@@ -8,19 +8,19 @@ from flask import Flask, current_app, has_app_context
 from rota.app import Rota
 from rota.clock import Clock
 from rota.context import BoundTenant, RunContext
-from rota.errors import ConfigurationError, TenantNotFound
+from rota.errors import AppNotFound, ConfigurationError, TenantNotFound
 from rota.inline import Inline
 from rota.integrations.flask import configuration, tenants
-from rota.integrations.flask.databases import Inherited, store_url
+from rota.integrations.flask.command import command
+from rota.integrations.flask.databases import SQLALCHEMY, Inherited, store_url
+from rota.integrations.flask.loading import EXTENSION, application
 from rota.integrations.flask.requests import ASKED, Asked, Get, of_request
+from rota.integrations.flask.transactions import OpenSessions, open_sessions, watch
 from rota.job_context import from_requests
 from rota.ports import Store
 from rota.settings import Settings
 from rota.settings.reading import laid_over
 from rota.tenancy import Tenants
-
-NAME = "rota"
-"""Of the extension in `app.extensions`."""
 
 
 class FlaskRota(Rota):
@@ -45,10 +45,12 @@ class FlaskRota(Rota):
         self._said_by_code = self.settings
         self._application: Flask | None = None
         self._bind: str | None = None
+        self._db: object = None
         self._inherited = Inherited()
         self._asked = Asked()
         self.carry_job_context(attributes=self._asked.attributes)
         self.around(self._within_application)
+        self.join(self._open_sessions)
         if app is not None:
             self.init_app(app)
 
@@ -72,7 +74,7 @@ class FlaskRota(Rota):
         Raises:
             ConfigurationError: the application has another FlaskRota, or says what cannot be used.
         """
-        known = app.extensions.get(NAME)
+        known = app.extensions.get(EXTENSION)
         if known is self and self._application is app:
             return
         if known is not None and known is not self:
@@ -84,10 +86,27 @@ class FlaskRota(Rota):
         if self._application is not None:
             self._start_afresh()
         self._application, self._bind = app, said.bind
+        self._db = app.extensions.get(SQLALCHEMY)
+        if self._db is not None:
+            watch(self._db)
         super().configure(laid_over(self._said_by_code, said.settings))
-        app.extensions[NAME], app.extensions[ASKED] = self, self._asked
+        app.extensions[EXTENSION], app.extensions[ASKED] = self, self._asked
         from_requests(of_request)
         app.teardown_appcontext(tenants.leave)
+        app.cli.add_command(command)
+
+    def configure(self, settings: Settings) -> None:
+        """Take settings as `rota --app` and child processes have read them. Whoever found this object in a module has
+        no application yet: it is loaded as `flask` does.
+
+        Raises:
+            AppNotFound: there is none, or it has another FlaskRota.
+        """
+        if self._application is None:
+            app = application()
+            if self._application is None:
+                raise AppNotFound(f"application {app.name!r} has not been given to this FlaskRota: jobs.init_app(app)")
+        super().configure(laid_over(self.settings, settings))
 
     # --- from a request into the run ---
 
@@ -153,6 +172,20 @@ class FlaskRota(Rota):
         if found is None:
             raise TenantNotFound(tenant_id, known=[known.id for known in self.list_tenants()])
         return BoundTenant(found, self._tenancy.borrow)
+
+    # --- enqueue ---
+
+    def _open_sessions(self) -> OpenSessions | None:
+        """Return the transaction around this code, of `db.session`; None without one."""
+        if not has_app_context():
+            return None
+        self._check_is_ours()
+        db = self.application.extensions.get(SQLALCHEMY)
+        if db is not self._db:
+            raise ConfigurationError(
+                "db.init_app(app) is to come before jobs.init_app(app): its sessions are waited for"
+            )
+        return None if db is None else open_sessions(db, self.store, bind=self._bind)
 
     # --- runs ---
 

@@ -8,7 +8,7 @@ from flask.globals import app_ctx
 
 from rota.context import BoundTenant
 
-CURRENT, HELD = "_rota_tenant", "_rota_held"
+CURRENT, BEFORE, HELD = "_rota_tenant", "_rota_tenants_before", "_rota_held"
 """On `g`: it ends with its application context, and nobody else's code sees it."""
 
 Scope = tuple[object, BoundTenant | None]
@@ -18,6 +18,12 @@ def current() -> BoundTenant | None:
     """Return the tenant that this code works for; None for none, and outside of an application context."""
     found: BoundTenant | None = g.get(CURRENT) if has_app_context() else None
     return found
+
+
+def around() -> list[BoundTenant | None]:
+    """Return for whom this code works and for whom what is around it, in this application context; None for nobody."""
+    before: tuple[BoundTenant | None, ...] = g.get(BEFORE, ())
+    return [current(), *reversed(before)]
 
 
 def scope() -> Scope:
@@ -32,14 +38,16 @@ def scope() -> Scope:
 @contextmanager
 def entered(tenant: BoundTenant) -> Iterator[BoundTenant]:
     """Work for a tenant within the block. What its session has not committed by then is rolled back."""
-    before = current()
+    before: tuple[BoundTenant | None, ...] = g.get(BEFORE, ())
+    setattr(g, BEFORE, (*before, current()))
     setattr(g, CURRENT, tenant)
     try:
         yield tenant
     finally:
         # First: it still is the one of this tenant.
         remove_session()
-        setattr(g, CURRENT, before)
+        setattr(g, CURRENT, getattr(g, BEFORE)[-1])
+        setattr(g, BEFORE, before)
 
 
 def held() -> ExitStack:
