@@ -7,7 +7,6 @@ async def place_order(jobs: Jobs) -> Placed:
     run = await jobs.aenqueue(confirm, 7)
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, ParamSpec
 
 from rota.errors import MissingExtra
@@ -20,16 +19,18 @@ try:
 except ImportError as error:
     raise MissingExtra("fastapi", needed_for="its integration") from error
 
-__all__ = ["ContextOf", "Jobs", "RequestJobs", "RequestMiddleware", "jobs_within", "lifespan"]
+__all__ = ["ContextOf", "Jobs", "RequestJobs", "RequestMiddleware", "lifespan"]
 
 Asked = ParamSpec("Asked")
 
 
 class RequestJobs:
-    """Queues runs for a request: at once, or within the transaction of its session."""
+    """Queues runs for a request: at once, or within the transaction of its session. Who tests an endpoint overrides the
+    dependency that gives it."""
 
     def __init__(self, session: object | None = None) -> None:
-        """`session`: a Session or AsyncSession of SQLAlchemy."""
+        """`session`: a Session or AsyncSession of SQLAlchemy. A run is there when its transaction commits, and never
+        when it does not; of another database than the store's, it waits for the commit (R34)."""
         self._session = session
 
     async def aenqueue(self, job: JobFunction[Any, Asked, Any], *args: Asked.args, **kwargs: Asked.kwargs) -> RunHandle:
@@ -52,16 +53,3 @@ async def _of_a_request() -> RequestJobs:
 Jobs = Annotated[RequestJobs, Depends(_of_a_request)]
 """The annotation of a parameter through which an endpoint enqueues."""
 
-
-def jobs_within(session: Callable[..., Any]) -> Callable[..., Awaitable[RequestJobs]]:
-    """Return a dependency whose runs are within the transaction of the session that another dependency gives: there
-    when it commits, and never when it does not (R34). In another database than the store's they wait for the commit.
-
-    `Jobs = Annotated[RequestJobs, Depends(jobs_within(get_session))]`. FastAPI asks `get_session` once in a request:
-    it is the session of the endpoint.
-    """
-
-    async def within(own: Annotated[Any, Depends(session)]) -> RequestJobs:
-        return RequestJobs(own)
-
-    return within
