@@ -52,4 +52,3 @@ async def _of_a_request() -> RequestJobs:
 
 Jobs = Annotated[RequestJobs, Depends(_of_a_request)]
 """The annotation of a parameter through which an endpoint enqueues."""
-

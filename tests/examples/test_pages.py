@@ -28,6 +28,7 @@ OTHERWISE = {
     "wait_for_file": {State.SCHEDULED},
     "import_file": {State.SUCCEEDED, State.FAILED, State.CANCELLED},
     "invite": {State.FAILED},
+    "say_hello": {State.SCHEDULED},
     "greet": {State.SUCCEEDED, State.SCHEDULED},
     "reindex": {State.SUCCEEDED, State.CANCELLED},
 }

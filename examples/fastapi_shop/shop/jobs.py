@@ -5,8 +5,7 @@ from sqlalchemy.orm import Session
 
 from rota import JobContext, Rota
 from rota.tenants import SQLiteDirectory
-
-from .database import DATABASE, Order, work
+from shop.database import DATABASE, Order, work
 
 # Each city that the shop delivers to has its stock in a database of its own.
 cities = SQLiteDirectory("cities", allow_empty=True)

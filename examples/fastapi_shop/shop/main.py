@@ -9,10 +9,9 @@ from pydantic import BaseModel
 from sqlalchemy import select
 
 from rota.integrations.fastapi import RequestJobs, RequestMiddleware, lifespan
-
-from .database import Base, Order, Session, web
-from .jobs import confirm, rota
-from .users import operator, who_asks
+from shop.database import Base, Order, Session, web
+from shop.jobs import confirm, rota
+from shop.users import operator, who_asks
 
 
 @asynccontextmanager
