@@ -1,7 +1,7 @@
 """An application whose runs are kept, looked at and worked off by a test."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 
 from msgspec import UNSET, UnsetType
@@ -10,8 +10,10 @@ from rota.app import Rota
 from rota.core.model import Run, State, Trigger
 from rota.errors import ConfigurationError, RunFailed
 from rota.inline import Inline
+from rota.ports import Store
 from rota.queries import RunQuery
 from rota.rehearsal import Rehearsal
+from rota.stores import open_store
 from rota.testing.calls import Enqueued, Looked, Wanted, enqueued, listed
 from rota.testing.clock import START, FakeClock, as_duration
 from rota.testing.driving import Driver
@@ -24,7 +26,7 @@ EVERYTHING = 1_000_000
 class Captured:
     """What an application enqueues, kept in memory: executed only when the test says so, in the test's own thread."""
 
-    def __init__(self, app: Rota, *, store: RehearsalStore, clock: FakeClock, faults: Faults) -> None:
+    def __init__(self, app: Rota, *, store: Store, clock: FakeClock, faults: Faults) -> None:
         self.clock: FakeClock = clock
         """The time that the application goes by."""
         self._app = app
@@ -158,15 +160,21 @@ class Captured:
     @contextmanager
     def store_away(self) -> Iterator[None]:
         """Let `.enqueue` raise StoreUnavailable within the block: what does the application do then?"""
-        self._store.is_away = True
+        store = self._in_memory("store_away")
+        store.is_away = True
         try:
             yield
         finally:
-            self._store.is_away = False
+            store.is_away = False
 
     def lose_answer(self, verb: Verb | str = Verb.ENQUEUE) -> None:
         """Let the connection break when the store has done the next "enqueue" or "settle", and not yet said so."""
-        self._store.lose_answer(Verb(verb))
+        self._in_memory("lose_answer").lose_answer(Verb(verb))
+
+    def _in_memory(self, fault: str) -> RehearsalStore:
+        if not isinstance(self._store, RehearsalStore):
+            raise ConfigurationError(f"{fault} is for runs in memory: capture(app) without store=")
+        return self._store
 
     def _call(self, run: Run) -> Enqueued:
         known = self._app.jobs.get(run.job)
@@ -194,31 +202,43 @@ class Captured:
 
 @contextmanager
 def capture(
-    app: Rota, *, now: datetime | None = None, clock: FakeClock | None = None, inline: bool | Inline = False
+    app: Rota,
+    *,
+    now: datetime | None = None,
+    clock: FakeClock | None = None,
+    inline: bool | Inline = False,
+    store: str | None = None,
 ) -> Iterator[Captured]:
     """Keep what `app` enqueues within the block in memory, whatever its own store is, under a clock that stands still.
 
     Nothing is executed until the test says so, or with `inline` everything is at once. The application's own store is
     neither opened nor written. The time is `now`, or that of a `clock`; without a word a Monday noon.
 
+    `store` is the URL of a database to keep it in instead, for code that has to do with Rota's tables: that writes rows
+    of `cron_jobs`, or enqueues in its own transactions. It is set up, and left as it is in the end.
+
     Raises:
         ConfigurationError: the application works in the background, or was made with a clock of its own.
     """
     if clock is None:
         clock = app.clock if isinstance(app.clock, FakeClock) else FakeClock(now or START)
-    store = RehearsalStore(clock=clock)
-    faults = Faults(store)
+    kept: Store = RehearsalStore(clock=clock)
+    if store is not None:
+        kept = open_store(store)
+        kept.now = clock.now  # type: ignore[method-assign]  # a database has its own time, which no test can move
+    faults = Faults(kept)
     mode = Inline.PROPAGATE if inline is True else Inline(inline) if inline else None
     rehearsal = Rehearsal(
-        store=store,
+        store=kept,
         clock=clock,
         outermost=faults.outermost,
         innermost=faults.innermost,
         reach=faults.reach,
         inline=mode,
     )
-    with app.rehearsing(rehearsal):
-        captured = Captured(app, store=store, clock=clock, faults=faults)
+    with app.rehearsing(rehearsal), closing(kept):
+        kept.setup()
+        captured = Captured(app, store=kept, clock=clock, faults=faults)
         before, clock.on_sleep = clock.on_sleep, captured.driver.do_what_is_waited_for
         try:
             yield captured

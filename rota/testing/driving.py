@@ -7,10 +7,10 @@ from rota.by_hand import MOST_CLAIMS, ByHand, told
 from rota.core.model import OPEN, State
 from rota.engine import host
 from rota.errors import StoreUnavailable, WaitTimedOut
+from rota.ports import Store
 from rota.queries import RunQuery
 from rota.testing.clock import FakeClock
 from rota.testing.faults import Faults, WorkerGone
-from rota.testing.store import RehearsalStore
 from rota.version import __version__
 
 STEP = timedelta(minutes=1)
@@ -25,7 +25,7 @@ MOST_DEATHS = 100
 class Driver:
     """Has a worker that does what is due when it is told to, and another when that one was killed."""
 
-    def __init__(self, app: Rota, *, store: RehearsalStore, clock: FakeClock, faults: Faults) -> None:
+    def __init__(self, app: Rota, *, store: Store, clock: FakeClock, faults: Faults) -> None:
         self._app = app
         self._store = store
         self._clock = clock

@@ -1,5 +1,7 @@
 """What was enqueued, and what was not."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -168,3 +170,20 @@ def test_a_clock_of_the_applications_own_must_be_the_captures():
         assert jobs.clock is clock
     with pytest.raises(ConfigurationError, match="a clock of its own"), capture(app, clock=FakeClock()):
         pass
+
+
+def test_runs_are_kept_in_a_database_for_code_that_writes_to_its_tables(shop, tmp_path):  # R6
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    with capture(shop.app, store=url) as jobs:
+        jobs.drain()
+        with closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
+            database.execute("INSERT INTO cron_jobs (name, run_at, args) VALUES ('send', '2026-01-05 13:00:00', '[7]')")
+
+        jobs.advance("59m")
+        assert ("send", 7) not in shop.done
+        jobs.kill_worker(after="claim", job=shop.send)
+        jobs.advance("2m")
+        assert shop.done.count(("send", 7)) == 1
+
+        with pytest.raises(ConfigurationError, match="without store="), jobs.store_away():
+            pass
