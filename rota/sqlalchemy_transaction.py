@@ -109,7 +109,7 @@ class Pending:
         refused: list[RotaError] = []
         for work in works:
             try:
-                if dialect.is_async:
+                if connection.dialect.is_async:
                     do_in_thread(work, connection.connection.dbapi_connection)
                 else:
                     work()
