@@ -149,7 +149,7 @@ def pauses(timeout: timedelta | str | None, clock: Clock) -> Iterator[timedelta]
     """Yield how long to wait before the next look, until the time is over.
 
     Raises:
-        ConfigurationError: the text is no duration.
+        ConfigurationError: it is no duration.
     """
     limit = _limit(timeout)
     ends = None if limit is None else clock.monotonic() + limit.total_seconds()
@@ -163,6 +163,9 @@ def pauses(timeout: timedelta | str | None, clock: Clock) -> Iterator[timedelta]
 
 
 def _limit(timeout: timedelta | str | None) -> timedelta | None:
+    if timeout is not None and not isinstance(timeout, timedelta | str):
+        # What many libraries take for seconds.
+        raise ConfigurationError(f"timeout: {timeout!r} has no unit; write a text such as '5s', or a timedelta")
     try:
         return parse_duration(timeout) if isinstance(timeout, str) else timeout
     except ValueError as error:

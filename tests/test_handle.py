@@ -154,3 +154,10 @@ def test_a_cancelled_run_gives_its_reason(app, clock):
     with pytest.raises(RunFailed, match="cancelled: the order was taken back"):
         handle.result()
     assert [run.state for run in app.store.runs(RunQuery())] == [State.CANCELLED]
+
+
+def test_a_time_to_wait_without_a_unit_is_refused(app):  # R64
+    handle = app.jobs["double"].enqueue(2)
+
+    with pytest.raises(ConfigurationError, match="'5s'"):
+        handle.result(timeout=5)  # type: ignore[arg-type]  # that is the mistake

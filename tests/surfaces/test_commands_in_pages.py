@@ -11,7 +11,11 @@ from tests.house.source import files, shown
 
 COMMAND = re.compile(r"^\$ (?:\w+=\S+ )*rota ([^|&;\n]*?)(?:\s+#.*)?$", re.MULTILINE)
 BLOCK = re.compile(r"^```(?:console|sh|text)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-PAGES = [path for path in files(".md") if shown(path).startswith(("README.md", "docs/guide/", "docs/operate/"))]
+PAGES = [
+    path
+    for path in files(".md")
+    if shown(path).startswith(("README.md", "docs/guide/", "docs/migrate/", "docs/operate/"))
+]
 SHOWN = [
     (path, line.group(1).strip())
     for path in PAGES
