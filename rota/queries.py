@@ -34,6 +34,8 @@ class ClaimRequest(Struct, frozen=True, kw_only=True):
     reopened: tuple[str, ...] = ()
     """Limits that may have a place free for runs that stand aside for them, by their own names: those of runs that
     ended, and what `limit_use` shows. A hint: one that has none costs little."""
+    handed: tuple[str, int] | None = None
+    """Only this run, by (run id, token): its worker has given it into other hands, and whoever asks first has it."""
 
 
 class Sign(StrEnum):

@@ -152,14 +152,14 @@ class Store(Protocol):
         With `limits`, not one more than each of them allows, counted from what is running and what was begun, exactly
         with any number of callers. What a limit holds back and stands in the way is put aside, see `limited_by`, with
         its priority and turn; from there it is claimed in its order when `reopened` names the limit.
+        With `handed`, that running run goes over from its worker to this one under a new token, no attempt counted.
         If the answer is lost, the runs are running under this worker's name: see `runs(owner=...)` and `release`.
         """
 
     def limit_use(self, limits: Sequence[Limit], *, now: datetime, counts_aside: bool = False) -> list[LimitUse]:
         """Return how these limits are used, by name: those for which runs stand aside, also where there is no such
-        limit any more, run, or were begun within their window.
-
-        Those aside are counted only where asked: else one index probe for each limit.
+        limit any more, run, or were begun within their window. Those aside are counted only where asked: else one
+        index probe for each limit.
         """
 
     def renew(

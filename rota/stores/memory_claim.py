@@ -18,6 +18,8 @@ SKEW = timedelta(seconds=1)
 
 def claim(runs: Runs, limits: Limits, request: ClaimRequest, *, now: datetime) -> list[Run]:
     """Make queued runs running under a new token, in the order of each queue, and return them."""
+    if request.handed is not None:
+        return _taken_over(runs, request, request.handed, now)
     standing = runs.standing(State.QUEUED)
     if request.reopened:
         standing += [run for run in runs.standing(State.SCHEDULED) if run.limited_by is not None]
@@ -48,9 +50,7 @@ def _claimed(runs: Runs, run: Run, request: ClaimRequest, now: datetime) -> Run:
         run,
         state=State.RUNNING,
         attempt=run.attempt + 1,
-        # The clock part keeps tokens rising when a failover takes the store back in time, the other part when the
-        # clock goes back.
-        token=max(run.token + 1, to_micros(now)),
+        token=_next_token(run, now),
         owner=request.worker,
         lease_until=now + request.lease,
         claimed_at=now,
@@ -58,6 +58,23 @@ def _claimed(runs: Runs, run: Run, request: ClaimRequest, now: datetime) -> Run:
     )
     runs.write(claimed)
     return claimed
+
+
+def _taken_over(runs: Runs, request: ClaimRequest, handed: tuple[str, int], now: datetime) -> list[Run]:
+    run_id, token = handed
+    taken: list[Run] = []
+    for run in runs.named([run_id]):
+        if run.state is State.RUNNING and run.token == token:
+            until = now + request.lease
+            taken.append(replace(run, token=_next_token(run, now), owner=request.worker, lease_until=until))
+            runs.write(taken[-1])
+    return taken
+
+
+def _next_token(run: Run, now: datetime) -> int:
+    # The clock part keeps tokens rising when a failover takes the store back in time, the other part when the clock
+    # goes back.
+    return max(run.token + 1, to_micros(now))
 
 
 def held_by(runs: Runs, worker: str, held: Sequence[tuple[str, int]]) -> list[Run]:

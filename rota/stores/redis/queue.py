@@ -70,6 +70,7 @@ def wanted(request: ClaimRequest) -> dict[str, Any]:
         "except_tenants": list(request.except_tenants),
         "limits": limits.told(request.limits),
         "reopened": request.reopened,
+        "handed": request.handed,
     }
 
 

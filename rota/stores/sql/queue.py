@@ -14,7 +14,7 @@ from rota.stores.sql import expiry, keys, limits, line, progress, turns
 from rota.stores.sql.alike import NARROW, NARROW_COLUMNS, WIDE, Taken, claimed_runs
 from rota.stores.sql.database import Link, json_of
 from rota.stores.sql.front import LONG, PASSED, Key, after_looking
-from rota.stores.sql.rows import ACCEPTED, ATTEMPT, RUN, accepted, columns, ended
+from rota.stores.sql.rows import ACCEPTED, ATTEMPT, RUN, accepted, columns, ended, run_of
 
 Claimed = Callable[[], list[Run]]
 
@@ -187,6 +187,9 @@ def claim(link: Link, request: ClaimRequest, *, now: datetime) -> Claimed:
 
     To be called after the commit: what it takes to make runs of rows holds up nobody who waits for their locks.
     """
+    if request.handed is not None:
+        taken_over = _take_over(link, request, request.handed, now)
+        return lambda: taken_over
     if request.limits or request.reopened:
         runs = limits.claim(link, request, now=now)
         return lambda: runs
@@ -208,6 +211,24 @@ def claim(link: Link, request: ClaimRequest, *, now: datetime) -> Claimed:
         return [replace(run, last_success=successes.get((run.schedule or "", run.tenant or ""))) for run in runs]
 
     return claimed
+
+
+# Served by the primary key. As every statement about a running run it asks for the token.
+TAKE_OVER = "UPDATE {runs} SET owner = ?, token = ?, lease_until = ? WHERE id = ? AND token = ? AND state = 'running'"
+TAKEN_OVER = f"SELECT {RUN_COLUMNS} FROM {{runs}} AS r WHERE r.id = ?"
+
+
+def _take_over(link: Link, request: ClaimRequest, handed: tuple[str, int], now: datetime) -> list[Run]:
+    """Return, in this worker's hands, the one run that another one has handed over; nothing if somebody was first."""
+    run_id, token = handed
+    until = to_micros(now + request.lease)
+    if not link.run(TAKE_OVER, request.worker, max(token + 1, to_micros(now)), until, run_id, token):
+        return []
+    run = run_of(link.one(TAKEN_OVER, run_id))
+    if run.schedule is None:
+        return [run]
+    key = (run.schedule, run.tenant or "")
+    return [replace(run, last_success=progress.last_successes(link, [key]).get(key))]
 
 
 def _claim(link: Link, request: ClaimRequest, queue: str, limit: int, now: datetime) -> list[Any]:

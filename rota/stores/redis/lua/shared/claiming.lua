@@ -105,8 +105,28 @@ local function take_from_queue(catch, name, places)
     count_taken(queue)
 end
 
+-- The clock part keeps tokens rising when a failover takes the store back in time, the other part when the clock goes
+-- back.
+local function next_token(run, now)
+    return math.max((run.token or 0) + 1, now)
+end
+
+-- Return, in this worker's hands, the one run that another one has handed over; nothing if somebody was first.
+local function take_over(wanted, now)
+    local id, token = unpack(wanted.handed)
+    local run = get(id)
+    if not run or run.state ~= 'running' or run.token ~= token then
+        return {}
+    end
+    change(run, {owner = wanted.worker, lease_until = now + wanted.lease, token = next_token(run, now)})
+    return {run}
+end
+
 -- Make queued runs running under a new token, in the order of each queue, and return them.
 local function claim(wanted, now)
+    if wanted.handed then
+        return take_over(wanted, now)
+    end
     local catch = a_catch(wanted, now)
     local function is_left_alone(run)
         return catch.jobs[run.job] or (run.tenant and catch.tenants[run.tenant])
@@ -124,10 +144,7 @@ local function claim(wanted, now)
         if type(run) == 'table' then
             change(run, {
                 state = 'running', attempt = (run.attempt or 0) + 1, owner = wanted.worker, claimed_at = now,
-                lease_until = now + wanted.lease, limited_by = NONE,
-                -- The clock part keeps tokens rising when a failover takes the store back in time, the other part when
-                -- the clock goes back.
-                token = math.max((run.token or 0) + 1, now),
+                lease_until = now + wanted.lease, limited_by = NONE, token = next_token(run, now),
             })
         end
     end
