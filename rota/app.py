@@ -23,6 +23,7 @@ from rota.engine.crew import Crew
 from rota.enqueuing import StoreEnqueuer
 from rota.errors import ConfigurationError, RunNotFound
 from rota.executors.invocation import Invocation, TellProgress
+from rota.fleets import Fleets
 from rota.flow import Flows
 from rota.footing import Footing
 from rota.handle import RunHandle
@@ -151,6 +152,7 @@ class Rota:
 
     def _open_rooms(self, footing: Footing) -> None:
         self.schedules: Schedules = Schedules(footing)
+        self.fleets: Fleets = Fleets(self._registry)
         self.pauses: Pauses = Pauses(footing)
         self.shadows: Shadows = Shadows(footing, schedules=self.schedules)
         self.limits: Limits = Limits(footing)
@@ -366,8 +368,10 @@ class Rota:
         queues: Mapping[str, int] | None = None,
         places: int | None = None,
         inline: bool = False,
+        claims: bool = True,
     ) -> Crew:
-        """Return the services of this process, not started; who schedules also watches, where nothing is said."""
+        """Return the services of this process, not started; who schedules also watches, where nothing is said. Without
+        `claims` it only takes over what it is told to: see `Worker.take_over`."""
         if schedules:
             self.schedules.sync()
         premises = self.premises()
@@ -380,6 +384,7 @@ class Rota:
             works=works,
             schedules=schedules,
             watches=schedules if watches is None else watches,
+            claims=claims,
             queues=queues,
             places=places,
             also=self._served,
@@ -407,6 +412,7 @@ class Rota:
             settings=self.settings,
             limits=self.limits.declared(),
             watches=self.pings.declared(),
+            fleets=self.fleets.joined,
             probe=self._tenancy.probe,
         )
 

@@ -1,7 +1,7 @@
 """The seam between the engine and its executors: one attempt as data, as a call, and who executes it."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from msgspec import Struct
@@ -68,3 +68,24 @@ class Children(Protocol):
 
     def close(self) -> None:
         """End every child, whatever it is doing."""
+
+
+class Fleet(Protocol):
+    """Processes of another system that carry out runs: this one claims a run and sends word of it, and who gets that
+    takes the run over, see `ClaimRequest.handed`. The message is a hint, and the store's word counts: one that is
+    lost, late or delivered twice does no harm."""
+
+    places: int
+    """How many runs of one worker process may wait there at once."""
+    patience: timedelta
+    """How long a run may wait there before it is given back: its message may be lost."""
+
+    def send(self, run: Run) -> None:
+        """Send word of a claimed run, its id and token. May take some seconds.
+
+        Raises:
+            FleetUnavailable: nobody takes messages. The run is given back.
+        """
+
+    def recall(self, runs: Sequence[Run]) -> None:
+        """Have what was sent of these thrown away, where that can be. A hint; raises nothing."""

@@ -19,7 +19,7 @@ from rota.core.size import parse_size, size_text
 from rota.errors import ConfigurationError, DuplicateJob, UnsupportedJob
 from rota.handle import RunHandle
 from rota.options import JobTerms, Options, Terms, merged
-from rota.shape import PROCESS, Shape, shape_of
+from rota.shape import PROCESS, THREAD, Shape, shape_of
 from rota.signature import Registered, Signature
 from rota.transactions import in_thread
 
@@ -228,6 +228,7 @@ class Registry:
         self.functions: dict[str, JobFunction[Any, Any, Any]] = {}
         self._timeout = timeout
         self._retry = retry or Retry()
+        self._executor = THREAD
         self._unsaid: dict[str, frozenset[str]] = {}
         self._enqueuer: Enqueuer | None = None
 
@@ -237,11 +238,19 @@ class Registry:
         for function in self.functions.values():
             self._fill_in(function)
 
+    def set_executor(self, name: str) -> None:
+        """Have jobs run there that did not say where, but for coroutines; those registered already among them."""
+        self._executor = name
+        for function in self.functions.values():
+            self._fill_in(function)
+
     def _fill_in(self, function: JobFunction[Any, Any, Any]) -> None:
         unsaid = self._unsaid.get(function.name, frozenset())
         job = function.job
         job = replace(job, timeout=self._timeout) if "timeout" in unsaid else job
         job = replace(job, retry=self._retry) if "retry" in unsaid else job
+        if "executor" in unsaid and job.executor == THREAD:
+            job = replace(job, executor=self._executor)
         function.registered = replace(function.registered, job=job)
 
     def enqueuer(self) -> Enqueuer:
@@ -315,9 +324,9 @@ class Registry:
     ) -> JobDecorator:
         """Register a function as a job, or a class with a `run` method, of which each run gets a fresh instance.
 
-        `executor` is "thread", "process" or "asyncio"; without a word an `async def` runs on the event loop and
-        anything else in a thread. `max_memory` ("512MB") and `max_cpu` limit the child process of a process job. A run
-        of a slot waits for the jobs in `depends_on`, and up to `jitter`; `max_parallel` runs of a round are out at
+        `executor` is "thread", "process", "asyncio" or "celery"; without a word an `async def` runs on the event loop
+        and anything else in a thread. `max_memory` ("512MB") and `max_cpu` limit the child process of a process job. A
+        run of a slot waits for the jobs in `depends_on`, and up to `jitter`; `max_parallel` runs of a round are out at
         once. `tags` are words that rules know it by, `terms` those of what is enqueued, see `JobTerms`. Durations are
         timedeltas or texts: "10m". Without a word the time limit is the settings' 15 minutes; `None` is without.
 
@@ -346,7 +355,7 @@ class Registry:
                 place=shape.place,
             )
             job = _gated(job, depends_on=depends_on, jitter=jitter, max_parallel=max_parallel, tags=tags)
-            said = {"timeout": timeout != "default", "retry": retry is not None}
+            said = {"timeout": timeout != "default", "retry": retry is not None, "executor": executor is not None}
             return self._register(job, shape, schedule=schedule, tz=tz, terms=terms, said=said)
 
         return register
@@ -372,6 +381,7 @@ class Registry:
         )
         self.add(made)
         self._unsaid[job.name] = frozenset(name for name, is_said in said.items() if not is_said)
+        self._fill_in(made)
         return made
 
 

@@ -16,9 +16,11 @@ from rota.engine.gatekeeper import Gatekeeper
 from rota.engine.handing import Handing
 from rota.engine.loop import Service
 from rota.engine.plan import Plan
-from rota.engine.roster import Coroutines
+from rota.engine.roster import Coroutines, Outside
 from rota.engine.voice import Voice
+from rota.errors import ConfigurationError
 from rota.executors.call import execute
+from rota.executors.fleet import FleetExecutor
 from rota.executors.inline import InlineExecutor
 from rota.executors.invocation import Invocation, TellProgress
 from rota.executors.thread import ThreadExecutor
@@ -29,6 +31,7 @@ from rota.place import place_of, told
 from rota.ports import Store
 from rota.premises import Premises
 from rota.settings import Settings
+from rota.shape import is_fleet
 from rota.signature import Registered
 from rota.version import __version__
 
@@ -40,6 +43,7 @@ def plan_of(
     works: bool,
     schedules: bool,
     watches: bool,
+    claims: bool = True,
     queues: Mapping[str, int] | None,
     places: int | None,
     also: Collection[str] = (),
@@ -51,7 +55,9 @@ def plan_of(
         works=works,
         schedules=schedules,
         watches=watches,
-        queues=queues or dict(worker.queues) or named,
+        claims=claims,
+        # Of one that only has what it is given nobody is to think that it works a queue.
+        queues=queues or dict(worker.queues) or named if claims else {},
         places=places or worker.concurrency,
         coroutines=worker.coroutines,
         lease=worker.lease,
@@ -93,6 +99,7 @@ def make_crew(
 
     Raises:
         AppNotFound: there are process jobs, and child processes could not import `app`.
+        ConfigurationError: a job names a fleet that was not joined.
         UnknownDependency, DependencyCycle: jobs wait for what never comes (R11).
     """
     dependencies.check({name: registered.job for name, registered in premises.jobs.items()})
@@ -111,6 +118,8 @@ def make_crew(
         bench.children = _children(
             premises, app, store_url=store_url, voice=voice, numbers=books, kill_grace=plan.kill_grace
         )
+    fleets = {} if inline or not plan.works else _fleets(premises, executors)
+    bench.fleets = frozenset(fleets)
     return Crew(
         premises.store,
         clock=premises.clock,
@@ -120,6 +129,7 @@ def make_crew(
         jobs=premises.jobs,
         executor=executor,
         coroutines=coroutines,
+        fleets=fleets,
         gatekeeper=gatekeeper,
         guard=make_guard(premises, gatekeeper.standing, inline=inline),
         plan=plan,
@@ -171,6 +181,26 @@ def _coroutines(bench: Bench, *, clock: Clock, inline: bool) -> Coroutines | Non
 
     bench.aexecute, bench.aside = asyncio_.aexecute, asyncio_.aside
     return None if inline else asyncio_.AsyncioExecutor(clock=clock)
+
+
+def _fleets(premises: Premises, executors: Collection[str]) -> dict[str, Outside]:
+    """Return who carries out the runs of jobs that name a fleet.
+
+    Raises:
+        ConfigurationError: a job names one that was not joined.
+    """
+    named = sorted(name for name in executors if is_fleet(name))
+    for name in named:
+        if name not in premises.fleets:
+            raise ConfigurationError(
+                f"there are jobs with executor={name!r}, and nobody carries them out: join a Celery application, "
+                f"rota.integrations.celery.join(rota, celery, executor={name!r})"
+            )
+    return {
+        name: Outside(executor=FleetExecutor(fleet, clock=premises.clock), places=fleet.places, patience=fleet.patience)
+        for name, fleet in premises.fleets.items()
+        if name in named
+    }
 
 
 def _children(

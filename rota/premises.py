@@ -1,9 +1,11 @@
 """What the services of one process share."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from msgspec import Struct
 
+from rota.calls import Fleet
 from rota.clock import Clock
 from rota.core.expecting import Watch
 from rota.core.limits import Limit
@@ -28,5 +30,7 @@ class Premises(Struct, frozen=True, kw_only=True):
     """What the code and the settings declare."""
     watches: tuple[Watch, ...] = ()
     """Scripts outside of Rota that are to say that they succeeded."""
+    fleets: Mapping[str, Fleet] = MappingProxyType({})
+    """Who carries out runs besides this process, by the executor that jobs name."""
     probe: Callable[[Tenant], object]
     """Connects to a tenant's database, or raises TenantUnavailable."""

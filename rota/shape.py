@@ -10,8 +10,7 @@ from msgspec import Struct
 
 from rota.errors import UnsupportedJob
 
-THREAD, PROCESS, ASYNCIO = "thread", "process", "asyncio"
-EXECUTORS = (THREAD, PROCESS, ASYNCIO)
+THREAD, PROCESS, ASYNCIO, CELERY = "thread", "process", "asyncio", "celery"
 
 
 class Shape(Struct, frozen=True, kw_only=True):
@@ -37,7 +36,7 @@ class Shape(Struct, frozen=True, kw_only=True):
         match asked:
             case None:
                 return ASYNCIO if self.is_coroutine else THREAD
-            case "thread" | "process" if self.is_coroutine:
+            case _ if self.is_coroutine and (asked in (THREAD, PROCESS) or is_fleet(asked)):
                 raise UnsupportedJob(
                     f"job {name!r} is `async def`, which needs an event loop: leave executor={asked!r} out, "
                     "or make it a plain `def`"
@@ -50,11 +49,12 @@ class Shape(Struct, frozen=True, kw_only=True):
             case "process":
                 self._refuse_what_a_child_cannot_import(name)
                 return PROCESS
-            case "thread" | "asyncio":
+            case _ if asked in (THREAD, ASYNCIO) or is_fleet(asked):
                 return asked
             case _:
                 raise UnsupportedJob(
-                    f"job {name!r}: no executor {asked!r} for jobs; there are 'thread', 'process' and 'asyncio'"
+                    f"job {name!r}: no executor {asked!r} for jobs; there are 'thread', 'process', 'asyncio' and "
+                    "'celery'"
                 )
 
     def _refuse_what_a_child_cannot_import(self, name: str) -> None:
@@ -73,6 +73,11 @@ class Shape(Struct, frozen=True, kw_only=True):
                 f"job {name!r} was typed in, and a child process has no file to import it from: "
                 "write it in a module, or use executor='thread'"
             )
+
+
+def is_fleet(executor: str) -> bool:
+    """Whether an executor means processes of another system: `celery`, or one of several as `celery:reports`."""
+    return executor.partition(":")[0] == CELERY
 
 
 def shape_of(target: Callable[..., Any]) -> Shape:

@@ -96,6 +96,12 @@ def redis_server(pytestconfig: pytest.Config) -> servers.Server:
     return _server(pytestconfig, "redis")
 
 
+@pytest.fixture(scope="session")
+def rabbitmq_server(pytestconfig: pytest.Config) -> servers.Server:
+    """A private RabbitMQ server."""
+    return _server(pytestconfig, "rabbitmq")
+
+
 @pytest.fixture
 def postgres_database(postgres_server: servers.Server) -> str:
     """The URL of a fresh PostgreSQL database. It goes with the server: to drop it would wait for a checkpoint."""

@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -33,18 +33,14 @@ import msgspec
 from sqlalchemy import URL, NullPool, create_engine
 from sqlalchemy.exc import OperationalError
 
-HOST = "127.0.0.1"
-CONNECTIONS = 200
-DATABASES = 4096
-"""Of a Redis, whose databases are numbered: one for each test that asks for one."""
+from tests.server_kinds import HOST, KINDS, Kind, ServerMissing, free_port
+
+__all__ = ["ServerMissing"]
+
 PREFIX = "rota-servers-"
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 PR_SET_PDEATHSIG = 1
-
-
-class ServerMissing(Exception):
-    """The programs of a server are not installed."""
 
 
 class ServerFailed(Exception):
@@ -70,6 +66,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         """Return the URL of a database on this server, with its password."""
         if self.kind == "redis":
             return f"redis://:{self.password}@{self.host}:{self.port}/{database}"
+        if self.kind == "rabbitmq":
+            # One for all: who shares it has queues of names of its own, which cost nothing.
+            return f"amqp://{self.user}:{self.password}@{self.host}:{self.port}//"
         driver = "postgresql+psycopg" if self.kind == "postgres" else "mysql+pymysql"
         made = URL.create(driver, self.user, self.password, self.host, self.port, database or None)
         return made.render_as_string(hide_password=False)
@@ -110,6 +109,12 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
                 line.sendall(b"PING\r\n")
                 # It asks for the password.
                 return line.recv(100).startswith(b"-NOAUTH")
+            return False
+        if self.kind == "rabbitmq":
+            with suppress(OSError), socket.create_connection((self.host, self.port), timeout=1) as line:
+                line.sendall(b"AMQP\x00\x00\x09\x01")
+                # The first frame that the server says is of a method.
+                return line.recv(1) == b"\x01"
             return False
         with suppress(OperationalError):
             self.execute("SELECT 1")
@@ -236,106 +241,6 @@ def _start_keeper(directory: Path, kind: str) -> None:
     keeper.returncode = 0
 
 
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """How one kind of server is found, created, started and asked to stop."""
-
-    account: str
-    """The system account it runs under when the tests run as root, which most servers refuse."""
-    programs: Callable[[], Mapping[str, str]]
-    create: Callable[[Path, str], Sequence[str]]
-    """Given an empty directory and a password: write its settings, return the command that creates its files, if there
-    is any to create."""
-    serve: Callable[[Path, int], Sequence[str]]
-    """Given the same directory and a port: the command that runs it in the foreground."""
-    stop_signal: signal.Signals
-
-
-def _postgres_programs() -> Mapping[str, str]:
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
-    return _found("postgresql", ["initdb", "postgres"], first=str(installed[-1]) if installed else None)
-
-
-def _postgres_create(home: Path, password: str) -> Sequence[str]:
-    (home / "password").write_text(password)
-    options = ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync", "--username=rota"]
-    return [_postgres_programs()["initdb"], f"--pgdata={home}/data", f"--pwfile={home}/password", *options]
-
-
-def _postgres_serve(home: Path, port: int) -> Sequence[str]:
-    options = [f"--port={port}", f"--listen_addresses={HOST}", f"--unix_socket_directories={home}"]
-    return [_postgres_programs()["postgres"], "-D", f"{home}/data", *options, f"--max_connections={CONNECTIONS}"]
-
-
-def _mariadb_programs() -> Mapping[str, str]:
-    return _found("mariadb-server", ["mariadb-install-db", "mariadbd"], first="/usr/sbin")
-
-
-def _mariadb_create(home: Path, password: str) -> Sequence[str]:
-    (home / "account.sql").write_text(
-        f"CREATE USER IF NOT EXISTS rota@'{HOST}' IDENTIFIED BY '{password}';\n"
-        f"GRANT ALL ON *.* TO rota@'{HOST}' WITH GRANT OPTION;\n"
-    )
-    options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
-    return [_mariadb_programs()["mariadb-install-db"], "--no-defaults", f"--datadir={home}/data", *options]
-
-
-def _mariadb_serve(home: Path, port: int) -> Sequence[str]:
-    files = [f"--datadir={home}/data", f"--socket={home}/socket", f"--pid-file={home}/pid"]
-    options = [f"--port={port}", f"--bind-address={HOST}", "--skip-name-resolve", f"--max-connections={CONNECTIONS}"]
-    # Without Debian's files the character set would be latin1, which nobody runs.
-    charset = ["--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci"]
-    account = f"--init-file={home}/account.sql"
-    return [_mariadb_programs()["mariadbd"], "--no-defaults", *files, *options, *charset, account]
-
-
-def _redis_programs() -> Mapping[str, str]:
-    return _found("redis-server", ["redis-server"], first=None)
-
-
-def _redis_create(home: Path, password: str) -> Sequence[str]:
-    (home / "redis.conf").write_text(
-        f"requirepass {password}\ndir {home}/data\nappendonly yes\nsave ''\ndatabases {DATABASES}\n"
-    )
-    return []
-
-
-def _redis_serve(home: Path, port: int) -> Sequence[str]:
-    return [_redis_programs()["redis-server"], f"{home}/redis.conf", "--port", str(port), "--bind", HOST]
-
-
-KINDS: Mapping[str, Kind] = {
-    "postgres": Kind(
-        account="postgres",
-        programs=_postgres_programs,
-        create=_postgres_create,
-        serve=_postgres_serve,
-        stop_signal=signal.SIGINT,
-    ),
-    "mariadb": Kind(
-        account="mysql",
-        programs=_mariadb_programs,
-        create=_mariadb_create,
-        serve=_mariadb_serve,
-        stop_signal=signal.SIGTERM,
-    ),
-    "redis": Kind(
-        account="redis",
-        programs=_redis_programs,
-        create=_redis_create,
-        serve=_redis_serve,
-        stop_signal=signal.SIGTERM,
-    ),
-}
-
-
-def _found(package: str, names: Sequence[str], *, first: str | None) -> Mapping[str, str]:
-    """Return where each program is, looking in the folder `first` and then along the path."""
-    found = {name: (first and shutil.which(name, path=first)) or shutil.which(name) for name in names}
-    if missing := [name for name, path in found.items() if path is None]:
-        raise ServerMissing(f"no {' and no '.join(missing)}: install the package {package}, or run scripts/services")
-    return {name: path for name, path in found.items() if path is not None}
-
-
 def keep(name: str, directory: Path) -> None:
     """Create and start a server, say so, wait for the end of the session, and end the server."""
     kind, home = KINDS[name], directory / name
@@ -370,7 +275,7 @@ def _start(kind: Kind, name: str, home: Path, log: IO[bytes]) -> tuple[Server, s
         raise ServerFailed(f"{create[0]} ended with {code}")
     for _ in range(3):
         # The port is free now, not promised: somebody else may take it before the server does.
-        port = _free_port()
+        port = free_port()
         process = _spawn(kind.serve(home, port), account, home, log)
         server = Server(kind=name, port=port, password=password, pid=process.pid)
         if _is_up(server, process):
@@ -444,13 +349,6 @@ def _stop(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _locked(path: Path, *, create: bool = True) -> int:

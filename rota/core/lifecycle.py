@@ -128,6 +128,14 @@ def expired_in_hand(run: Run, *, now: datetime) -> Ending | None:
     return Ending(outcome=Outcome.CANCELLED, reason=EXPIRED, is_skipped=True)
 
 
+def unknown_in_hand(run: Run, *, now: datetime) -> Settlement:
+    """Give back a run that was sent to a process which does not know its job: one of another version, in a deploy."""
+    # Not at once: whoever sent it there would send it there again.
+    error = ErrorReport(type="UnknownJob", message=f"{run.job!r} is no job where it was sent to")
+    ending = Ending(outcome=Outcome.INTERRUPTED, error=error, reason=error.message, delay=LOST_WAIT)
+    return settle(run, ending, now=now, wait=LOST_WAIT)
+
+
 def first_start(run: Run, attempts: Sequence[Attempt]) -> datetime | None:
     """Return when the first attempt of a claimed run began, of those that used one up since it was opened last; None
     before there is one. `attempts` are all of its own, oldest first."""

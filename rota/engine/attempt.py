@@ -65,6 +65,8 @@ class Bench:
         self.aside = aside
         self.children = children
         """None: process jobs are called in this process, as inline ones."""
+        self.fleets: frozenset[str] = frozenset()
+        """The executors of jobs that are sent to others; in the processes of a fleet itself there are none."""
         self.expand = expand
         self.slot_before = slot_before
         self.handed = handed
@@ -114,6 +116,11 @@ class LiveAttempt:
         """Whether its code runs in a child process, once it has begun."""
         is_theirs = self.registered.job.executor == "process" and self.run.kind is RunKind.JOB
         return is_theirs and self._bench.children is not None and self.started_at is not None
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether it only waits here until somebody else takes its run over."""
+        return self.registered.job.executor in self._bench.fleets and self.run.kind is RunKind.JOB
 
     def stop(self, reason: str, *, outcome: Outcome, grace: timedelta = timedelta(0)) -> None:
         """Ask it to stop within `grace`; asked again, what is over earlier counts."""

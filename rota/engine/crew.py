@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
+from types import MappingProxyType
 
 from rota.calls import Executor
 from rota.clock import Clock
@@ -17,6 +18,7 @@ from rota.engine.circuits import Prober
 from rota.engine.flows import Flows
 from rota.engine.gatekeeper import Gatekeeper
 from rota.engine.guard import Guard
+from rota.engine.handover import Handover
 from rota.engine.heartbeat import Heartbeat, Timekeeper
 from rota.engine.lag import LagWatch
 from rota.engine.loop import Loop, Service, Waiter
@@ -25,7 +27,7 @@ from rota.engine.plan import Plan
 from rota.engine.pool import Pool
 from rota.engine.private import cancel_left
 from rota.engine.pulse import EVERY, Pulse, signs_for
-from rota.engine.roster import Coroutines, pools, services
+from rota.engine.roster import Coroutines, Outside, pools, services
 from rota.engine.rulebook import Rulebook
 from rota.engine.scheduler import Scheduler
 from rota.engine.standing import Standing
@@ -62,6 +64,7 @@ class Crew:
         jobs: Mapping[str, Registered],
         executor: Executor,
         coroutines: Coroutines | None = None,
+        fleets: Mapping[str, Outside] = MappingProxyType({}),
         gatekeeper: Gatekeeper,
         plan: Plan,
         guard: Guard,
@@ -70,17 +73,16 @@ class Crew:
         lookouts: Callable[[], Mapping[str, Service]] | None = None,
         rulebook: Rulebook | None = None,
     ) -> None:
-        """`executor` runs what is no coroutine, and without `coroutines` those as well.
-
+        """`executor` runs what is no coroutine, and without `coroutines` those as well; what is of a fleet is sent.
         `schedule_keepers` makes what else looks after the schedules, for the id of this process; `lookouts` what looks
-        out for trouble.
-        """
+        out for trouble."""
         self._store = store
         self._bus = bus
         self._clock = clock
         self._plan = plan
         self._voice = voice
-        self._executors: list[Executor] = [executor, *([coroutines] if coroutines is not None else [])]
+        places = pools(executor, coroutines, jobs=jobs, plan=plan, fleets=fleets)
+        self._executors: list[Executor] = [pool.executor for pool in places]
         self._children = bench.children
         self._stuck: list[LiveAttempt] = []
         self.must_end: threading.Event = threading.Event()
@@ -93,7 +95,7 @@ class Crew:
         self.flows: Flows = Flows(store)
         self.stamps: dict[str, datetime] = {}
         """When each loop last came round."""
-        self.worker: Worker = self._worker(bus, bench, jobs, pools(executor, coroutines, jobs=jobs, plan=plan))
+        self.worker: Worker = self._worker(bus, bench, jobs, places)
         voice.attend(self.worker.is_at)
         self.scheduler: Scheduler = Scheduler(
             store, clock=clock, bus=bus, jobs=jobs, standing=self.standing, worker=self.worker.id, every=plan.tick
@@ -108,13 +110,13 @@ class Crew:
         self.heartbeat: Heartbeat = Heartbeat(self.worker, store, clock=clock, plan=plan, stamps=self.stamps)
         self.timekeeper: Timekeeper = Timekeeper(self.worker, clock=clock, plan=plan, on_stuck=self._on_stuck)
         self._pulse = Pulse(store, clock=clock, every=min(EVERY, plan.tick))
-        self._leases = self._lease_loops(bus, coroutines)
+        self._leases = self._lease_loops(bus, coroutines, fleets)
         self._work = self._work_loops(bus)
         self._keep = self._keep_loops(bus)
 
     def _worker(self, bus: Bus, bench: Bench, jobs: Mapping[str, Registered], places: Sequence[Pool]) -> Worker:
         plan = self._plan
-        return Worker(
+        worker = Worker(
             self._clock.new_id(),
             self._store,
             clock=self._clock,
@@ -134,6 +136,9 @@ class Crew:
             tell_settled=self._books.settled,
             expect=None if self._rulebook is None else self._rulebook.on_success,
         )
+        if not plan.claims:
+            worker.stop_claiming()
+        return worker
 
     def _usual(self, bus: Bus) -> dict[str, Service]:
         """Return the services that every process has."""
@@ -178,17 +183,20 @@ class Crew:
 
     def _work_loops(self, bus: Bus) -> list[Loop]:
         worker = self.worker
+        # While it holds runs it has more to look after than the queue.
+        loop = self._loop(bus, "worker", worker, wake=worker.wake, rest=self._rest_of_worker)
+        if not self._plan.claims:
+            return [loop]
         self._pulse.wake(worker.wake, at=[Sign.RUN_QUEUED])
         return [
-            # While it holds runs it has more to look after than the queue.
-            self._loop(bus, "worker", worker, wake=worker.wake, rest=self._rest_of_worker),
+            loop,
             self._loop(bus, "waiter", Waiter(self._store.wait, self.worker.wake, hungry=self.worker.hungry)),
         ]
 
     def _rest_of_worker(self, delay: timedelta) -> timedelta:
         return delay if self.worker.busy else self._pulse.rest(delay)
 
-    def _lease_loops(self, bus: Bus, coroutines: Coroutines | None) -> list[Loop]:
+    def _lease_loops(self, bus: Bus, coroutines: Coroutines | None, fleets: Mapping[str, Outside]) -> list[Loop]:
         """Return what goes on until the last attempt has ended, also while the process drains."""
         watched: dict[str, Service] = {} if coroutines is None else {"lag": LagWatch(coroutines, bus=bus)}
         kept: dict[str, Service] = {
@@ -196,6 +204,9 @@ class Crew:
             "timekeeper": self.timekeeper,
             "capture": self._voice.captures,
         }
+        if fleets:
+            patience = {name: fleet.patience for name, fleet in fleets.items()}
+            watched["handover"] = Handover(self.worker, self.heartbeat, clock=self._clock, patience=patience)
         return [self._loop(bus, name, service) for name, service in (kept | watched).items()]
 
     def _loop(
@@ -308,6 +319,18 @@ class Crew:
         self._stuck.append(attempt)
         self.worker.report_stuck(attempt)
         self.must_end.set()
+
+    def give_up_stuck(self, now: datetime) -> None:
+        """Record what does not stop as what it was stopped for, where the process cannot be ended: its code goes on
+        and changes nothing any more.
+
+        Raises:
+            StoreUnavailable: nothing was recorded; to be repeated.
+        """
+        while self._stuck:
+            self.worker.give_up(self._stuck[-1], now)
+            self._stuck.pop()
+        self.must_end.clear()
 
     def _end(self, loops: Sequence[Loop]) -> None:
         for loop in loops:

@@ -35,7 +35,13 @@ class Heartbeat:
         self._stamps = stamps
 
     def tick(self, now: datetime) -> timedelta:
-        held = self._worker.held()
+        asked_at = self._clock.monotonic()
+        self.renew(self._worker.held(), now)
+        # From request to request: with a store that takes a quarter of a lease to answer, both together would be late.
+        return max(self._every - timedelta(seconds=self._clock.monotonic() - asked_at), timedelta(0))
+
+    def renew(self, held: Sequence[tuple[str, int]], now: datetime) -> None:
+        """Move the leases of these (run id, token) pairs on. Safe from any thread."""
         # The lease is counted from before the request: a slow answer can only shorten it (6.4).
         asked_at = self._clock.monotonic()
         renewed = self._store.renew(self._worker.id, held, lease=self._lease, now=now, stamps=dict(self._stamps))
@@ -53,8 +59,6 @@ class Heartbeat:
             attempt.renewed_at = asked_at
             if attempt.run.id in renewed.stop:
                 attempt.stop("cancelled", outcome=Outcome.CANCELLED, grace=self._grace)
-        # From request to request: with a store that takes a quarter of a lease to answer, both together would be late.
-        return max(self._every - timedelta(seconds=self._clock.monotonic() - asked_at), timedelta(0))
 
 
 class Timekeeper:

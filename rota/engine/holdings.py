@@ -35,8 +35,7 @@ class Holdings:
         """Hold these, and return which pool executes which; nothing after `close`."""
         divided: dict[int, list[LiveAttempt]] = {}
         for attempt in attempts:
-            # The first that can, whoever it was claimed for.
-            divided.setdefault(1 if attempt.is_coroutine and len(self.pools) > 1 else 0, []).append(attempt)
+            divided.setdefault(self._pool_of(attempt), []).append(attempt)
         with self._one_begins:
             if self._is_closed:
                 return []
@@ -44,6 +43,13 @@ class Holdings:
                 self.pools[number].live.update({(one.run.id, one.run.token): one for one in some})
             self._began.update(attempt.run.job for attempt in attempts)
         return [(self.pools[number], some) for number, some in divided.items()]
+
+    def _pool_of(self, attempt: LiveAttempt) -> int:
+        """Return the number of the pool that executes it, whoever it was claimed for; the first has what no other
+        names."""
+        if len(self.pools) == 1:
+            return 0
+        return next((number for number, pool in enumerate(self.pools) if attempt.run.job in pool.jobs), 0)
 
     def forget(self, pair: Pair) -> None:
         for pool in self.pools:
@@ -66,9 +72,9 @@ class Holdings:
         left = {name: min(share - held[name], free) if share else free for name, share in self._queues.items()}
         return {name: room for name, room in left.items() if room > 0}
 
-    def withdraw(self) -> list[Run]:
-        """Take back what has not begun, and hold it no more; return its runs."""
-        runs = [call.run for pool in self.pools for call in pool.executor.withdraw()]
+    def withdraw(self, pools: Sequence[Pool]) -> list[Run]:
+        """Take back what has not begun in these, and hold it no more; return its runs."""
+        runs = [call.run for pool in pools for call in pool.executor.withdraw()]
         for run in runs:
             self.forget((run.id, run.token))
         return runs

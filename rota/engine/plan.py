@@ -10,6 +10,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     """What a process does, and its times; defaults are those of the settings."""
 
     works: bool = True
+    claims: bool = True
+    """Whether it looks for work by itself. Else it has the runs that it is told to take over, see
+    `Worker.take_over`."""
     schedules: bool = True
     watches: bool = True
     """Whether it looks out for what is stale and tells of what went wrong."""

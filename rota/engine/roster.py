@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Protocol
+
+from msgspec import Struct
 
 from rota.calls import Executor
 from rota.clock import Clock
@@ -30,18 +33,33 @@ class Coroutines(Executor, Watched, Protocol):
     """An executor with an event loop."""
 
 
+class Outside(Struct, frozen=True, kw_only=True):
+    """A fleet as its runs are sent to it from here."""
+
+    executor: Executor
+    places: int
+    patience: timedelta
+
+
 def pools(
-    executor: Executor, coroutines: Coroutines | None, *, jobs: Mapping[str, Registered], plan: Plan
+    executor: Executor,
+    coroutines: Coroutines | None,
+    *,
+    jobs: Mapping[str, Registered],
+    plan: Plan,
+    fleets: Mapping[str, Outside] = MappingProxyType({}),
 ) -> list[Pool]:
-    """Return the places: first those of threads and children, then those of coroutines."""
-    if coroutines is None:
-        return [Pool(executor, places=plan.places, jobs=frozenset(jobs), ahead=True)]
-    theirs = frozenset(name for name, registered in jobs.items() if registered.job.executor == "asyncio")
-    return [
-        Pool(executor, places=plan.places, jobs=frozenset(jobs) - theirs, ahead=True),
+    """Return the places: first those of threads and children, then those of coroutines, then those of each fleet."""
+    of: dict[str, frozenset[str]] = {}
+    for name in (*(["asyncio"] if coroutines is not None else []), *fleets):
+        of[name] = frozenset(job for job, registered in jobs.items() if registered.job.executor == name)
+    made = [Pool(executor, places=plan.places, jobs=frozenset(jobs).difference(*of.values()), ahead=True)]
+    if coroutines is not None:
         # Each is begun as soon as it is claimed: one more than there are places would be one too many.
-        Pool(coroutines, places=plan.coroutines, jobs=theirs, ahead=False),
-    ]
+        made.append(Pool(coroutines, places=plan.coroutines, jobs=of["asyncio"], ahead=False))
+    for name, fleet in fleets.items():
+        made.append(Pool(fleet.executor, places=fleet.places, jobs=of[name], ahead=False))
+    return made
 
 
 def services(

@@ -24,7 +24,7 @@ from rota.core.events import (
     UnknownJob,
 )
 from rota.core.freshness import Expectation
-from rota.core.lifecycle import Ending
+from rota.core.lifecycle import Ending, unknown_in_hand
 from rota.core.model import ErrorReport, Outcome, Run, Settlement, State
 from rota.engine.attempt import Bench, LiveAttempt
 from rota.engine.bus import Bus
@@ -148,10 +148,16 @@ class Worker:
         """Stop attempts whose leases are gone; their endings are not recorded (G5). Safe from any thread."""
         for pair in lost:
             attempt = self._holdings.find(pair)
-            if attempt is not None and not attempt.lost:
-                attempt.lost = True
-                attempt.stop("its lease is lost", outcome=Outcome.INTERRUPTED)
-                self._bus.publish(LeaseLost(run=attempt.run))
+            if attempt is None or attempt.lost:
+                continue
+            attempt.lost = True
+            if attempt.is_sent:
+                # Nothing of it has run here. Whoever it was sent to has it, or the end of its lease frees it.
+                self._holdings.forget(pair)
+                attempt.stop("it was taken over", outcome=Outcome.SUPERSEDED)
+                continue
+            attempt.stop("its lease is lost", outcome=Outcome.INTERRUPTED)
+            self._bus.publish(LeaseLost(run=attempt.run))
 
     def began_since_last_look(self) -> list[str]:
         """Return the names of the jobs whose runs were claimed since the last call. Safe from any thread."""
@@ -269,7 +275,7 @@ class Worker:
             if waited > STUCK.total_seconds():
                 # Or the same runs would be claimed again by the next pass, and given back, for as long as this lasts.
                 pool.learn_at_least(waited)
-                self.release_waiting(now)
+                self._release_waiting([pool], now)
 
     def _collect(self, now: datetime) -> list[Settlement]:
         """Turn the endings so far into settlements. They are kept until the store has them: an answer that was lost
@@ -304,6 +310,27 @@ class Worker:
     def _on_full_hosts(self) -> frozenset[str]:
         return NOBODY if self._hosts is None else self._hosts.full(attempt.run for attempt in self.live())
 
+    def take_over(self, handed: tuple[str, int], now: datetime) -> list[Run]:
+        """Take over a run that another worker has handed over, by (run id, token), and submit it: with an inline
+        executor it is over when this returns. Return it, or nothing if it is somebody else's by now. Safe from any
+        thread.
+
+        Raises:
+            StoreUnavailable: it is not begun; if the store has given it nevertheless, the end of its lease frees it.
+        """
+        asked_at = self._clock.monotonic()
+        request = ClaimRequest(worker=self.id, queues={}, limit=1, lease=self._lease, handed=handed)
+        taken = self._store.claim(request, now=now)
+        if taken and self._clock.monotonic() - asked_at > self._allowed:
+            self._give_back_late(taken, now)
+            return []
+        if known := [run for run in taken if run.job in self._jobs]:
+            self._start(known, now, asked_at=asked_at)
+        for run in taken[len(known) :]:
+            self._store.settle([unknown_in_hand(run, now=now)], now=now)
+            self._bus.publish(UnknownJob(run=run))
+        return known
+
     def _start(self, claimed: Sequence[Run], now: datetime, *, asked_at: float) -> None:
         excess: Sequence[Run] = ()
         if self._hosts is not None:
@@ -321,7 +348,8 @@ class Worker:
             attempts.append(attempt)
         # None of them once this worker has finished: nobody renews their leases any more.
         for pool, taken in self._holdings.take(attempts):
-            self._tell_started([attempt.run for attempt in taken])
+            # What is sent begins where it is taken over.
+            self._tell_started([attempt.run for attempt in taken if not attempt.is_sent])
             pool.executor.submit(taken, partial(self._on_ended, pool))
         # Last: the store may be away, and what is held must be with the executor by then.
         if excess:
@@ -400,7 +428,10 @@ class Worker:
 
     def release_waiting(self, now: datetime) -> int:
         """Give back the runs that were claimed and have not begun; return how many (R45)."""
-        pairs = [(run.id, run.token) for run in self._holdings.withdraw()]
+        return self._release_waiting(self._holdings.pools, now)
+
+    def _release_waiting(self, pools: Sequence[Pool], now: datetime) -> int:
+        pairs = [(run.id, run.token) for run in self._holdings.withdraw(pools)]
         if not pairs:
             return 0
         try:
@@ -442,6 +473,20 @@ class Worker:
         except StoreUnavailable as error:
             log.warning("could not give back everything, leases will end: %s", error)
         return len(going_on)
+
+    def give_up(self, attempt: LiveAttempt, now: datetime) -> None:
+        """Record an attempt that does not stop as what it was stopped for. Safe from any thread.
+
+        Raises:
+            StoreUnavailable: nothing was recorded.
+        """
+        if self._holdings.find((attempt.run.id, attempt.run.token)) is None:
+            return
+        settlement = self._verdict.at_parting(attempt, now)
+        settled = self._store.settle([settlement], now=now)
+        attempt.lost = True
+        self._holdings.forget((attempt.run.id, attempt.run.token))
+        self._report([settlement], set(settled.applied))
 
     def report_stuck(self, attempt: LiveAttempt) -> None:
         """Say that an attempt does not stop. Safe from any thread."""

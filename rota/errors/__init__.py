@@ -42,6 +42,8 @@ RotaError
 ├── ServerUnreachable                   the server that a command talks to does not answer: exit 4
 ├── RemoteFailed                        it answered that it will not, or cannot, with its words and exit code
 ├── StoreUnavailable                    the store could not be reached; nothing was written: exit 4
+├── FleetUnavailable                    the broker of a fleet takes no messages; runs are given back
+├── CallFailed                          a task of another queue that a run called did not succeed
 ├── TransactionFailed                   a database refused a run in the application's own transaction
 ├── TenantUnavailable                   a tenant's database cannot be opened
 ├── TenantListFailed                    the source failed, or listed nobody
@@ -304,6 +306,14 @@ class RemoteFailed(RotaError):
         self.exit_code = exit_code
         """What a command ends with there."""
         self.hint = hint
+
+
+class FleetUnavailable(RotaError):
+    """The processes that are to carry out a run cannot be told of it: their broker takes no messages."""
+
+
+class CallFailed(RotaError):
+    """A task of another queue, which a run called and waited for, did not succeed; with what that queue says of it."""
 
 
 class TransactionFailed(RotaError):

@@ -10,6 +10,7 @@ from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.limits import held_back, is_open
 from rota.core.model import Outcome, Run, RunKind, State
+from rota.shape import is_fleet
 from rota.views.why.facts import Facts
 from rota.views.why.gate import at_gate, blocked
 from rota.views.why.queue import in_queue
@@ -159,6 +160,13 @@ def _running(facts: Facts, run: Run) -> list[Reason]:
     come = "" if run.done is None else f", {run.done:,}/{run.total:,} done" if run.total else f", {run.done:,} done"
     # A store may learn when an attempt began only with how it ended: until then it is not known whether it has.
     begun = f"it runs{took} on {where}" if run.started_at is not None else f"worker {where} has it{took}"
+    if (executor := _fleet(facts, run)) is not None and worker is not None:
+        # Who claims is who sends it; who takes it over works no queue of Rota's.
+        begun = (
+            f"it was sent to {executor}{took} and waits for one of its workers; {where} keeps it meanwhile"
+            if worker.queues
+            else f"worker {where} of {executor} has it{took}"
+        )
     if run.lease_until is not None and run.lease_until < facts.now:
         found.append(
             reason(
@@ -181,6 +189,12 @@ def _running(facts: Facts, run: Run) -> list[Reason]:
         )
     )  # fmt: skip
     return found
+
+
+def _fleet(facts: Facts, run: Run) -> str | None:
+    """Return the executor of a run that is carried out by processes of another system."""
+    job = facts.app.jobs.get(run.job)
+    return job.job.executor if job is not None and run.kind is RunKind.JOB and is_fleet(job.job.executor) else None
 
 
 def _ended(facts: Facts, run: Run) -> Reason:

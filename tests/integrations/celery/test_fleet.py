@@ -1,0 +1,196 @@
+"""A real Celery fleet, over real brokers, carries out the runs of Rota."""
+
+import os
+import signal
+from contextlib import ExitStack
+
+import pytest
+
+from rota import State
+from rota.core.model import Outcome
+from rota.errors import FleetUnavailable
+from rota.integrations.celery import join
+from rota.integrations.celery.fleet import task_id
+from tests.engine.house import an_app
+from tests.integrations.celery.site import FleetSite
+from tests.servers import HOST
+from tests.system.processes import end, wait_until
+from tests.values import a_run
+
+JOBS = """
+@app.job(executor="celery", per_tenant=True, timeout="1m")
+def visit(ctx: RunContext, seconds: float) -> dict[str, object]:
+    note(event="start", run=ctx.run_id, token=ctx.token)
+    with alone(ctx.run_id):
+        print("printed by", ctx.tenant.id)
+        ctx.progress(1, 2)
+        ctx.sleep(seconds)
+    note(event="end", run=ctx.run_id)
+    return {"tenant": ctx.tenant.id}
+
+
+@app.job(executor="celery", retry=Retry.fixed("10ms", attempts=2))
+def fails(ctx: RunContext) -> None:
+    raise ValueError("not today")
+
+
+@app.job(executor="celery", timeout="500ms", retry=Retry(attempts=1))
+def stuck(ctx: RunContext) -> None:
+    note(event="start", run=ctx.run_id)
+    while True:
+        time.sleep(0.05)
+
+
+@app.job(executor="celery", timeout="1m", retry=Retry(attempts=1))
+def dies_once(ctx: RunContext) -> str:
+    note(event="start", run=ctx.run_id)
+    if ctx.run.lost_count == 0:
+        time.sleep(60)
+    return "came back"
+"""
+
+
+@pytest.fixture(scope="module", params=["redis", "rabbitmq"])
+def broker(request):
+    server = request.getfixturevalue(f"{request.param}_server")
+    return server.create_database() if request.param == "redis" else server.admin_url
+
+
+@pytest.fixture(scope="module")
+def site(broker, tmp_path_factory):
+    """Rota at work for a while before there is anybody to carry anything out, and then a Celery worker."""
+    site = FleetSite(tmp_path_factory.mktemp("fleet"), broker=broker, jobs=JOBS)
+    with ExitStack() as held:
+        held.callback(site.app.close)
+        held.enter_context(site.app.working())
+        site.forgotten = site.module.visit.using(tenant="acme").enqueue(0).id
+        assert site.purge() == 1
+        site.celery = held.enter_context(site.celery_worker())
+        yield site
+
+
+with_one_broker = pytest.mark.parametrize("broker", ["redis"], indirect=True, scope="module")
+"""What happens between store and process, where the broker has no part in it any more."""
+
+
+def test_a_run_whose_message_the_broker_lost_is_sent_anew(site):  # G2
+    ended = site.ended(site.forgotten)
+
+    assert ended.run.state is State.SUCCEEDED
+    assert ended.attempts[0].error.first_line == "NotTaken: no worker of the fleet took it within 2s"
+    # Nobody's fault: no attempt is used up, and none is lost.
+    assert (ended.run.attempt, ended.run.lost_count) == (1, 0)
+
+
+def test_the_ledger_has_of_a_run_what_it_has_of_any_other(site):
+    run_id = site.module.visit.using(tenant="globex").enqueue(0).id
+
+    run = site.ended(run_id).run
+
+    assert (run.state, run.result, run.tenant, run.attempt) == (State.SUCCEEDED, '{"tenant":"globex"}', "globex", 1)
+    wait_until(lambda: site.said(run_id) == ["printed by globex"], what="its log")
+    carrier = next(worker for worker in site.app.store.workers() if worker.id == run.owner)
+    assert carrier.pid == site.began(run_id)["pid"]
+    assert (carrier.places, dict(carrier.queues)) == (1, {})
+
+
+@with_one_broker
+def test_a_failure_is_recorded_with_its_traceback_and_tried_again(site):
+    ended = site.ended(site.module.fails.enqueue().id)
+
+    assert [one.outcome for one in ended.attempts] == [Outcome.FAILED, Outcome.FAILED]
+    assert ended.run.error.first_line == "ValueError: not today"
+    assert 'raise ValueError("not today")' in ended.run.error.traceback
+
+
+def test_a_message_that_is_delivered_twice_runs_once(site, monkeypatch):  # G7
+    fleet = site.module.fleet
+    send = fleet.send
+    monkeypatch.setattr(fleet, "send", lambda run: (send(run), send(run)))
+    run_id = site.module.visit.using(tenant="acme").enqueue(0.3).id
+
+    site.ended(run_id)
+    monkeypatch.undo()
+    wait_until(lambda: "'refused'" in site.celery_log(), what="the second message")
+
+    assert len(site.journal(event="start", run=run_id)) == 1
+    assert site.journal(event="overlap") == []
+
+
+@with_one_broker
+def test_a_run_that_is_cancelled_stops_in_the_fleet(site):
+    run_id = site.module.visit.using(tenant="acme").enqueue(60).id
+    site.began(run_id)
+    wait_until(lambda: site.run(run_id).run.done == 1, what="its progress")
+
+    site.app.cancel([run_id], actor="ops", reason="not now")
+
+    assert site.ended(run_id).run.state is State.CANCELLED
+    assert site.journal(event="end", run=run_id) == []
+
+
+@with_one_broker
+def test_what_does_not_stop_at_its_time_limit_costs_its_process(site):  # R42
+    run_id = site.module.stuck.enqueue().id
+    pid = site.began(run_id)["pid"]
+
+    ended = site.ended(run_id)
+
+    assert (ended.run.state, ended.run.outcome) == (State.FAILED, Outcome.TIMED_OUT)
+    assert pid != site.celery.pid
+    wait_until(lambda: not _is_alive(pid), what="the end of that process")
+    # Celery has made another one.
+    assert site.ended(site.module.visit.using(tenant="acme").enqueue(0).id).run.state is State.SUCCEEDED
+
+
+@with_one_broker
+def test_a_worker_that_is_killed_in_the_midst_loses_no_run(site):  # A6
+    run_id = site.module.dies_once.enqueue().id
+    os.kill(site.began(run_id)["pid"], signal.SIGKILL)
+
+    ended = site.ended(run_id)
+
+    assert (ended.run.state, ended.run.result, ended.run.lost_count) == (State.SUCCEEDED, '"came back"', 1)
+    assert [one.outcome for one in ended.attempts] == [Outcome.LOST, Outcome.SUCCEEDED]
+    assert len(site.journal(event="start", run=run_id)) == 2
+
+
+@with_one_broker
+def test_a_worker_that_ends_takes_leave(site):  # R45
+    assert [worker for worker in site.app.store.workers() if not worker.queues]
+
+    assert end(site.celery) == 0
+
+    assert [worker for worker in site.app.store.workers() if not worker.queues] == []
+
+
+def test_a_broker_that_is_not_there_is_said_within_seconds():
+    from celery import Celery
+
+    app = an_app()
+
+    @app.job(executor="celery")
+    def report() -> None: ...
+
+    fleet = join(app, Celery(broker=f"amqp://rota:secret@{HOST}:1//"))
+
+    with pytest.raises(
+        FleetUnavailable, match=r"the broker amqp://rota:\*\*@127.0.0.1:1// takes no messages"
+    ) as caught:
+        fleet.send(a_run(job="report", token=7))
+
+    assert "secret" not in str(caught.value)
+
+
+def test_the_id_of_a_message_is_that_of_a_claim():
+    run = a_run(token=7)
+
+    assert task_id(run) == f"rota-{run.id}-7"
+
+
+def _is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
