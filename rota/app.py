@@ -458,18 +458,23 @@ class Rota:
         return were_over if crew is None else crew.stop() and were_over
 
     def tick(
-        self, *, limit: timedelta = timedelta(minutes=5), works: bool = True, only: Collection[str] | None = None
+        self,
+        *,
+        limit: timedelta = timedelta(minutes=5),
+        works: bool = True,
+        only: Collection[str] | None = None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> TickReport:
         """Do one scheduler pass and work it off in this process: for an outside cron, systemd or Kubernetes.
 
-        Two at once run nothing twice. After `limit` what is not done is given back. Without `works` it only fires.
-        `only`: fire and work these jobs, and leave all others to others.
+        Two at once run nothing twice. After `limit`, or when `stop` says yes, it drains, and what is not done is given
+        back. Without `works` it only fires. `only`: fire and work these jobs, and leave all others to others.
         """
         crew = self._pass_crew(works=works)
         if only is not None:
             crew.scheduler.only = only
             crew.worker.leave(name for name in self.jobs if name not in only)
-        return one_pass(self.store, crew, works=works, clock=self.clock, limit=limit)
+        return one_pass(self.store, crew, works=works, clock=self.clock, limit=limit, stop=stop)
 
     def _pass_crew(self, *, works: bool) -> Crew:
         self.schedules.sync()

@@ -1,6 +1,6 @@
 """One pass: fire what is due and work it off in this process, for an outside cron to drive (R60)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from msgspec import Struct
@@ -31,8 +31,11 @@ class TickReport(Struct, frozen=True, kw_only=True):
         return all(round_.state in (RoundState.SUCCEEDED, RoundState.SKIPPED) for round_ in self.rounds)
 
 
-def one_pass(store: Store, crew: Crew, *, works: bool, clock: Clock, limit: timedelta) -> TickReport:
-    """Fire what is due, and move campaigns; if it works, until nothing can go on at once or `limit` is over.
+def one_pass(
+    store: Store, crew: Crew, *, works: bool, clock: Clock, limit: timedelta, stop: Callable[[], bool]
+) -> TickReport:
+    """Fire what is due, and move campaigns; if it works, until nothing can go on at once, `limit` is over, or `stop`
+    says yes.
 
     What is not done by then is given back, for the next pass or another worker.
     """
@@ -41,7 +44,7 @@ def one_pass(store: Store, crew: Crew, *, works: bool, clock: Clock, limit: time
     if works:
         crew.start()
         try:
-            while clock.monotonic() < ends and not is_done(store, crew, clock):
+            while clock.monotonic() < ends and not stop() and not is_done(store, crew, clock):
                 sleep(LOOK)
         finally:
             crew.stop()

@@ -1,6 +1,7 @@
 """The crontabber's list: what is due runs, once, with what it is told; what was missed is made up; what fails is
 tried again until it is done."""
 
+import signal
 import threading
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -9,7 +10,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from rota import State, testing
-from rota.integrations.django import rota
+from rota.engine.worker import Worker
+from rota.errors import StoreUnavailable
+from rota.integrations.django import project, rota
 from rota.queries import RunQuery
 from tests.integrations.django.agency import calls
 
@@ -197,6 +200,48 @@ def test_two_at_once_run_nothing_twice(clock):  # G4
         thread.join()
 
     assert noted() == [at(11), at(12), at(13)]
+
+
+def test_who_is_told_to_end_finishes_what_runs_and_begins_nothing_else(clock, monkeypatch):  # R45
+    clock.advance("3d")
+    told, drains = threading.Event(), threading.Event()
+    stop_claiming = Worker.stop_claiming
+
+    def stop(worker):
+        stop_claiming(worker)
+        drains.set()
+
+    def note(*_, **options):
+        told.set()
+        assert drains.wait(10)
+        calls.MADE.append({"run_time": options["run_time"]})
+
+    monkeypatch.setattr(Worker, "stop_claiming", stop)
+    monkeypatch.setattr("rota.integrations.django.commands.call_command", note)
+
+    rota.tick(only=["note"], stop=told.is_set)
+
+    assert noted() == [at(11)]
+
+
+def test_a_store_that_is_away_ends_no_loop(jobs, monkeypatch):
+    seen = []
+
+    def tick(**_):
+        seen.append("pass")
+        if len(seen) == 1:
+            raise StoreUnavailable("the server is away")
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(project.rota, "tick", tick)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        cron("cronrun", "--forever", "--every", "1ms")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    assert seen == ["pass", "pass"]
 
 
 def test_what_a_command_prints_is_kept_with_its_run(clock):

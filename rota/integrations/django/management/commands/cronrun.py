@@ -1,7 +1,9 @@
 """`manage.py cronrun`: run the commands of `ROTA["cron"]` that are due."""
 
+import logging
 import signal
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,13 +12,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rota.cli.logs import start_logging
 from rota.core.duration import parse_duration
 from rota.core.model import Outcome, Settlement
-from rota.errors import RotaError
+from rota.errors import RotaError, StoreUnavailable
 from rota.exits import Exit, exit_of
 from rota.integrations.django import commands, configuration, discovery, rota
 from rota.queries import RunQuery
 
 LONGEST = timedelta(days=1)
 """How long one pass may take: longer than any command, which ends by its own time limit."""
+
+log: logging.Logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -30,7 +34,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--job-arg", action="append", default=[], metavar="NAME=VALUE", help="An option for it, with --force."
         )
-        parser.add_argument("--forever", action="store_true", help="Do a pass again and again until SIGTERM.")
+        parser.add_argument(
+            "--forever", action="store_true", help="Do a pass again and again until SIGTERM, which drains."
+        )
         parser.add_argument("--every", default="1m", metavar="DURATION", help="How often, with --forever: 1m.")
 
     def handle(self, **options: Any) -> None:
@@ -66,10 +72,10 @@ class Command(BaseCommand):
             commands.cancel_waiting(rota, RunQuery(round_id=round_.id), reason="cronrun --force tries once")
         return ended
 
-    def _pass(self, jobs: list[str]) -> list[Settlement]:
+    def _pass(self, jobs: list[str], *, stop: Callable[[], bool] = lambda: False) -> list[Settlement]:
         assert discovery.outcomes is not None, "the apps are loaded"
         with discovery.outcomes.kept() as ended:
-            rota.tick(only=jobs, limit=LONGEST)
+            rota.tick(only=jobs, limit=LONGEST, stop=stop)
         return ended
 
     def _keep_on(self, jobs: list[str], *, every: timedelta) -> None:
@@ -77,7 +83,11 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         while not stop.is_set():
-            self._pass(jobs)
+            try:
+                self._pass(jobs, stop=stop.is_set)
+            except StoreUnavailable as error:
+                # Made up by a pass after it is back, as what any other outage missed.
+                log.error("this pass did not come to its end: %s", error)
             stop.wait(every.total_seconds())
 
     def _exit(self, ended: list[Settlement]) -> None:
