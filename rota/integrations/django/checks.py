@@ -7,9 +7,10 @@ from django.conf import settings as django_settings
 from django.core import checks
 from django.core.management import get_commands, load_command_class
 from django.db import connections
+from django.urls import NoReverseMatch, reverse
 
 from rota.errors import ConfigurationError, RotaError, close_names
-from rota.integrations.django import configuration, discovery, rota
+from rota.integrations.django import configuration, discovery, door, rota
 from rota.integrations.django.configuration import Configuration
 from rota.integrations.django.databases import MEMORY, store_url
 from rota.integrations.django.entries import Entry, Flaw, Mistake, read
@@ -24,6 +25,7 @@ def register(take: Callable[..., Any]) -> None:
     """Hand the checks to Django."""
     take(check_settings)
     take(check_commands)
+    take(check_door, checks.Tags.urls)
     take(check_tables, checks.Tags.database)
 
 
@@ -115,6 +117,19 @@ def _options(entry: Entry, app: Any) -> Iterator[checks.CheckMessage]:
                 hint=f'In its add_arguments: parser.add_argument("--{option.replace("_", "-")}"). It gets an ISO text.',
                 id="rota.E008",
             )
+
+
+def check_door(**_: object) -> list[checks.CheckMessage]:
+    """Check that somebody can be told from nobody, where the project's addresses have those of Rota's API."""
+    try:
+        reverse("rota:door", args=[""])
+        door.door()
+    except NoReverseMatch:
+        return []
+    except RotaError as error:
+        hint = "Rota's page on who may do what: auth.secret, or resolve_user in ROTA for the users of the project."
+        return [checks.Error(str(error), hint=hint, id="rota.E013")]
+    return []
 
 
 def check_tables(*, databases: Sequence[str] | None = None, **_: object) -> list[checks.CheckMessage]:

@@ -29,9 +29,12 @@ class Configuration(Struct, frozen=True, kw_only=True):
     """`module:function` that makes a JobContext of a request; empty: the user, and the tenant of django-tenants."""
     context_attributes: tuple[str, ...] = ()
     """What that may say besides tenant and user."""
+    resolve_user: str = ""
+    """`module:function` that says what the sender of a request may do with Rota, a `User` or None; empty: tokens and
+    keys of Rota's do. For the addresses in `urls`."""
 
 
-OWN = ("database", "cron", "context", "context_attributes")
+OWN = ("database", "cron", "context", "context_attributes", "resolve_user")
 
 
 def directory() -> Path:
