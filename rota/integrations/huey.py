@@ -36,7 +36,7 @@ def calling(
     huey = task.huey
     if follow and not (huey.results and huey.store_none):
         raise ConfigurationError(
-            f"task {task.name!r} cannot be followed: Huey keeps no word of a task that returns None. Make it "
+            f"task {task.task_class.__name__!r} cannot be followed: Huey keeps no word of a task that returns None. Make it "
             "Huey(..., store_none=True), or leave it with follow=False: then a run only tells that it was queued"
         )
     return job_calling(
@@ -48,7 +48,7 @@ class CalledInHuey:
     """A Huey task as a job calls it."""
 
     def __init__(self, task: TaskWrapper, options: Mapping[str, Any]) -> None:
-        self.name: str = task.name
+        self.name: str = task.task_class.__name__
         self._task = task
         self._huey = task.huey
         self._options = options

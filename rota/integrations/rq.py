@@ -74,7 +74,7 @@ class CalledInRQ:
             return None
         result = job.latest_result()
         trace = str(result.exc_string or "") if result is not None else ""
-        return Answer(error=trace.strip().rpartition("\n")[2] or str(status), traceback=trace)
+        return Answer(error=trace.strip().rpartition("\n")[2] or str(status.value), traceback=trace)
 
     def recall(self, task_id: str) -> None:
         with suppress(NoSuchJobError, InvalidJobOperation):

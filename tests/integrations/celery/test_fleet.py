@@ -2,7 +2,6 @@
 
 import os
 import signal
-from contextlib import ExitStack
 
 import pytest
 
@@ -12,64 +11,13 @@ from rota.errors import FleetUnavailable
 from rota.integrations.celery import join
 from rota.integrations.celery.fleet import task_id
 from tests.engine.house import an_app
-from tests.integrations.celery.site import FleetSite
 from tests.servers import HOST
-from tests.system.processes import end, wait_until
+from tests.system.processes import wait_until
 from tests.values import a_run
 
-JOBS = """
-@app.job(executor="celery", per_tenant=True, timeout="1m")
-def visit(ctx: RunContext, seconds: float) -> dict[str, object]:
-    note(event="start", run=ctx.run_id, token=ctx.token)
-    with alone(ctx.run_id):
-        print("printed by", ctx.tenant.id)
-        ctx.progress(1, 2)
-        ctx.sleep(seconds)
-    note(event="end", run=ctx.run_id)
-    return {"tenant": ctx.tenant.id}
+pytestmark = pytest.mark.xdist_group("celery")
 
-
-@app.job(executor="celery", retry=Retry.fixed("10ms", attempts=2))
-def fails(ctx: RunContext) -> None:
-    raise ValueError("not today")
-
-
-@app.job(executor="celery", timeout="500ms", retry=Retry(attempts=1))
-def stuck(ctx: RunContext) -> None:
-    note(event="start", run=ctx.run_id)
-    while True:
-        time.sleep(0.05)
-
-
-@app.job(executor="celery", timeout="1m", retry=Retry(attempts=1))
-def dies_once(ctx: RunContext) -> str:
-    note(event="start", run=ctx.run_id)
-    if ctx.run.lost_count == 0:
-        time.sleep(60)
-    return "came back"
-"""
-
-
-@pytest.fixture(scope="module", params=["redis", "rabbitmq"])
-def broker(request):
-    server = request.getfixturevalue(f"{request.param}_server")
-    return server.create_database() if request.param == "redis" else server.admin_url
-
-
-@pytest.fixture(scope="module")
-def site(broker, tmp_path_factory):
-    """Rota at work for a while before there is anybody to carry anything out, and then a Celery worker."""
-    site = FleetSite(tmp_path_factory.mktemp("fleet"), broker=broker, jobs=JOBS)
-    with ExitStack() as held:
-        held.callback(site.app.close)
-        held.enter_context(site.app.working())
-        site.forgotten = site.module.visit.using(tenant="acme").enqueue(0).id
-        assert site.purge() == 1
-        site.celery = held.enter_context(site.celery_worker())
-        yield site
-
-
-with_one_broker = pytest.mark.parametrize("broker", ["redis"], indirect=True, scope="module")
+with_one_broker = pytest.mark.parametrize("broker", ["redis"], indirect=True, scope="session")
 """What happens between store and process, where the broker has no part in it any more."""
 
 
@@ -153,15 +101,6 @@ def test_a_worker_that_is_killed_in_the_midst_loses_no_run(site):  # A6
     assert (ended.run.state, ended.run.result, ended.run.lost_count) == (State.SUCCEEDED, '"came back"', 1)
     assert [one.outcome for one in ended.attempts] == [Outcome.LOST, Outcome.SUCCEEDED]
     assert len(site.journal(event="start", run=run_id)) == 2
-
-
-@with_one_broker
-def test_a_worker_that_ends_takes_leave(site):  # R45
-    assert [worker for worker in site.app.store.workers() if not worker.queues]
-
-    assert end(site.celery) == 0
-
-    assert [worker for worker in site.app.store.workers() if not worker.queues] == []
 
 
 def test_a_broker_that_is_not_there_is_said_within_seconds():

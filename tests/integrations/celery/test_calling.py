@@ -1,0 +1,203 @@
+"""Schedules that call tasks of Celery, Huey and RQ, and follow them to their results."""
+
+from contextlib import contextmanager
+
+import pytest
+from celery import Celery
+from huey import RedisHuey
+from redis import Redis
+from rq import Queue, SimpleWorker
+from rq.timeouts import TimerDeathPenalty
+
+from rota import Retry, Rota, State
+from rota.clock import SystemClock
+from rota.core.model import Outcome
+from rota.errors import ConfigurationError
+from rota.integrations import huey as with_huey
+from rota.integrations import rq as with_rq
+from rota.integrations.celery import calling
+from rota.integrations.celery.calling import CalledInCelery
+from rota.stores.memory import MemoryStore
+from tests.system.processes import wait_until
+
+pytestmark = [
+    pytest.mark.xdist_group("celery"),
+    # Celery's result backend is older than the client of Redis.
+    pytest.mark.filterwarnings("ignore:Call to deprecated"),
+]
+
+of_celery = pytest.mark.parametrize("broker", ["redis"], indirect=True, scope="session")
+
+
+@of_celery
+def test_a_run_returns_what_its_celery_task_returned(site):
+    ended = site.ended(site.module.call_double.using(tenant="acme").enqueue(21).id)
+
+    assert (ended.run.state, ended.run.result) == (State.SUCCEEDED, '{"doubled":42,"agency":"acme"}')
+
+
+@of_celery
+def test_a_run_fails_with_its_celery_task_and_each_attempt_sends_another(site):
+    run_id = site.module.call_breaks.enqueue().id
+
+    ended = site.ended(run_id)
+
+    assert [one.error.first_line for one in ended.attempts] == [
+        f"CallFailed: app.breaks (rota-{run_id}-{number}): ValueError: not today" for number in (1, 2)
+    ]
+    assert ended.run.state is State.FAILED
+    assert any('raise ValueError("not today")' in line for line in site.said(run_id))
+
+
+@of_celery
+def test_a_celery_task_is_revoked_when_the_time_of_its_run_is_over(site):
+    run_id = site.module.call_slow.enqueue().id
+
+    ended = site.ended(run_id)
+
+    assert ended.run.outcome is Outcome.TIMED_OUT
+    wait_until(lambda: f"Terminating rota-{run_id}-1" in site.celery_log(), what="its end over there")
+
+
+@of_celery
+def test_a_celery_task_that_was_sent_is_not_sent_again(site):
+    # By the next attempt of a run whose process died or was replaced while it followed.
+    double = CalledInCelery(site.module.double, terminate=False, options={}, marks=True)
+
+    for _ in range(2):
+        double.send("rota-again-1", (), {"number": 99, "agency": "acme"})
+    wait_until(lambda: double.answer("rota-again-1"), what="its result")
+    double.send("rota-again-1", (), {"number": 99, "agency": "acme"})
+    site.ended(site.module.call_double.using(tenant="acme").enqueue(1).id)
+
+    assert len(site.journal(event="task", number=99)) == 1
+
+
+@pytest.mark.parametrize(
+    ("celery", "options", "said"),
+    [
+        (Celery(broker="memory://"), {}, "has no result to follow: give Celery a result_backend"),
+        (Celery(broker="memory://", backend="rpc://"), {}, "tells only the process that asked"),
+        (Celery(broker="memory://", backend="cache+memory://"), {"ignore_result": True}, "ignore_result=True"),
+    ],
+)
+def test_a_celery_task_without_a_result_cannot_be_followed(celery, options, said):
+    @celery.task(name="report", **options)
+    def task(): ...
+
+    with pytest.raises(ConfigurationError, match=said):
+        calling(task)
+    assert calling(task, follow=False).__name__ == "report"
+
+
+@contextmanager
+def at_work():
+    app = Rota(MemoryStore(clock=SystemClock()), tenants=["acme"])
+    yield app
+    app.close()
+
+
+def finished(app, run):
+    wait_until(lambda: app.store.run(run.id).run.state.is_final, what="the end of a run")
+    return app.store.run(run.id).run
+
+
+@pytest.fixture
+def huey(redis_database):
+    return RedisHuey(url=redis_database, store_none=True)
+
+
+@contextmanager
+def consumer(huey):
+    consumer = huey.create_consumer(workers=1, periodic=False, initial_delay=0.01, max_delay=0.05)
+    consumer.start()
+    try:
+        yield
+    finally:
+        consumer.stop(graceful=True)
+
+
+def test_a_run_follows_its_huey_task(huey):
+    sent = []
+
+    @huey.task()
+    def count(number, agency=""):
+        sent.append((number, agency))
+
+    @huey.task()
+    def breaks():
+        raise ValueError("not today")
+
+    with at_work() as app, consumer(huey):
+        counts = app.job(per_tenant=True)(with_huey.calling(count, tenant="agency", every="10ms"))
+        fails = app.job(retry=Retry(attempts=1))(with_huey.calling(breaks, every="10ms"))
+        with app.working():
+            good = finished(app, counts.using(tenant="acme").enqueue(7))
+            bad = finished(app, fails.enqueue())
+
+    # A task that returns None has an end as well.
+    assert (good.state, good.result, sent) == (State.SUCCEEDED, None, [(7, "acme")])
+    assert (bad.state, bad.error.first_line) == (
+        State.FAILED, f"CallFailed: breaks (rota-{bad.id}-1): ValueError('not today')",
+    )  # fmt: skip
+
+
+def test_a_huey_task_that_was_sent_is_not_sent_again(huey):
+    @huey.task()
+    def count(number): ...
+
+    called = with_huey.CalledInHuey(count, {})
+    called.send("rota-again-1", (7,), {})
+    called.send("rota-again-1", (7,), {})
+
+    assert [task.id for task in huey.pending()] == ["rota-again-1"]
+
+
+def test_a_huey_that_keeps_no_word_of_tasks_cannot_be_followed(redis_database):
+    @RedisHuey(url=redis_database).task()
+    def count(): ...
+
+    with pytest.raises(ConfigurationError, match="store_none=True"):
+        with_huey.calling(count)
+
+
+def double(number, agency):
+    return {"doubled": 2 * number, "agency": agency}
+
+
+def breaks():
+    raise ValueError("not today")
+
+
+class OfThisThread(SimpleWorker):
+    """Executes in this process, which is a test's."""
+
+    death_penalty_class = TimerDeathPenalty
+
+
+def test_a_run_follows_its_rq_job(redis_database):
+    queue = Queue(connection=Redis.from_url(redis_database))
+    with at_work() as app:
+        doubles = app.job(per_tenant=True)(with_rq.calling(double, queue, tenant="agency", every="10ms"))
+        fails = app.job(retry=Retry(attempts=1))(with_rq.calling(breaks, queue, every="10ms"))
+        with app.working():
+            runs = [doubles.using(tenant="acme").enqueue(21), fails.enqueue()]
+            wait_until(lambda: queue.count == 2, what="two jobs in the queue")
+            OfThisThread([queue], connection=queue.connection).work(burst=True)
+            good, bad = [finished(app, run) for run in runs]
+
+    assert (good.state, good.result) == (State.SUCCEEDED, '{"doubled":42,"agency":"acme"}')
+    assert bad.error.first_line.endswith(f"breaks (rota-{bad.id}-1): ValueError: not today")
+
+
+def test_an_rq_job_that_was_sent_is_not_sent_again(redis_database):
+    queue = Queue(connection=Redis.from_url(redis_database))
+    called = with_rq.CalledInRQ(breaks, queue, terminate=False, options={})
+    called.send("rota-again-1", (), {})
+    called.send("rota-again-1", (), {})
+    assert queue.job_ids == ["rota-again-1"]
+
+    called.recall("rota-again-1")
+
+    assert called.answer("rota-again-1").error == "canceled"
+    assert "no such job any more" in called.answer("rota-never-1").error
