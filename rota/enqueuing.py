@@ -118,11 +118,13 @@ class StoreEnqueuer:
             )
 
     def _keep(self, runs: Sequence[Run]) -> None:
-        if len(runs) <= FEW:
-            self._gatherer.write(runs)
-        else:
+        if len(runs) > FEW:
             # Whoever has many has a commit of their own, for which nobody else should wait.
             self._write([runs])
+        elif self.then is None:
+            self._gatherer.hand_in(runs)
+        else:
+            self._gatherer.write(runs)
         if self.then is not None:
             self.then([run.id for run in runs])
 

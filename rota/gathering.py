@@ -2,13 +2,17 @@
 
 A store pays for each commit, the most for a flush to its disk, and little for what is in it. A hundred threads that
 each enqueue a run share a few commits, and nobody waits who is alone. Nobody's work is acknowledged before its commit.
+
+Threads that wait for one another cost as much again as what they do. Who has many works in hand at once, as a server
+has, does them `together` in one.
 """
 
 import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from contextvars import Context, ContextVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from rota.errors import StoreUnavailable
 
@@ -19,10 +23,10 @@ Answer = TypeVar("Answer")
 class _Asked(Generic[Part]):
     """One caller: what it wants written, and what came of it."""
 
-    def __init__(self, part: Part) -> None:
-        self.part = part
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.parts = parts
+        self.errors: list[Exception | None] = [None] * len(parts)
         self.is_over = False
-        self.error: Exception | None = None
         self.called = threading.Lock()
         """Held until it is this caller's turn to write, or its part is written."""
         self.called.acquire()
@@ -45,7 +49,24 @@ class Gatherer(Generic[Part]):
         Raises what writing it raised. Where a write of several fails, each is written alone: nobody gets another one's
         error.
         """
-        asked = _Asked(part)
+        [error] = self.write_all([part])
+        if error is not None:
+            raise error
+
+    def hand_in(self, part: Part) -> None:
+        """Write a part, as `write` does; but within `together` only after the work that this is called in.
+
+        So it is for whoever does nothing more that depends on what was written.
+        """
+        handed_in = _HANDED_IN.get()
+        if handed_in is None:
+            self.write(part)
+        else:
+            handed_in.append((self, part))
+
+    def write_all(self, parts: Sequence[Part]) -> list[Exception | None]:
+        """Write parts, each for itself, and return when all are written: for each None, or what writing it raised."""
+        asked = _Asked(parts)
         with self._lock:
             self._waiting.append(asked)
             leads, self._is_busy = not self._is_busy, True
@@ -53,8 +74,7 @@ class Gatherer(Generic[Part]):
             asked.called.acquire()
         if not asked.is_over:
             self._lead()
-        if asked.error is not None:
-            raise asked.error
+        return asked.errors
 
     def _lead(self) -> None:
         """Write for all who have come, the caller among them, and call the first of those who have come since."""
@@ -66,7 +86,8 @@ class Gatherer(Generic[Part]):
             for one in those:
                 if not one.is_over:
                     # This thread was interrupted. To ask again is safe: what is written has its id.
-                    one.is_over, one.error = True, StoreUnavailable("whoever wrote this was interrupted: ask again")
+                    interrupted = StoreUnavailable("whoever wrote this was interrupted: ask again")
+                    one.is_over, one.errors = True, [interrupted] * len(one.parts)
                 one.called.release()
             with self._lock:
                 self._is_busy = bool(self._waiting)
@@ -74,20 +95,20 @@ class Gatherer(Generic[Part]):
                     self._waiting[0].called.release()
 
     def _write_for(self, those: Sequence[_Asked[Part]]) -> None:
+        errors = iter(self._tried([part for one in those for part in one.parts]))
+        for one in those:
+            one.errors = [next(errors) for _ in one.parts]
+            one.is_over = True
+
+    def _tried(self, parts: Sequence[Part]) -> list[Exception | None]:
         try:
-            self._write([one.part for one in those])
+            self._write(parts)
         except StoreUnavailable as error:
-            for one in those:
-                one.error = error
+            return [error] * len(parts)
         # Whatever it is, it is raised where it belongs.
         except Exception as error:  # noqa: BLE001
-            if len(those) == 1:
-                those[0].error = error
-            else:
-                for one in those:
-                    self._write_for([one])
-        for one in those:
-            one.is_over = True
+            return [error] if len(parts) == 1 else [self._tried([part])[0] for part in parts]
+        return [None] * len(parts)
 
     def after_fork(self) -> None:
         """Forget the threads of the parent process: they are not here."""
@@ -106,8 +127,14 @@ class Shared(Generic[Answer]):
 
         Raises what asking raised.
         """
+        known = _KNOWN.get()
+        if known is not None and self in known:
+            answer: Answer = known[self]
+            return answer
         told: list[Answer] = []
         self._gatherer.write(told)
+        if known is not None:
+            known[self] = told[0]
         return told[0]
 
     def _tell(self, waiting: Sequence[list[Answer]]) -> None:
@@ -115,6 +142,49 @@ class Shared(Generic[Answer]):
         for told in waiting:
             told.append(answer)
 
+
+class Work(NamedTuple, Generic[Answer]):
+    """Something to be done, and the context that it is done in."""
+
+    does: Callable[[], Answer]
+    context: Context
+
+
+def together(works: Sequence[Work[Answer]]) -> list[Answer | Exception]:
+    """Do works one after another, then write at once what each of them has handed in; return what each came to.
+
+    That is its answer, which holds as what it handed in is written, or what it or that write raised. Of a work that
+    raises nothing is written. What is `Shared` is asked for once: all of them were there before.
+    """
+    known: dict[Shared[Any], Any] = {}
+    handed_in: list[list[tuple[Gatherer[Any], Any]]] = []
+    came_to: list[Answer | Exception] = []
+    for work in works:
+        parts: list[tuple[Gatherer[Any], Any]] = []
+        try:
+            came_to.append(work.context.run(_done, work.does, parts, known))
+        # Whatever it is, it is raised where it belongs.
+        except Exception as error:  # noqa: BLE001
+            came_to.append(error)
+            parts = []
+        handed_in.append(parts)
+    for gatherer in dict.fromkeys(gatherer for parts in handed_in for gatherer, _ in parts):
+        theirs = [(n, part) for n, parts in enumerate(handed_in) for whose, part in parts if whose is gatherer]
+        told = gatherer.write_all([part for _, part in theirs])
+        for (number, _), failed in zip(theirs, told, strict=True):
+            if failed is not None:
+                came_to[number] = failed
+    return came_to
+
+
+def _done(does: Callable[[], Answer], parts: list[tuple[Gatherer[Any], Any]], known: dict[Shared[Any], Any]) -> Answer:
+    _HANDED_IN.set(parts)
+    _KNOWN.set(known)
+    return does()
+
+
+_HANDED_IN: ContextVar[list[tuple[Gatherer[Any], Any]] | None] = ContextVar("rota_handed_in", default=None)
+_KNOWN: ContextVar[dict[Shared[Any], Any] | None] = ContextVar("rota_known", default=None)
 
 _all: "weakref.WeakSet[Gatherer[Any]]" = weakref.WeakSet()
 

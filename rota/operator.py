@@ -121,12 +121,14 @@ class Operator:
         else:
             run = tenant_run(round_, expansion, job, tenant=None, now=now, new_id=self._clock.new_id)
         run_id = run.id
-        if keyed is None:
+        may_be_skipped = run.concurrency_key is not None and run.overlap in (Overlap.SKIP, Overlap.QUEUE_ONE)
+        if keyed is not None:
+            [run_id] = make_once(self._store(), [run], keyed, now=now, new=[round_], audit=audit)
+        elif may_be_skipped:
             self._gatherer.write(_Start(round=round_, run=run, audit=audit))
         else:
-            [run_id] = make_once(self._store(), [run], keyed, now=now, new=[round_], audit=audit)
+            self._gatherer.hand_in(_Start(round=round_, run=run, audit=audit))
         is_older = keyed is not None and run_id != keyed.stamped(run.id)
-        may_be_skipped = run.concurrency_key is not None and run.overlap in (Overlap.SKIP, Overlap.QUEUE_ONE)
         history = self._store().run(run_id) if is_older or may_be_skipped else None
         if history is None:
             return round_

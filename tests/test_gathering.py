@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 
 import pytest
 
 from rota import Rota
 from rota.errors import BadArguments, StoreUnavailable
-from rota.gathering import Gatherer, Shared
+from rota.gathering import Gatherer, Shared, Work, together
 from rota.queries import AuditQuery, RoundQuery, RunQuery
 
 WAIT = 10
@@ -145,3 +147,64 @@ def test_runs_and_starts_of_many_threads_are_all_there(kind, tmp_path):
     )
     assert len(app.store.audit(AuditQuery(limit=100))) == 40
     app.close()
+
+
+def works(*does):
+    return [Work(one, copy_context()) for one in does]
+
+
+def test_what_works_hand_in_is_written_at_once_after_them():
+    wrote: list[list[int]] = []
+    gatherer: Gatherer[int] = Gatherer(lambda numbers: wrote.append(list(numbers)))
+
+    def work(number: int) -> int:
+        gatherer.hand_in(number)
+        assert wrote == []
+        return number * 10
+
+    assert together(works(*(partial(work, number) for number in range(3)))) == [0, 10, 20]
+    assert wrote == [[0, 1, 2]]
+
+
+def test_by_itself_what_is_handed_in_is_written_there_and_then():
+    wrote: list[list[int]] = []
+    gatherer: Gatherer[int] = Gatherer(lambda numbers: wrote.append(list(numbers)))
+
+    gatherer.hand_in(1)
+
+    assert wrote == [[1]]
+
+
+def test_a_work_whose_part_could_not_be_written_has_failed_and_no_other():
+    writer = Writer(refuses=2)
+    writer.may_end.set()
+
+    def work(number: int) -> int:
+        writer.gatherer.hand_in(number)
+        return number
+
+    came_to = together(works(*(partial(work, number) for number in range(4))))
+
+    assert [type(one) for one in came_to] == [int, int, BadArguments, int]
+    assert writer.wrote == [[0], [1], [3]]
+
+
+def test_of_a_work_that_fails_nothing_is_written():  # R64
+    writer = Writer()
+    writer.may_end.set()
+
+    def fails() -> None:
+        writer.gatherer.hand_in(1)
+        raise BadArguments("no")
+
+    [came_to] = together(works(fails))
+
+    assert (type(came_to), writer.wrote) == (BadArguments, [])
+
+
+def test_works_that_are_done_together_share_what_they_ask_for():
+    asked = []
+    shared = Shared(lambda: asked.append(1) or len(asked))
+
+    assert together(works(shared.get, shared.get)) == [1, 1]
+    assert together(works(shared.get)) == [2]

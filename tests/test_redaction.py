@@ -1,10 +1,19 @@
 """The secrets that a process knows (R65)."""
 
+import msgspec
 import pytest
 
 from rota import Rota, Secret, State, redaction
 from rota.core.redaction import Redactor
-from rota.redaction import WITHHELD, Secrets, is_guessable, redacted, secrets_of_url
+from rota.redaction import (
+    WITHHELD,
+    Secrets,
+    is_guessable,
+    redacted,
+    redacted_json,
+    redacted_within,
+    secrets_of_url,
+)
 from rota.tenants.connection import parsed
 
 
@@ -87,3 +96,14 @@ def test_the_password_of_a_tenant_is_known_once_its_url_is_read():  # T52
     parsed("mysql://shop:hunter2-and-more@db/shop")
 
     assert redacted("denied: hunter2-and-more") == "denied: ***"
+
+
+def test_an_answer_is_searched_as_each_of_its_texts_is(monkeypatch):  # R65
+    known = Secrets()
+    known.keep("hunter2-and-more", 'one "in quotes"')
+    monkeypatch.setattr(redaction, "SECRETS", known)
+    texts = ["nothing", "hunter2-and-more", 'one "in quotes"', "password=x", "Bearer abcdefgh12", "a\nline", "Σ İ ×"]
+
+    for answer in [*texts, texts, {"error": texts[1]}, {texts[1]: 1}, [{"deep": [one]} for one in texts]]:
+        assert redacted_json(answer) == msgspec.json.encode(redacted_within(answer))
+    assert b"hunter2" not in redacted_json(texts)

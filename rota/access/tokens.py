@@ -4,14 +4,18 @@ import base64
 import binascii
 import json
 import re
+import secrets
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any, NoReturn
+from hashlib import blake2b
+from typing import Any, NamedTuple, NoReturn
 
 from rota.access.keys import Algorithm, Key, Keys, load_jwt
 from rota.core.access import Principal
-from rota.core.claims import Expected, Untrusted, principal_of
+from rota.core.claims import Expected, Untrusted, check_times, principal_of
 
 LONGEST = 8 * 1024
 """Characters of a token (J14)."""
@@ -21,6 +25,9 @@ LONGEST_ID = 200
 
 DEEPEST = 16
 
+MOST_KNOWN = 1_000
+"""Tokens that were believed and are known again; only such, so whoever makes some up takes nobody's place."""
+
 _SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -28,12 +35,29 @@ class UnknownKey(Untrusted):
     """It names a key that is not here; it may be one that an identity provider has just begun to use."""
 
 
+class _Verified(NamedTuple):
+    """A token that was believed: by which key, and what it said."""
+
+    key_id: str
+    key: Key
+    claims: Mapping[str, Any]
+    principal: Principal
+
+
 class Tokens:
-    """Says whom a token stands for."""
+    """Says whom a token stands for.
+
+    A token that comes again is not taken apart again: its signature is what it was. All that may have changed since is
+    looked at each time: whether its key is still that one and believed, and whether it is its time.
+    """
 
     def __init__(self, keys: Keys, *, expected: Expected) -> None:
         self._keys = keys
         self._expected = expected
+        # By what they come to under a secret of this process: the tokens themselves are not kept.
+        self._secret = secrets.token_bytes(32)
+        self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
+        self._lock = threading.Lock()
 
     def verify(self, token: str, *, now: datetime) -> Principal:
         """Return whom a token stands for.
@@ -41,7 +65,29 @@ class Tokens:
         Raises:
             Untrusted: for whatever reason; whoever sent it is told none of them (J19).
         """
-        return principal_of(self.claims(token, now=now), expected=self._expected, now=now)
+        if len(token) > LONGEST:
+            raise Untrusted("it is too long")
+        digest = blake2b(token.encode("utf-8", "surrogatepass"), key=self._secret, digest_size=32).digest()
+        known = self._verified.get(digest)
+        if known is not None and self._has(known.key_id, known.key):
+            _check_time(known.key, now)
+            check_times(known.claims, self._expected.longest_life, now)
+            return known.principal
+        key_id, key, claims = self._taken_apart(token, now)
+        principal = principal_of(claims, expected=self._expected, now=now)
+        self._keep(digest, _Verified(key_id, key, claims, principal))
+        return principal
+
+    def _has(self, key_id: str, key: Key) -> bool:
+        """Whether a key is still the one of its name: one that was taken away or replaced cuts at once (T18)."""
+        found = self._keys.find(key_id)
+        return found is not None and found[0] is key
+
+    def _keep(self, digest: bytes, verified: _Verified) -> None:
+        with self._lock:
+            self._verified[digest] = verified
+            if len(self._verified) > MOST_KNOWN:
+                self._verified.popitem(last=False)
 
     def claims(self, token: str, *, now: datetime) -> Mapping[str, Any]:
         """Return what a token says that was signed with a key of ours. Whether that is to be believed is not asked yet.
@@ -49,19 +95,23 @@ class Tokens:
         Raises:
             Untrusted: it was not.
         """
+        return self._taken_apart(token, now)[2]
+
+    def _taken_apart(self, token: str, now: datetime) -> tuple[str, Key, Mapping[str, Any]]:
         if len(token) > LONGEST:
             raise Untrusted("it is too long")
         segments = token.split(".")
         if len(segments) != 3:
             raise Untrusted("it has not three parts")
         header, payload, signature = map(_bytes_of, segments)
-        key, prepared = self._key_of(_object_of(header, "header"), now)
+        said = _object_of(header, "header")
+        key, prepared = self._key_of(said, now)
         algorithm = _algorithm(key.algorithm)
         signed = token[: token.rindex(".")].encode("ascii")
         if not algorithm.verify(signed, prepared, signature):
             raise Untrusted("signature: not by this key")
         # Only now, and only once: nothing of an unsigned payload is looked at.
-        return _object_of(payload, "payload")
+        return said.get("kid", ""), key, _object_of(payload, "payload")
 
     def _key_of(self, header: Mapping[str, Any], now: datetime) -> tuple[Key, Any]:
         if "crit" in header or "b64" in header:
@@ -76,9 +126,13 @@ class Tokens:
         # As the key says, not as the token does: a public key is no secret (J2, J10).
         if header.get("alg") != found[0].algorithm.value:
             raise Untrusted("alg: not that of the key")
-        if found[0].until is not None and now >= found[0].until:
-            raise Untrusted("kid: its time is over")
+        _check_time(found[0], now)
         return found
+
+
+def _check_time(key: Key, now: datetime) -> None:
+    if key.until is not None and now >= key.until:
+        raise Untrusted("kid: its time is over")
 
 
 @cache

@@ -33,7 +33,7 @@ def principal_of(payload: Mapping[str, Any], *, expected: Expected, now: datetim
     Raises:
         Untrusted: with the claim and the reason.
     """
-    _check_times(payload, expected.longest_life, now.timestamp())
+    check_times(payload, expected.longest_life, now)
     _check_audience(payload.get("aud"), expected.audience)
     if expected.issuer is not None and payload.get("iss") != expected.issuer:
         raise Untrusted("iss: another issuer")
@@ -46,8 +46,13 @@ def principal_of(payload: Mapping[str, Any], *, expected: Expected, now: datetim
     )
 
 
-def _check_times(payload: Mapping[str, Any], longest_life: timedelta, now: float) -> None:
-    leeway = LEEWAY.total_seconds()
+def check_times(payload: Mapping[str, Any], longest_life: timedelta, at: datetime) -> None:
+    """Refuse a payload at a time that is not its own.
+
+    Raises:
+        Untrusted: it has expired, is of the future, or lives too long.
+    """
+    now, leeway = at.timestamp(), LEEWAY.total_seconds()
     issued, expires = _seconds(payload, "iat"), _seconds(payload, "exp")
     if now >= expires + leeway:
         raise Untrusted("exp: it has expired")

@@ -9,7 +9,7 @@ from unicodedata import normalize
 
 from rota.core.masking import HIDDEN
 from rota.core.safe import safe_text
-from rota.core.secret_shape import KEY_BEGINS, KEY_ENDS, cut_secret, without_shapes
+from rota.core.secret_shape import KEY_BEGINS, KEY_ENDS, cut_secret, has_sign, without_shapes
 
 LEAST = 6
 """Characters a secret has at least to be searched for: `rota` as a password would blank every line of Rota's own."""
@@ -73,6 +73,10 @@ class Redactor:
         if spans:
             text = _hidden(text, spans)
         return without_shapes(text)
+
+    def may_hide(self, text: str) -> bool:
+        """Return whether something in `text`, or in any part of it, may be hidden by `text`."""
+        return has_sign(text) or bool(self._spans(text))
 
     def knows(self, text: str) -> bool:
         """Return whether a secret that is known by value is in `text`."""

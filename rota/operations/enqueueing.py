@@ -67,7 +67,13 @@ class Enqueued(Struct, frozen=True, kw_only=True):
     url: str
 
 
-@operation("POST", "/api/v1/runs", needs=Capability.TRIGGER, status=HTTPStatus.ACCEPTED)
+def _has_no_name(desk: Desk, asked: RunWanted) -> bool:
+    # Whether a name is free only the store knows, and each who asks for one waits for its own answer.
+    function = desk.app.jobs.get(asked.job)
+    return not desk.key and asked.unique is None and function is not None and function.options.unique is None
+
+
+@operation("POST", "/api/v1/runs", needs=Capability.TRIGGER, status=HTTPStatus.ACCEPTED, shares=_has_no_name)
 def enqueue_run(desk: Desk, asked: RunWanted) -> Enqueued:
     """Queue one run of a job with arguments. It is stored before this answers."""
     positional, named = arguments(asked.args, asked.kwargs)

@@ -100,6 +100,7 @@ class Operation(Generic[Asked, Answer]):
         is_slow: bool,
         status: HTTPStatus,
         shows_secrets: bool = False,
+        shares: "Callable[[Desk, Any], bool] | None" = None,
     ) -> None:
         hints = get_type_hints(does)
         _, question = inspect.signature(does).parameters
@@ -111,6 +112,7 @@ class Operation(Generic[Asked, Answer]):
         self.is_slow = is_slow
         self.status = status
         self.shows_secrets = shows_secrets
+        self._shares = shares
         self.name: str = does.__name__
         self.text: str = inspect.getdoc(does) or ""
         self.asks: type[Asked] = hints[question]
@@ -128,6 +130,10 @@ class Operation(Generic[Asked, Answer]):
     def makes_runs(self) -> bool:
         """Return whether what is asked of it is work for later."""
         return self.needs is Capability.TRIGGER and self.status is HTTPStatus.ACCEPTED
+
+    def may_share(self, desk: "Desk", asked: Asked) -> bool:
+        """Return whether this question may be put together with those of others (`rota.gathering.together`)."""
+        return self._shares is not None and self._shares(desk, asked)
 
 
 class Desk(Struct, frozen=True, kw_only=True):
@@ -185,13 +191,15 @@ def operation(
     is_slow: bool = False,
     status: HTTPStatus = HTTPStatus.OK,
     shows_secrets: bool = False,
+    shares: "Callable[[Desk, Any], bool] | None" = None,
 ) -> "Callable[[Callable[[Desk, Asked], Answer]], Operation[Asked, Answer]]":
     """Make an operation of a function.
 
     `path` names fields of the question in braces; the others stand in the query of GET and DELETE, else in the body.
     `is_whole`: it tells of all tenants and jobs at once, and is refused to who sees only some. `is_slow`: it may take
     a minute, and must keep nobody else waiting. `shows_secrets`: its answer is what was asked for, a secret, which is
-    else taken out of every answer.
+    else taken out of every answer. `shares`: whether a question is asked by thousands, and answered in no time but for
+    one write that is handed in.
     """
 
     def made(does: Callable[[Desk, Asked], Answer]) -> Operation[Asked, Answer]:
@@ -204,6 +212,7 @@ def operation(
             is_slow=is_slow,
             status=status,
             shows_secrets=shows_secrets,
+            shares=shares,
         )
 
     return made

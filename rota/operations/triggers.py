@@ -84,7 +84,11 @@ class Started(Struct, frozen=True, kw_only=True):
     """Why some of it does not run at once: pauses, parked tenants."""
 
 
-@operation("POST", "/scheduler/run/{job_name}", needs=Capability.TRIGGER, status=HTTPStatus.ACCEPTED)
+def _is_plain(desk: Desk, asked: TriggerAsked) -> bool:
+    return not desk.key and asked.slot is None
+
+
+@operation("POST", "/scheduler/run/{job_name}", needs=Capability.TRIGGER, status=HTTPStatus.ACCEPTED, shares=_is_plain)
 def trigger_job(desk: Desk, asked: TriggerAsked) -> Started:
     """Start a job by hand, now, for all its tenants or some.
 

@@ -9,7 +9,6 @@ from typing import Any
 from a2wsgi import ASGIMiddleware
 from anyio import to_thread
 from starlette.applications import Starlette
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,13 +24,11 @@ from rota.web.gate import SIGN_IN, Gate
 from rota.web.health import healthz
 from rota.web.limits import Limits
 from rota.web.pacing import Brakes
+from rota.web.packing import Packing
 from rota.web.problem import problem, problem_of
 from rota.web.readiness import Readiness
 from rota.web.routing import Address, routes
 from rota.web.session import session_endpoint
-
-PACKED_FROM = 2048
-"""From so many bytes on an answer is sent packed to who takes it so."""
 
 
 def asgi_app(
@@ -70,7 +67,7 @@ def asgi_app(
     )
     inner.state.auth_is_off = authority.is_off
     return Gate(
-        Limits(GZipMiddleware(inner, minimum_size=PACKED_FROM, compresslevel=4), web=web, clock=app.clock),
+        Limits(Packing(inner), web=web, clock=app.clock),
         authority=authority,
         clock=app.clock,
         hosts=web.allowed_hosts or hosts,

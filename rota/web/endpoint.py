@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
@@ -18,9 +19,10 @@ from rota.core.access import Capability
 from rota.errors import BadRequest, Forbidden, RotaError
 from rota.operations.operation import MESSAGE_DOOR, Desk, Method, Operation
 from rota.operations.wire import question
-from rota.redaction import redacted_within
+from rota.redaction import redacted_json
 from rota.web import sqsd
 from rota.web.caller import caller_of
+from rota.web.ferry import Ferry
 from rota.web.gate import DAEMON, PRINCIPAL, SOURCE
 from rota.web.pacing import Brakes
 from rota.web.precondition import conditioned, etag_of
@@ -36,9 +38,10 @@ MOST_SLOW = 20
 
 
 def endpoint(app: Rota, operation: Operation[Any, Any], *, brakes: Brakes) -> Callable[[Request], Awaitable[Response]]:
-    """Return what answers requests for an operation. The store is asked in a thread: one hop each."""
+    """Return what answers requests for an operation. The store is asked in a thread: one hop each, or for several."""
     # Threads of their own: those who wait for a minute must not take all that the others share.
     limiter = CapacityLimiter(MOST_SLOW) if operation.is_slow else None
+    ferry: Ferry[_Said] = Ferry()
     longest = app.settings.web.answer_timeout.total_seconds()
 
     async def answer(request: Request) -> Response:
@@ -61,9 +64,11 @@ def endpoint(app: Rota, operation: Operation[Any, Any], *, brakes: Brakes) -> Ca
             with called_by(Caller(token=desk.principal.token_id, source=request.scope[SOURCE])):
                 # Who waits no longer is told so. The thread goes on: what was begun comes to its end.
                 with move_on_after(None if operation.is_slow else longest) as left:
-                    said, url, etag = await to_thread.run_sync(
-                        _ask, desk, operation, asked, brakes, limiter=limiter, abandon_on_cancel=True
-                    )
+                    ask = partial(_ask, desk, operation, asked, brakes)
+                    if operation.may_share(desk, asked):
+                        said, url, etag = await ferry.take(ask)
+                    else:
+                        said, url, etag = await to_thread.run_sync(ask, limiter=limiter, abandon_on_cancel=True)
                 if left.cancelled_caught:
                     return _late()
         except RotaError as error:
@@ -89,9 +94,10 @@ def endpoint(app: Rota, operation: Operation[Any, Any], *, brakes: Brakes) -> Ca
     return answer
 
 
-def _ask(
-    desk: Desk, operation: Operation[Any, Any], asked: Any, brakes: Brakes
-) -> tuple[bytes, str | None, str | None]:
+_Said = tuple[bytes, str | None, str | None]
+
+
+def _ask(desk: Desk, operation: Operation[Any, Any], asked: Any, brakes: Brakes) -> _Said:
     """Return the answer as JSON, the address of what came of it, and its version."""
     if operation.makes_runs:
         tenants = [*(getattr(asked, "tenants", None) or ()), *([asked.tenant] if hasattr(asked, "tenant") else ())]
@@ -99,8 +105,8 @@ def _ask(
         brakes.check(desk.app.store, tenants=[tenant for tenant in tenants if tenant is not None], runs=runs)
     answer = replace(desk, app=desk.app.seen_by(desk.principal)).ask(operation, asked)
     url = getattr(answer, "url", None) if operation.status in (HTTPStatus.ACCEPTED, HTTPStatus.CREATED) else None
-    shown = msgspec.to_builtins(answer)
-    return msgspec.json.encode(shown if operation.shows_secrets else redacted_within(shown)), url, etag_of(answer)
+    said = msgspec.json.encode(answer) if operation.shows_secrets else redacted_json(answer)
+    return said, url, etag_of(answer)
 
 
 def _tag(said: bytes) -> str:

@@ -33,6 +33,9 @@ DAEMON = "rota.sqsd"
 SOURCE = "rota.source"
 """Where a request comes from, for the audit."""
 
+HEAD = "rota.head"
+"""What is known of a request before its body is read."""
+
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -74,7 +77,7 @@ class Gate:
             return
         head = head_of(scope)
         send = shielded(send, auth_is_off=self._authority.is_off)
-        scope[SOURCE] = head.source
+        scope[SOURCE], scope[HEAD] = head.source, head
         if head.path in OPEN:
             await self._greet(head, scope)
             await self._inner(scope, receive, send)

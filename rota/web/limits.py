@@ -16,7 +16,7 @@ from rota.clock import Clock
 from rota.core.access import Principal
 from rota.core.size import size_text
 from rota.settings.web import WebSettings
-from rota.web.gate import DAEMON, PRINCIPAL
+from rota.web.gate import DAEMON, HEAD, PRINCIPAL
 from rota.web.pacing import Paces
 from rota.web.problem import problem
 from rota.web.sqsd import TASK
@@ -44,7 +44,7 @@ class Limits:
                 return
             if isinstance(body, Response):
                 refusal = body
-            elif scope.get(DAEMON) and TASK in _headers(scope):
+            elif scope.get(DAEMON) and TASK in scope[HEAD].headers:
                 # It is the name of the task that counts; its body is a text for nobody.
                 receive = _Read(b"", receive)
             else:
@@ -62,7 +62,7 @@ class Limits:
                 )
                 answer.headers["Retry-After"] = str(ceil(wait_s))
                 return answer
-        said = _headers(scope).get("content-length", "")
+        said = scope[HEAD].headers.get("content-length", "")
         return self._too_big() if said.isdecimal() and int(said) > self._web.most_body else None
 
     async def _body(self, receive: Receive) -> bytes | Response:
@@ -107,7 +107,7 @@ class _Read:
 
 def _of_another_form(scope: Scope, body: bytes) -> Response | None:
     """Return what is answered to a body that is no JSON by its own word; None where there is none, or it is."""
-    headers = _headers(scope)
+    headers: Mapping[str, str] = scope[HEAD].headers
     packed = headers.get("content-encoding", "identity").strip().lower()
     if packed != "identity":
         return _unsupported(f"a body is sent as it is, not as {packed!r}")
@@ -130,7 +130,3 @@ def _closing(answer: Response) -> Response:
     """Return an answer after which the rest of the request is not waited for."""
     answer.headers["Connection"] = "close"
     return answer
-
-
-def _headers(scope: Scope) -> Mapping[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}

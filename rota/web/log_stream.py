@@ -19,7 +19,7 @@ from rota.exits import code_of
 from rota.operations.logs import LogAsked, read_log
 from rota.operations.operation import Desk
 from rota.operations.wire import question
-from rota.redaction import redacted, redacted_within
+from rota.redaction import redacted, redacted_json
 from rota.views.logs import LogPage
 from rota.web.endpoint import DOOR, NO_STORE
 from rota.web.gate import PRINCIPAL
@@ -90,7 +90,7 @@ class LogStream:
     def _looks(self, principal: Principal) -> Looks:
         def look(asked: LogAsked) -> Look:
             page = Desk(app=self._app.seen_by(principal), principal=principal, door=DOOR).ask(read_log, asked)
-            return Look(page, msgspec.json.encode(redacted_within(msgspec.to_builtins(page))))
+            return Look(page, redacted_json(page))
 
         async def looked(asked: LogAsked) -> Look:
             return await to_thread.run_sync(look, asked)

@@ -1,6 +1,7 @@
 """What every answer tells a browser, errors too (T37)."""
 
-from starlette.datastructures import MutableHeaders
+from collections.abc import Mapping
+
 from starlette.types import Message, Send
 
 ALWAYS = {
@@ -18,13 +19,22 @@ AUTH_OFF = {"X-Rota-Auth": "off"}
 
 def shielded(send: Send, *, auth_is_off: bool) -> Send:
     """Return what sends an answer with these headers."""
-    told = ALWAYS | AUTH_OFF if auth_is_off else ALWAYS
+    told = _WITH_AUTH_OFF if auth_is_off else _ALWAYS
 
     async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in told.items():
-                headers.setdefault(name, value)
+            headers = message.get("headers", ())
+            said = {name.lower() for name, _ in headers}
+            message["headers"] = [*headers, *(one for one in told if one[0] not in said)]
         await send(message)
 
     return with_headers
+
+
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+
+
+# Put into bytes once, as every answer has them.
+_ALWAYS = _raw(ALWAYS)
+_WITH_AUTH_OFF = _raw(ALWAYS | AUTH_OFF)

@@ -82,3 +82,22 @@ def test_a_file_that_is_not_there_is_said_at_the_start(tmp_path):  # R64
         KeyFile(Key(algorithm=Algorithm.HS256, material=b"", id="a"), tmp_path / "none")
     with pytest.raises(ConfigurationError, match="bytes"):
         a_file(tmp_path / "weak", "short")
+
+
+def test_a_token_that_was_believed_is_not_when_its_key_has_gone(tmp_path):  # T18
+    verifier = tokens(a_file(tmp_path / "key"))
+    token = signed()
+    assert is_believed(verifier, token)
+    assert is_believed(verifier, token)
+
+    (tmp_path / "key").unlink()
+
+    assert not is_believed(verifier, token)
+
+
+def test_a_token_that_was_believed_is_not_when_the_time_of_its_key_is_over(tmp_path):  # T18
+    verifier = tokens(a_file(tmp_path / "key", until=NOW + timedelta(minutes=5)))
+    token = signed()
+    assert is_believed(verifier, token)
+
+    assert not is_believed(verifier, token, now=NOW + timedelta(minutes=5))

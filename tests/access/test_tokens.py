@@ -351,3 +351,64 @@ def test_no_value_of_a_claim_does_anything_but_be_refused(value):  # J4, I1
         if value in ("rota", ["rota"]) or (isinstance(value, int | float) and not isinstance(value, bool)):
             continue
         assert is_refused(by_hand(payload))
+
+
+class Counted(KeyRing):
+    """Keys, of which one counts how often it is asked whether it has signed."""
+
+    def __init__(self, *keys):
+        super().__init__(keys)
+        self.verified = 0
+
+    def find(self, key_id):
+        found = super().find(key_id)
+        return None if found is None else (found[0], self)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    keys = Counted(HMAC_KEY)
+
+    class Verifies:
+        def verify(self, signed, prepared, signature):
+            prepared.verified += 1
+            return hmac.compare_digest(hmac.new(SECRET, signed, hashlib.sha256).digest(), signature)
+
+    monkeypatch.setattr("rota.access.tokens._algorithm", lambda _: Verifies())
+    return keys
+
+
+def test_a_signature_is_looked_at_once(counted):
+    tokens = Tokens(counted, expected=Expected(audience="rota"))
+    token = by_hand(claims())
+
+    assert tokens.verify(token, now=NOW) == tokens.verify(token, now=NOW)
+    assert counted.verified == 1
+
+
+@pytest.mark.parametrize("now", [NOW + timedelta(minutes=10, seconds=30), NOW - timedelta(seconds=31)])
+def test_a_token_that_was_believed_is_so_only_in_its_time(now):  # J4, J8
+    tokens = verifier()
+    token = by_hand(claims())
+    tokens.verify(token, now=NOW)
+
+    with pytest.raises(Untrusted):
+        tokens.verify(token, now=now)
+
+
+def test_what_was_not_believed_takes_no_place_and_is_looked_at_again(counted):  # J14
+    tokens = Tokens(counted, expected=Expected(audience="rota"))
+    for _ in range(3):
+        with pytest.raises(Untrusted):
+            tokens.verify(by_hand(claims(), signature=b64(b"x" * 32)), now=NOW)
+
+    assert (counted.verified, len(tokens._verified)) == (3, 0)
+
+
+def test_of_tokens_that_were_believed_so_many_are_known(monkeypatch):  # J14
+    monkeypatch.setattr("rota.access.tokens.MOST_KNOWN", 3)
+    tokens = verifier()
+    for number in range(10):
+        tokens.verify(by_hand(claims(sub=f"ana-{number}")), now=NOW)
+
+    assert len(tokens._verified) == 3

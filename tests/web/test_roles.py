@@ -62,7 +62,7 @@ def test_what_tells_of_all_is_refused_to_who_sees_some(operation, sees, world): 
 
 def test_every_route_of_the_door_has_a_line():  # T11
     # What has none is not built; this one lists them once more, and that no line is of a route that is gone.
-    routes = World().app.asgi_app()._inner._inner.app.routes
+    routes = World().app.asgi_app()._inner._inner._inner.routes
 
     assert all(isinstance(route, Route) for route in routes)
     listed = {

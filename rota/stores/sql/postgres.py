@@ -25,8 +25,8 @@ locked when their leases have ended."""
 ANSWER_SECONDS = STATEMENT_SECONDS + 5
 """How long the client waits for an answer: longer than the server may take, so that only a dead one runs into it."""
 
-COPY_FROM = 20
-"""From how many rows on COPY is faster than single inserts."""
+COPY_FROM = 3
+"""From how many rows on COPY costs the client less than single inserts: 57 us and 2 for each row, against 30 each."""
 
 TYPES = {
     "id": 'text COLLATE "C"',
