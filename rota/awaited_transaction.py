@@ -57,7 +57,7 @@ class AwaitedTransaction(Transaction):
 
 
 class DriverOfLoop:
-    """The connection of a driver for coroutines; see `rota.ports.awaited`."""
+    """The connection of a driver for coroutines; see `rota.ports.other_driver`."""
 
     def __init__(self, connection: AsyncConnection, loop: asyncio.AbstractEventLoop) -> None:
         self._connection = connection

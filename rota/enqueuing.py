@@ -17,6 +17,7 @@ from rota.gathering import Gatherer
 from rota.handle import RunHandle
 from rota.job import JobFunction
 from rota.options import KeyOf, checked_key
+from rota.other_drivers import as_known
 from rota.ports import Joins
 from rota.transactions import Transaction, Work, transaction_of
 
@@ -103,10 +104,10 @@ class StoreEnqueuer:
             keep()
 
     def _join(self, plain: Sequence[Run], keep: Work, transaction: Transaction, *, now: datetime) -> None:
-        store = self._store()
+        store, driver = self._store(), as_known(transaction.driver)
         # Not those with a key of their own: a transaction may see the past only, where a name is still free.
-        if plain and isinstance(store, Joins) and store.is_home_of(transaction.driver):
-            store.enqueue_within(transaction.driver, plain, now=now)
+        if plain and isinstance(store, Joins) and store.is_home_of(driver):
+            store.enqueue_within(driver, plain, now=now)
             transaction.after_commit(store.rouse)
         elif transaction.is_told:
             transaction.after_commit(keep)

@@ -101,6 +101,6 @@ def transaction_of(connection: object) -> Transaction:
     if not callable(getattr(connection, "cursor", None)):
         raise ConfigurationError(
             f"connection={type(connection).__name__}: give a Connection or Session of SQLAlchemy, or a connection of "
-            "psycopg, PyMySQL or sqlite3"
+            "psycopg, PyMySQL, mysqlclient or sqlite3"
         )
     return PlainTransaction(connection)

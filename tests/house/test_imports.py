@@ -32,6 +32,7 @@ IMPORTS_INSIDE_FUNCTIONS = {
     "rota/flow_handle.py": "asyncio, for those who await and nobody else",
     "rota/context.py": "asyncio, for coroutine jobs and nobody else",
     "rota/executors/inline.py": "asyncio, for coroutine jobs and nobody else",
+    "rota/other_drivers.py": "drivers, for applications whose connections are of them",
     "rota/transactions.py": "SQLAlchemy, for applications that enqueue within a transaction of it",
     "rota/outfit.py": "the executors of coroutine and process jobs, for applications that have any",
     "rota/integrations/django/__init__.py": "the project, whose settings name this package",

@@ -13,6 +13,7 @@ from sqlalchemy import URL
 
 from rota.app import Rota
 from rota.errors import ConfigurationError
+from rota.other_drivers import as_known
 
 MEMORY = "memory://"
 
@@ -127,7 +128,7 @@ def atomic_block(rota: Rota) -> AtomicBlock | None:
 
 def _is_home(rota: Rota, alias: str) -> bool:
     is_home_of = getattr(rota.store, "is_home_of", None)
-    return is_home_of is not None and bool(is_home_of(connections[alias].connection))
+    return is_home_of is not None and bool(is_home_of(as_known(connections[alias].connection)))
 
 
 # --- connections ---

@@ -7,7 +7,7 @@ from typing import Any
 
 from rota.core.model import Run
 from rota.errors import ConfigurationError, TransactionFailed
-from rota.ports import AwaitedDriver
+from rota.ports import OtherDriver
 from rota.stores.sql import queue
 from rota.stores.sql.database import Database, Link
 from rota.stores.sql.dialects import Dialect
@@ -35,7 +35,7 @@ def is_home(database: Database, driver: object) -> bool:
         TransactionFailed: its transaction has failed already.
     """
     dialect = database.dialect
-    if not (driver.backend in BACKENDS[dialect.name] if isinstance(driver, AwaitedDriver) else dialect.is_ours(driver)):
+    if not (driver.backend in BACKENDS[dialect.name] if isinstance(driver, OtherDriver) else dialect.is_ours(driver)):
         return False
     try:
         theirs = dialect.home(_link(database, driver))
@@ -57,7 +57,7 @@ def enqueue(database: Database, driver: object, runs: Sequence[Run], *, now: dat
         TransactionFailed: the database refused, and the transaction is to be rolled back.
     """
     dialect = database.dialect
-    if not (driver.is_in_transaction if isinstance(driver, AwaitedDriver) else dialect.is_in_transaction(driver)):
+    if not (driver.is_in_transaction if isinstance(driver, OtherDriver) else dialect.is_in_transaction(driver)):
         raise ConfigurationError(
             "connection=...: no transaction is open on it and each statement commits by itself, so that nothing could "
             "be taken back: begin one, or leave connection= out"
@@ -69,17 +69,17 @@ def enqueue(database: Database, driver: object, runs: Sequence[Run], *, now: dat
 
 
 def _errors(dialect: Dialect, driver: object) -> tuple[type[Exception], ...]:
-    return (driver.errors,) if isinstance(driver, AwaitedDriver) else dialect.driver_errors
+    return (driver.errors,) if isinstance(driver, OtherDriver) else dialect.driver_errors
 
 
 def _link(database: Database, driver: Any) -> Link:
-    if isinstance(driver, AwaitedDriver):
+    if isinstance(driver, OtherDriver):
         return Link(database, driver, insert=_insert_sqlite if database.dialect.name == "sqlite" else _insert)
     return Link(database, Borrowed(lambda: database.dialect.plain_cursor(driver)))
 
 
 def _insert(
-    driver: AwaitedDriver, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]], *, mark: str = "%s"
+    driver: OtherDriver, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]], *, mark: str = "%s"
 ) -> None:
     """Insert rows as every driver can: the fastest ways are those of the plain ones."""
     marks = ", ".join([mark] * len(columns))

@@ -1,10 +1,10 @@
-"""A connection of a driver for coroutines, as one that is used without."""
+"""A connection of a driver that the store does not use itself, as it needs one to write in its transaction."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 
-class AwaitedCursor(Protocol):
+class PlainCursor(Protocol):
     """A cursor as PEP 249 has it, as far as it is needed: its rows are tuples."""
 
     @property
@@ -16,12 +16,12 @@ class AwaitedCursor(Protocol):
 
     def fetchone(self) -> Any: ...
 
-    def fetchall(self) -> list[Any]: ...
+    def fetchall(self) -> Any: ...
 
 
 @runtime_checkable
-class AwaitedDriver(Protocol):
-    """Used from a thread, while the event loop that the connection belongs to goes on."""
+class OtherDriver(Protocol):
+    """Used in one thread."""
 
     backend: str
     """What SQLAlchemy calls the database: `sqlite`, `postgresql`, `mysql` or `mariadb`."""
@@ -30,5 +30,5 @@ class AwaitedDriver(Protocol):
     is_in_transaction: bool
     """Whether what is written waits for a commit."""
 
-    def cursor(self) -> AwaitedCursor:
-        """Return a cursor that takes the marks of the plain drivers: `?` on SQLite, `%s` elsewhere."""
+    def cursor(self) -> PlainCursor:
+        """Return a cursor that takes the marks of the store's own drivers: `?` on SQLite, `%s` elsewhere."""
