@@ -35,9 +35,10 @@ def calling(
     """
     huey = task.huey
     if follow and not (huey.results and huey.store_none):
+        name = task.task_class.__name__
         raise ConfigurationError(
-            f"task {task.task_class.__name__!r} cannot be followed: Huey keeps no word of a task that returns None. "
-            "Make it Huey(..., store_none=True), or leave it with follow=False: then a run only tells that it was queued"
+            f"task {name!r} cannot be followed: Huey keeps no word of a task that returns None. Make it "
+            "Huey(..., store_none=True), or leave it with follow=False: then a run only tells that it was queued"
         )
     return job_calling(
         CalledInHuey(task, options), follow=follow, tenant=tenant, every=every, doc=getattr(task.func, "__doc__", None)
