@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from rota.clock import Clock
@@ -36,6 +36,8 @@ class Tenancy:
         self.directory: Directory = Directory(self._listed, settings=own)
         self.reach: Callable[[Tenant], object] = _goes_through
         """Called before a tenant's database is opened or tried: a test raises here what a broken network would."""
+        self.within: Callable[[], AbstractContextManager[object]] = nullcontext
+        """What the source is asked within: an application context of a framework, which its code may need."""
         self._source = None if tenants is None else as_source(tenants)
         self._clock = clock
         self._settings = settings
@@ -63,7 +65,10 @@ class Tenancy:
         return self.directory.list(now=self._clock.now())
 
     def _listed(self) -> Sequence[Tenant]:
-        return [] if self._source is None else listed(self._source)
+        if self._source is None:
+            return []
+        with self.within():
+            return listed(self._source)
 
     @contextmanager
     def borrow(self, tenant: Tenant) -> "Iterator[Engine]":

@@ -1,13 +1,13 @@
 """Rota in a Flask application: an extension as Flask's others are.
 
-jobs = FlaskRota()
+rota = FlaskRota()
 
-@jobs.job(schedule=every().day.at("02:00"))
+@rota.job(schedule=every().day.at("02:00"))
 def nightly_report() -> None: ...
 
 def create_app() -> Flask:
     app = Flask(__name__)
-    jobs.init_app(app)
+    rota.init_app(app)
     return app
 """
 

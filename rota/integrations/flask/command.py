@@ -19,7 +19,8 @@ class UnderFlask(LazyGroup):
         """Read a command line. Worker processes get the same words, and are Python programs of their own."""
         info = None if parent is None else parent.find_object(ScriptInfo)
         if parent is not None and info is not None:
-            tell_processes(info)
+            if info.app_import_path:
+                tell_processes(info.app_import_path)
             if not has_app_context():
                 parent.with_resource(info.load_app().app_context())
             use_current()

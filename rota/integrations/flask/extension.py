@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from flask import Flask, current_app, has_app_context
 
@@ -10,17 +11,21 @@ from rota.clock import Clock
 from rota.context import BoundTenant, RunContext
 from rota.errors import AppNotFound, ConfigurationError, TenantNotFound
 from rota.inline import Inline
-from rota.integrations.flask import configuration, tenants
+from rota.integrations.flask import configuration, mounting, tenants
 from rota.integrations.flask.command import command
 from rota.integrations.flask.databases import SQLALCHEMY, Inherited, store_url
-from rota.integrations.flask.loading import EXTENSION, application
+from rota.integrations.flask.loading import EXTENSION, application, is_told, name_of, tell_processes
 from rota.integrations.flask.requests import ASKED, Asked, Get, of_request
 from rota.integrations.flask.transactions import OpenSessions, open_sessions, watch
 from rota.job_context import from_requests
 from rota.ports import Store
+from rota.premises import Premises
 from rota.settings import Settings
 from rota.settings.reading import laid_over
 from rota.tenancy import Tenants
+
+if TYPE_CHECKING:
+    from rota.web.authority.host import Resolved
 
 
 class FlaskRota(Rota):
@@ -51,6 +56,8 @@ class FlaskRota(Rota):
         self.carry_job_context(attributes=self._asked.attributes)
         self.around(self._within_application)
         self.join(self._open_sessions)
+        # A context of its own: a list that is asked of `db.session` is nothing of the tenant that is worked for.
+        self._tenancy.within = lambda: self.application.app_context()
         if app is not None:
             self.init_app(app)
 
@@ -63,7 +70,7 @@ class FlaskRota(Rota):
         """
         if self._application is None:
             raise ConfigurationError(
-                "this FlaskRota has no application yet: jobs.init_app(app), where the application is made; and "
+                "this FlaskRota has no application yet: rota.init_app(app), where the application is made; and "
                 "commands start as `flask --app ... rota ...`"
             )
         return self._application
@@ -80,7 +87,7 @@ class FlaskRota(Rota):
         if known is not None and known is not self:
             raise ConfigurationError(
                 f"application {app.name!r} has another FlaskRota already: it is one for each application, and jobs "
-                "of others are taken in by jobs.include(registry)"
+                "of others are taken in by rota.include(registry)"
             )
         said = configuration.read(app)
         if self._application is not None:
@@ -105,7 +112,7 @@ class FlaskRota(Rota):
         if self._application is None:
             app = application()
             if self._application is None:
-                raise AppNotFound(f"application {app.name!r} has not been given to this FlaskRota: jobs.init_app(app)")
+                raise AppNotFound(f"application {app.name!r} has not been given to this FlaskRota: rota.init_app(app)")
         super().configure(laid_over(self.settings, settings))
 
     # --- from a request into the run ---
@@ -173,6 +180,19 @@ class FlaskRota(Rota):
             raise TenantNotFound(tenant_id, known=[known.id for known in self.list_tenants()])
         return BoundTenant(found, self._tenancy.borrow)
 
+    def mount(self, prefix: str, *, user: "Callable[[], Resolved] | None" = None) -> None:
+        """Answer under a prefix of the application with the HTTP door: its API, triggers, health and metrics.
+
+        `user` returns who asks, or None for nobody: a `User` of `rota.web`. It is called within a request of Flask's.
+        Without it the settings `[auth]` decide. The door is made when it is first asked.
+
+        Raises:
+            ConfigurationError: the prefix is none, or there is no application yet.
+        """
+        app = self.application
+        resolve_user = None if user is None else mounting.within_request(app, user)
+        mounting.mount(app, prefix, lambda: self.wsgi_app(resolve_user=resolve_user))
+
     # --- enqueue ---
 
     def _open_sessions(self) -> OpenSessions | None:
@@ -183,7 +203,7 @@ class FlaskRota(Rota):
         db = self.application.extensions.get(SQLALCHEMY)
         if db is not self._db:
             raise ConfigurationError(
-                "db.init_app(app) is to come before jobs.init_app(app): its sessions are waited for"
+                "db.init_app(app) is to come before rota.init_app(app): its sessions are waited for"
             )
         return None if db is None else open_sessions(db, self.store, bind=self._bind)
 
@@ -201,6 +221,12 @@ class FlaskRota(Rota):
                 return
             with tenants.entered(ctx.tenant):
                 yield
+
+    def premises(self) -> Premises:
+        """Return what the services of this process share; who asks starts them, and some start child processes."""
+        if not is_told():
+            tell_processes(name_of(self.application))
+        return super().premises()
 
     # --- its own ---
 

@@ -30,10 +30,21 @@ def application() -> Flask:
         raise AppNotFound(f"no Flask application, which {NAME} names as for flask: {error.format_message()}") from error
 
 
-def tell_processes(info: ScriptInfo | None) -> None:
-    """Have the processes that this one starts find the application that `flask --app` has named here."""
-    if info is not None and info.app_import_path:
-        os.environ[NAME] = info.app_import_path
+def tell_processes(named: str) -> None:
+    """Have the processes that this one starts find the application that it works for."""
+    os.environ[NAME] = named
+
+
+def is_told() -> bool:
+    """Whether they would look for one that is named already."""
+    return bool(os.environ.get(NAME))
+
+
+def name_of(app: Flask) -> str:
+    """Return how `flask --app` would name an application: by its module or package, or by the script that runs."""
+    if app.import_name != "__main__":
+        return app.import_name
+    return str(getattr(sys.modules["__main__"], "__file__", "app.py"))
 
 
 def use_current() -> None:

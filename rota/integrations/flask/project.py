@@ -13,7 +13,7 @@ def _found() -> FlaskRota:
     app = application()
     found = app.extensions.get(EXTENSION)
     if not isinstance(found, FlaskRota):
-        raise AppNotFound(f"application {app.name!r} has no FlaskRota: jobs.init_app(app) where it is made")
+        raise AppNotFound(f"application {app.name!r} has no FlaskRota: rota.init_app(app) where it is made")
     return found
 
 

@@ -2,7 +2,7 @@
 
 db = SQLAlchemy(session_options=tenant_sessions())
 
-with jobs.tenant("acme"):
+with rota.tenant("acme"):
     db.session.execute(select(Case))
 """
 
@@ -59,7 +59,7 @@ class TenantSession(Session):
                 return tenant.engine
             if key not in engines:
                 what = "this statement" if table is None else f"table {table.name!r}"
-                raise NoTenant(f"{what} is the tenant's, and there is no tenant here: with jobs.tenant(...): ...")
+                raise NoTenant(f"{what} is the tenant's, and there is no tenant here: with rota.tenant(...): ...")
         elif key in engines:
             # Flask-SQLAlchemy looks at the table of a model only, and would ask the default database for others.
             return engines[key]
@@ -74,7 +74,7 @@ class TenantSession(Session):
     def bind(self, bind: Engine | Connection | None) -> None:
         if bind is not None:
             # Ignored by `get_bind`, of Flask-SQLAlchemy as well: a loop over tenants would work in one database.
-            raise ConfigurationError("db.session.bind = ... would do nothing: with jobs.tenant(...): ...")
+            raise ConfigurationError("db.session.bind = ... would do nothing: with rota.tenant(...): ...")
 
 
 def _table_of(mapper: Any, clause: Any) -> Table | None:

@@ -3,14 +3,18 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from flask import current_app
 from flask.globals import app_ctx
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session, SessionTransaction
 
+from rota.app import Rota
 from rota.errors import RotaError
 from rota.integrations.flask import tenants
+from rota.integrations.flask.loading import EXTENSION
 from rota.ports import Joins, Store
 from rota.sqlalchemy_transaction import commit_now
 from rota.transactions import Work
@@ -111,10 +115,22 @@ def watch(db: Any) -> None:
 
 
 def _begun(session: Session, _transaction: SessionTransaction, connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        _open_store()
     unfinished = Unfinished.of(session)
     if connection not in unfinished.connections:
         unfinished.connections.append(connection)
         event.listen(connection, "before_cursor_execute", unfinished.hear)
+
+
+def _open_store() -> None:
+    """Open a store in a SQLite file before the application writes: one writes at a time, and to make its tables at the
+    first enqueue, it would have to wait for the transaction that this is in."""
+    rota = current_app.extensions.get(EXTENSION)
+    if isinstance(rota, Rota) and rota.store_url.startswith("sqlite"):
+        # The enqueue says it; who enqueues nothing may do without.
+        with suppress(RotaError):
+            rota.store  # noqa: B018  # the first question opens it
 
 
 def _committed(session: Session) -> None:

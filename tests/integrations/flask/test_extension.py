@@ -21,7 +21,7 @@ def test_it_is_told_of_its_application_by_a_factory_or_at_once():
     app = an_application()
 
     assert FlaskRota(app).application is app
-    with pytest.raises(ConfigurationError, match=r"jobs\.init_app\(app\)"):
+    with pytest.raises(ConfigurationError, match=r"rota\.init_app\(app\)"):
         FlaskRota().store  # noqa: B018  # asking is enough
 
 

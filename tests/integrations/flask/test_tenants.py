@@ -137,7 +137,7 @@ def test_a_tenant_without_a_database_never_gets_the_default_one(agency):  # R22
 def test_a_session_is_not_bound_by_hand(agency):
     shop = agency()
 
-    with shop.app.app_context(), pytest.raises(ConfigurationError, match=r"with jobs.tenant\(...\)"):
+    with shop.app.app_context(), pytest.raises(ConfigurationError, match=r"with rota.tenant\(...\)"):
         shop.db.session.bind = shop.db.engines["shared"]
 
 

@@ -148,6 +148,20 @@ def test_a_store_that_is_away_after_the_commit_is_said_loudly(agency):
         assert run.id not in [one.id for one in jobs.runs()]
 
 
+def test_a_store_in_the_file_of_the_application_is_made_before_that_is_written(agency, tmp_path):
+    # One writes at a time: the first enqueue would have to wait for its own transaction.
+    shop = agency(store=None, SQLALCHEMY_BINDS={"shared": f"sqlite:///{tmp_path}/fresh.db"}, ROTA={"bind": "shared"})
+    shop.jobs.job(name="confirm")(lambda: None)
+
+    with shop.app.app_context():
+        shop.db.session.add(shop.Order(item="tea"))
+        shop.db.session.flush()
+        run = shop.jobs.jobs["confirm"].enqueue()
+        shop.db.session.commit()
+
+    assert queued(shop) == [run.id]
+
+
 def test_an_enqueue_where_the_sessions_cannot_be_heard_is_refused(agency):
     app = an_application(SQLALCHEMY_DATABASE_URI="sqlite://", ROTA_STORE="memory://")
     jobs = FlaskRota(app)
