@@ -7,8 +7,6 @@ import shlex
 import subprocess
 import sys
 
-import pytest
-
 from tests.house.source import ROOT
 
 PARTS = re.compile(r"^```py\n# (\S+)\n(.*?)^```$|^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -25,12 +23,14 @@ for words in json.loads(sys.argv[1]):
             sys.exit(f"{words} ended with {ended.code}")
 """
 
-VISIT = """
+VISIT = (
+    """
 from shop import create_app, db, rota
 app = create_app()
 with app.app_context():
     db.create_all("shop")
-""", """
+""",
+    """
 from shop.doors import viewer
 from rota.queries import RunQuery
 rota.mount("/rota", user=viewer)
@@ -43,7 +43,8 @@ assert [job["name"] for job in browser.get("/rota/api/v1/jobs").json["data"]] ==
 rota.start_run("nightly")
 rota.tick()
 print({run.job: run.result for run in rota.store.runs(RunQuery())}, rota.run(ordered).result())
-"""
+""",
+)
 
 
 def done_in(folder, code, *words):
