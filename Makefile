@@ -18,8 +18,7 @@ demo: setup ## See Rota work, with nothing prepared
 # Emptied: where it is set, each worker compiles anew what it loads of pytest and its plugins. See tests/haste.py.
 test: setup ## Run every test, against every store; installs the database servers where it may
 	@scripts/services
-	@scripts/matrix
-	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n 4 --dist loadgroup $(ARGS)
+	@scripts/matrix & PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n 4 --dist loadgroup $(ARGS); code=$$?; wait; exit $$code
 
 check: setup ## Lint, types, floors and the tests that need no server: under a minute
 	@scripts/check $(ARGS)

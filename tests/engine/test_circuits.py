@@ -20,7 +20,7 @@ from rota.ports import Store
 from rota.queries import RunQuery
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
-from tests.crash import crash_points
+from tests.crash import READS, crash_points
 from tests.engine.circuits import RETRIES, Databases, Guarded, circuit, guarded, hourly_reads
 from tests.engine.house import runs_of
 from tests.values import HOUR, MINUTE, a_run
@@ -383,9 +383,10 @@ class Return:
 
 
 def test_whatever_call_the_process_dies_at_the_tenant_comes_back_and_is_made_up():  # R25, R30
-    points = crash_points(Return)
+    # Who dies at a read leaves what the write before it has left: test_crash.py sees that, call by call.
+    points = crash_points(Return, spared=READS)
 
-    assert {point.verb for point in points} >= {"control", "put_control", "drop_control", "admit"}
+    assert {point.verb for point in points} >= {"put_control", "drop_control", "admit"}
 
 
 def test_without_parking_every_run_fails_by_itself(databases):  # R25

@@ -6,7 +6,7 @@ from rota.ports import Store
 from rota.queries import RunQuery
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
-from tests.crash import crash_points
+from tests.crash import READS, crash_points
 from tests.engine.house import Driven, an_app
 from tests.values import MINUTE
 
@@ -87,6 +87,7 @@ class Orders:
 
 
 def test_wherever_it_dies_every_flow_comes_to_its_end():  # R30, R32
-    points = crash_points(Orders)
+    # Who dies at a read leaves what the write before it has left: test_crash.py sees that, call by call.
+    points = crash_points(Orders, spared=READS)
 
-    assert {point.verb for point in points} >= {"enqueue", "held", "admit", "runs", "batch_counts", "cancel", "requeue"}
+    assert {point.verb for point in points} >= {"enqueue", "admit", "cancel", "requeue", "settle"}

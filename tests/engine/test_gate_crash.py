@@ -9,7 +9,7 @@ from rota.ports import Store
 from rota.queries import RoundQuery, RunQuery
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
-from tests.crash import crash_points
+from tests.crash import READS, crash_points
 from tests.engine.gates import start
 from tests.engine.house import Driven, an_app
 from tests.values import HOUR, MINUTE
@@ -82,7 +82,7 @@ class Gates:
 
 
 def test_whatever_call_it_dies_at_every_run_passes_its_gates_and_succeeds_once():  # R11, R12, R24, R30
-    points = crash_points(Gates)
+    # Who dies at a read leaves what the write before it has left: test_crash.py sees that, call by call.
+    points = crash_points(Gates, spared=READS)
 
-    assert {point.verb for point in points} >= {"gates", "held", "admit", "hold", "controls", "drop_control"}
-    assert {point.verb for point in points} >= {"schedules", "progress", "rounds"}
+    assert {point.verb for point in points} >= {"admit", "hold", "drop_control", "fire", "claim", "settle"}

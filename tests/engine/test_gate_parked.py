@@ -11,7 +11,7 @@ from rota.ports import Store
 from rota.queries import RoundQuery, RunQuery
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
-from tests.crash import crash_points
+from tests.crash import READS, crash_points
 from tests.engine.gates import import_and_report, park
 from tests.engine.house import Driven, driven, hourly, noon_plus, rounds_of, runs_of
 from tests.values import HOUR, MINUTE
@@ -178,6 +178,7 @@ class Recovery:
 
 
 def test_whatever_call_it_dies_at_each_kept_slot_is_skipped_or_made_up_once():  # R25, R30
-    points = crash_points(Recovery)
+    # Who dies at a read leaves what the write before it has left: test_crash.py sees that, call by call.
+    points = crash_points(Recovery, spared=READS)
 
-    assert {point.verb for point in points} >= {"gates", "held", "runs", "skip_held", "admit", "controls"}
+    assert {point.verb for point in points} >= {"skip_held", "admit"}

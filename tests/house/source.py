@@ -2,7 +2,7 @@
 
 import ast
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -36,9 +36,21 @@ def shown(path: Path) -> str:
 
 
 @cache
+def text(path: Path) -> str:
+    """Return what is in the file."""
+    return path.read_text(encoding="utf-8")
+
+
+def mentioning(words: Iterable[str], paths: Iterable[Path]) -> list[Path]:
+    """Return the files in which one of the words stands at all: of a thousand, few are worth parsing."""
+    words = tuple(words)
+    return [path for path in paths if any(word in text(path) for word in words)]
+
+
+@cache
 def tree(path: Path) -> ast.Module:
     """Return the parsed file."""
-    return ast.parse(path.read_text(encoding="utf-8"), filename=shown(path))
+    return ast.parse(text(path), filename=shown(path))
 
 
 def functions(path: Path) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:

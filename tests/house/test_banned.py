@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from tests.house.source import allow_only, dotted, files, imported_names, library, nodes, references, shown
+from tests.house.source import allow_only, dotted, files, imported_names, library, mentioning, nodes, references, shown
 
 # One worker reads all files, and keeps them; each of four would take seconds and 100 MB for it.
 pytestmark = pytest.mark.xdist_group("house")
@@ -138,7 +138,9 @@ def users_of(banned, paths):
     def is_banned(name):
         return any(name == one or name.startswith(f"{one}.") for one in banned)
 
-    return {shown(path) for path in paths for name in references(path) if is_banned(name)}
+    # Whatever it is imported as, the last part of its name is written somewhere.
+    suspects = mentioning({name.rpartition(".")[2] for name in banned}, paths)
+    return {shown(path) for path in suspects for name in references(path) if is_banned(name)}
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,7 @@ def keywords(path):
 def test_no_call_asks_for_a_shell_or_skips_a_certificate():  # T4, T68
     found = {
         f"{shown(path)}: {name}={value}"
-        for path in files(".py")
+        for path in mentioning(("shell", "verify", "check_hostname"), files(".py"))
         for name, value in keywords(path)
         if (name, value) in {("shell", True), ("verify", False), ("check_hostname", False)}
     }

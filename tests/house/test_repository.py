@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.house.source import ROOT, files, shown
+from tests.house.source import ROOT, files, shown, text
 
 TEXT = {".py", ".md", ".toml", ".txt", ".sh", ".yml", ".cfg", ".ini", ".html", ".sql", ".svg", ".mako", ""}
 
@@ -29,15 +29,16 @@ TARGETS = ["setup", "demo", "test", "check", "lint", "bench", "soak", "docs", "c
 def texts():
     for path in files():
         if path.suffix in TEXT:
-            yield shown(path), path.read_text(encoding="utf-8")
+            yield shown(path), text(path)
 
 
 def places(words):
     return [
         f"{name}:{number}: {word}"
-        for name, text in texts()
-        for number, line in enumerate(text.splitlines(), start=1)
+        for name, content in texts()
         for word in words
+        if word in content
+        for number, line in enumerate(content.splitlines(), start=1)
         # A folder of the project may have such a name: only an absolute path is a finding.
         if re.search(rf"(?<![\w.-]){re.escape(word)}", line)
     ]
@@ -58,7 +59,7 @@ def test_nothing_is_left_for_later_in_a_comment():
 def test_no_merge_was_left_half_done():
     marks = re.compile(r"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
 
-    assert not [name for name, text in texts() if marks.search(text)]
+    assert not [name for name, content in texts() if marks.search(content)]
 
 
 def headings(path):

@@ -1,5 +1,6 @@
 """The other versions of Django, each in an environment that scripts/matrix has made, and Django's own tests."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -12,9 +13,20 @@ from tests.house.source import ROOT
 
 FOLDER = ROOT / ".venv" / "matrix"
 TESTS = Path("tests/integrations/django")
+# Where nothing is there yet, the first of them waits for it.
+pytestmark = pytest.mark.timeout(300)
+
 VERSIONS = {"3.12": "6.0", "3.13": "6.1"}
 OURS = ("test_tasks.py", "test_checks.py", "test_databases.py")
 """What is tested there of ours: what depends on Django's version."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def made():
+    """Wait for scripts/matrix, which `make test` runs meanwhile."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
 
 
 def python_of(version):

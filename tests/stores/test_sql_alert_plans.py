@@ -16,6 +16,9 @@ from tests.stores.conftest import opened
 from tests.stores.test_sql_plans import plan
 from tests.values import DAY, NOON, a_delivery, a_member, an_incident
 
+# One worker fills a database of each engine, and copies it.
+pytestmark = pytest.mark.xdist_group("alert plans")
+
 SCANS = ("Seq Scan", "SCAN r\n", "'ALL'")
 
 

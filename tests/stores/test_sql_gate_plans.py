@@ -1,5 +1,8 @@
 """Gates and schedules are asked each second, and so by an index, on every engine."""
 
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +12,13 @@ from rota.queries import ScheduleQuery
 from rota.stores.sql import gates, schedules
 from rota.stores.sql.schedule_rows import SCHEDULE, schedule_row
 from rota.stores.sql.store import SqlStore
+from tests.ready import Ready
+from tests.stores.conftest import opened
 from tests.stores.test_sql_plans import plan
 from tests.values import DAY, NOON, a_run, a_schedule
+
+# One worker fills a database of each engine, and copies it.
+pytestmark = pytest.mark.xdist_group("gate plans")
 
 SCANS = ("Seq Scan", "SCAN r\n", "'ALL'")
 GATE = "campaign/1"
@@ -21,15 +29,21 @@ def analyze(store: SqlStore) -> None:
     store._database.write(lambda link: link.run(statements[link.dialect.name]))
 
 
-@pytest.fixture
-def gated(store: SqlStore) -> SqlStore:
-    """A store with many runs behind a few gates, and some that are out, whose statistics are known."""
+def fill(url: str) -> None:
+    """Put many runs behind a few gates into a database, and some that are out."""
     held = [a_run(tenant=f"t{n % 9}", held_by=f"campaign/{n % 5}", batch=f"campaign/{n % 5}") for n in range(3000)]
-    store.enqueue(held, now=NOON)
-    store.enqueue([a_run(tenant=f"t{n % 9}") for n in range(2000)], now=NOON)
-    assert len(store.admit(GATE, now=NOON, places=8)) == 8
-    analyze(store)
-    return store
+    with closing(opened(url)) as store:
+        store.enqueue(held, now=NOON)
+        store.enqueue([a_run(tenant=f"t{n % 9}") for n in range(2000)], now=NOON)
+        assert len(store.admit(GATE, now=NOON, places=8)) == 8
+
+
+@pytest.fixture
+def gated(engine_kind: str, ready: Ready, tmp_path: Path) -> Iterator[SqlStore]:
+    """A store with many runs behind a few gates, and some that are out, whose statistics are known."""
+    with closing(opened(ready.url(engine_kind, tmp_path / "gated.db", fill=fill))) as store:
+        analyze(store)
+        yield store
 
 
 @pytest.mark.parametrize(

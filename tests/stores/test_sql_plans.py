@@ -33,6 +33,9 @@ from tests.ready import Ready
 from tests.stores.conftest import opened
 from tests.values import DAY, HOUR, MINUTE, NOON, a_pair, a_rollup, a_run, a_schedule, a_sheet, claim, succeeded, watch
 
+# One worker fills a database of each engine, and copies it.
+pytestmark = pytest.mark.xdist_group("plans")
+
 SORTS = ("TEMP B-TREE", "Sort", "filesort")
 SCANS = ("Seq Scan", "SCAN r\n", "'ALL'", "'index'")
 
@@ -381,16 +384,22 @@ def test_a_log_is_read_and_pruned_by_its_indexes(filled: SqlStore) -> None:  # R
     assert "rota_logs_old" in old
 
 
-@pytest.fixture
-def summed(store: SqlStore) -> SqlStore:
-    """A store with the sums of a day, by the minute, of some jobs."""
+def sum_up(url: str) -> None:
+    """Put the sums of a day, by the minute, of some jobs into a database."""
     sums = [a_rollup(job=f"job{number % 20}", start_at=NOON + number // 20 * MINUTE) for number in range(6000)]
     sums += [a_rollup(job=f"job{number}", grain=Grain.EVER) for number in range(20)]
-    for first in range(0, len(sums), 1500):
-        store.rollups.add(a_sheet(*sums[first : first + 1500]), now=NOON)
-    analyze = {"sqlite": "ANALYZE", "postgres": "ANALYZE", "mysql": "ANALYZE TABLE {rollups}"}
-    store._database.write(lambda link: link.run(analyze[link.dialect.name]))
-    return store
+    with closing(opened(url)) as store:
+        for first in range(0, len(sums), 1500):
+            store.rollups.add(a_sheet(*sums[first : first + 1500]), now=NOON)
+
+
+@pytest.fixture
+def summed(engine_kind: str, ready: Ready, tmp_path: Path) -> Iterator[SqlStore]:
+    """A store with the sums of a day, whose statistics are known."""
+    with closing(opened(ready.url(engine_kind, tmp_path / "summed.db", fill=sum_up))) as store:
+        analyze = {"sqlite": "ANALYZE", "postgres": "ANALYZE", "mysql": "ANALYZE TABLE {rollups}"}
+        store._database.write(lambda link: link.run(analyze[link.dialect.name]))
+        yield store
 
 
 @pytest.mark.parametrize(
