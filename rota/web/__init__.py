@@ -3,5 +3,6 @@
 from rota.core.access import Capability, Principal
 from rota.web.app import asgi_app, wsgi_app
 from rota.web.authority.host import Role, User
+from rota.web.believed import believed_by
 
-__all__ = ["Capability", "Principal", "Role", "User", "asgi_app", "wsgi_app"]
+__all__ = ["Capability", "Principal", "Role", "User", "asgi_app", "believed_by", "wsgi_app"]

@@ -97,8 +97,11 @@ class Gate:
             # As below.
             log.exception("it could not be found out who asks for %s", head.path)
 
-    async def _refusal(self, head: Head, scope: Scope) -> Response | None:
+    async def refusal(self, scope: Scope) -> Response | None:
         """Return what a request is answered that does not pass; None for one that does, with who it is in its scope."""
+        return await self._refusal(head_of(scope), scope)
+
+    async def _refusal(self, head: Head, scope: Scope) -> Response | None:
         if self._hosts and not self._is_meant(head):
             return _refused(head, HTTPStatus.BAD_REQUEST, "bad_host", "this server is not asked for by that name")
         if head.twice & {"authorization", "host"}:

@@ -1,27 +1,17 @@
 """The example of accounts: a table of cron jobs that is looked at each minute, by nothing but a crontab."""
 
-import importlib
-import os
 import re
-import signal
-import socket
-import sqlite3
-import subprocess
-import sys
 from collections import Counter
-from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 
-import httpx2
 import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from rota import State
 from rota.testing import capture
-from tests.house.source import ROOT
+from tests.examples.values import Site, loaded
 from tests.mail_server import mail_server
-from tests.system.processes import children_of, wait_until
 
 ANA = {"email": "ana@example.org", "password": "a long password"}
 CODE = re.compile(r"Your code is (\S+)")
@@ -60,24 +50,20 @@ class Week:
 
 @pytest.fixture
 def week(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path / 'accounts.db'}"
     with mail_server() as server:
-        url = f"sqlite:///{tmp_path / 'accounts.db'}"
-        monkeypatch.setenv("ACCOUNTS_DATABASE", url)
-        monkeypatch.setenv("ACCOUNTS_SMTP", f"smtp://127.0.0.1:{server.port}")
-        monkeypatch.setenv("ROTA_CONFIG", str(ROOT / "examples/accounts/rota.toml"))
-        # It is written each minute, and looked at in the test of processes.
-        monkeypatch.setenv("ROTA_FRESHNESS__STATUS_PAGE", "")
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("ROTA_AUTH__SECRET", "a-secret-of-more-than-thirty-two-bytes-made-for-tests")
-        for name in [name for name in sys.modules if name.startswith("examples.accounts")]:
-            monkeypatch.delitem(sys.modules, name)
-        web = importlib.import_module("examples.accounts.app")
-        jobs, setup = sys.modules["examples.accounts.jobs"], importlib.import_module("examples.accounts.setup")
+        example = loaded(
+            monkeypatch, "accounts", tmp_path,
+            ACCOUNTS_DATABASE=url,
+            ACCOUNTS_SMTP=f"smtp://127.0.0.1:{server.port}",
+            # It is written each minute, and looked at in the test of processes.
+            ROTA_FRESHNESS__STATUS_PAGE="",
+        )  # fmt: skip
+        jobs, application = example("jobs"), example("app").app
         monkeypatch.setattr(jobs.subprocess, "run", lambda *_, **__: a_result(0))
-        with capture(jobs.rota, store=url) as captured, TestClient(web.app) as client:
-            setup.set_up()
-            database = sys.modules["examples.accounts.database"]
-            week = Week(client, captured, server, database=database, module=jobs)
+        with capture(jobs.rota, store=url) as captured, TestClient(application) as client:
+            example("setup").set_up()
+            week = Week(client, captured, server, database=example("database"), module=jobs)
             # Less often than in life: what a minute is like in which nothing is due, other tests know.
             week.sql("UPDATE cron_jobs SET interval_minutes = 360")
             yield week
@@ -232,88 +218,36 @@ def all_is_accounted_for(week):
     assert to_users == {ANA["email"]: 5, "bo@example.org": 1, "cy@example.org": 1, "ops@example.org": 4}
 
 
-class Site:
-    """The application as its README starts it, in a folder of its own."""
-
-    def __init__(self, folder, mail_port):
-        self.folder = folder
-        self.words = ["-C", str(ROOT / "examples/accounts"), "--silent", f"WORK={folder}", f"PORT={free_port()}"]
-        self.environment = {**os.environ, "ACCOUNTS_SMTP": f"smtp://127.0.0.1:{mail_port}"}
-        self.url = f"http://127.0.0.1:{self.words[-1].partition('=')[2]}"
-
-    def make(self, target):
-        done = subprocess.run(
-            ["make", *self.words, target],
-            env=self.environment, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    @contextmanager
-    def running(self):
-        """Have it answer for the length of the block, then stop as a deploy stops it."""
-        with (
-            (self.folder / "log").open("a") as log,
-            httpx2.Client(base_url=self.url) as self.client,
-            subprocess.Popen(["make", *self.words, "run"], env=self.environment, stdout=log, stderr=log) as process,
-        ):
-            try:
-                wait_until(self.answers, what="it answers")
-                yield
-            finally:
-                [server] = children_of(process.pid)
-                os.kill(server, signal.SIGTERM)
-                process.wait(timeout=30)
-
-    def answers(self):
-        with suppress(httpx2.TransportError):
-            return self.client.get("/healthz").status_code == 200
-
-    def post(self, path, **body):
-        return self.client.post(path, json=body).status_code
-
-    def sql(self, statement):
-        with closing(sqlite3.connect(self.folder / "accounts.db", timeout=30)) as database, database:
-            return database.execute(statement).fetchall()
-
-    def half_an_hour_passes(self):
-        """As far as codes are concerned."""
-        for column, table in (("run_at", "cron_jobs"), ("code_expires_at", "users")):
-            self.sql(f"UPDATE {table} SET {column} = datetime({column}, '-30 minutes') WHERE {column} IS NOT NULL")
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+def half_an_hour_passes(site):
+    """As far as codes are concerned."""
+    for column, table in (("run_at", "cron_jobs"), ("code_expires_at", "users")):
+        site.sql(f"UPDATE {table} SET {column} = datetime({column}, '-30 minutes') WHERE {column} IS NOT NULL")
 
 
 def test_it_is_driven_by_two_lines_of_a_crontab_across_a_deploy(tmp_path):  # R6, R7, R51, R60
     with mail_server() as server:
-        site = Site(tmp_path, server.port)
-        site.make("setup")
-        with site.running():
-            assert site.post("/api/cron/run") == 401
-            assert site.post("/registrations", **ANA) == 202
+        site = Site("accounts", tmp_path, ACCOUNTS_SMTP=f"smtp://127.0.0.1:{server.port}")
+        with site.running() as client:
+            assert client.post("/api/cron/run").status_code == 401
+            assert client.post("/registrations", json=ANA).status_code == 202
             site.make("minute")
             code = CODE.search(server.mails[-1].message.get_content())[1]
-            assert site.post("/registrations/confirm", email=ANA["email"], code=code) == 204
-            assert site.post("/password-resets", email=ANA["email"]) == 202
+            confirmation = {"email": ANA["email"], "code": code}
+            assert client.post("/registrations/confirm", json=confirmation).status_code == 204
+            assert client.post("/password-resets", json={"email": ANA["email"]}).status_code == 202
             site.make("minute")
             assert len(server.mails) == 2
-            assert site.sql("SELECT name, user_id FROM cron_jobs WHERE user_id IS NOT NULL") == [
-                ("InvalidateResetPasswordCode", "1")
-            ]
+            rows = site.sql("SELECT name, user_id FROM cron_jobs WHERE user_id IS NOT NULL")
+            assert rows == [("InvalidateResetPasswordCode", "1")]
 
-        with site.running():
-            site.half_an_hour_passes()
-            token = (tmp_path / "cron.token").read_text().strip()
-            bearer = {"Authorization": f"Bearer {token}"}
-            assert site.client.post("/scheduler/run/all_tests_cronjob", headers=bearer).status_code == 202
+        with site.running() as client:
+            half_an_hour_passes(site)
+            bearer = {"Authorization": f"Bearer {(tmp_path / 'cron.token').read_text().strip()}"}
+            assert client.post("/scheduler/run/all_tests_cronjob", headers=bearer).status_code == 202
             site.make("minute")
 
     assert site.sql("SELECT is_confirmed, code FROM users") == [(1, None)]
     assert site.sql("SELECT name FROM cron_jobs ORDER BY name") == [("CountAccounts",), ("Noop",)]
     assert len(server.mails) == 2
-    page = (tmp_path / "freshness/all_tests_cronjob_fresh.html").read_text()
-    assert "all_tests_cronjob" in page
     assert site.sql("SELECT state FROM rota_runs WHERE job = 'all_tests_cronjob'") == [("succeeded",)]
+    assert "all_tests_cronjob" in (tmp_path / "freshness/all_tests_cronjob_fresh.html").read_text()
