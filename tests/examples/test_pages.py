@@ -31,6 +31,7 @@ OTHERWISE = {
     "say_hello": {State.SCHEDULED},
     "greet": {State.SUCCEEDED, State.SCHEDULED},
     "reindex": {State.SUCCEEDED, State.CANCELLED},
+    "scrape_meetings": {State.SCHEDULED},
 }
 """What the pages say of jobs that do not simply succeed."""
 
