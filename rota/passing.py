@@ -37,7 +37,7 @@ def one_pass(
     """Fire what is due, and move campaigns; if it works, until nothing can go on at once, `limit` is over, or `stop`
     says yes.
 
-    What is not done by then is given back, for the next pass or another worker.
+    What is not done by then has the time of a drain, and is given back for the next pass or another worker.
     """
     ends = clock.monotonic() + limit.total_seconds()
     fired = fire(crew, clock)
@@ -93,7 +93,7 @@ def is_done(store: Store, crew: Crew, clock: Clock) -> bool:
     if crew.prober.is_busy:
         return False
     # Asked again after the gates: another gatekeeper may have opened one in between.
-    return _is_idle(store, crew) and not _opens(crew, clock) and _is_idle(store, crew)
+    return _is_idle(store, crew, clock) and not _opens(crew, clock) and _is_idle(store, crew, clock)
 
 
 def _opens(crew: Crew, clock: Clock) -> bool:
@@ -102,12 +102,17 @@ def _opens(crew: Crew, clock: Clock) -> bool:
     return bool(crew.gatekeeper.open_gates(now) + crew.flows.move(now)) or crew.limiter.look(now)[0]
 
 
-def _is_idle(store: Store, crew: Crew) -> bool:
+def _is_idle(store: Store, crew: Crew, clock: Clock) -> bool:
     """Whether nothing that this crew could do is queued or running, here or elsewhere, and every round that is over
     has been closed."""
     worker = crew.worker
-    if worker.busy or store.finished_rounds(limit=1):
+    if worker.busy:
         return False
+    if store.finished_rounds(limit=1):
+        # Here, and not when its loop comes round: a pass with a single short run would take a second for that alone.
+        crew.services["closer"].tick(clock.now())
+        if store.finished_rounds(limit=1):
+            return False
     standing = store.counts().by_queue
     ours = [standing.get(queue, {}) for queue in worker.queues]
     if not any(states.get(State.QUEUED) or states.get(State.RUNNING) for states in ours):

@@ -46,6 +46,7 @@ def site_here(session: Session, *, name: str, directory: str, user: str, command
         user=user or _user(name),
         command=tuple(shlex.split(command)) if command else _command(),
         image_command=_image_command(),
+        schema_command=("python", "manage.py", "migrate", "--noinput") if _called()[0] == "manage.py" else None,
         image=image or f"{name}:latest",
         url=session.url,
         store_url=store_url,

@@ -6,7 +6,7 @@ Values never change; a change is a new value.
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -23,6 +23,14 @@ else:
 
 Duration = timedelta | str
 """A length of time, or a text such as "30s"."""
+
+WITHOUT_END: Final = 1_000_000
+"""Attempts of what is tried until it succeeds: none of them is the last, so each that fails is told of."""
+
+
+def tries(attempt: int, most: int, *, between: str = " of ") -> str:
+    """Return how many attempts of how many: `2 of 3`; of what has no last one only `2`."""
+    return f"{attempt}{between}{most}" if most < WITHOUT_END else str(attempt)
 
 
 class CatchUpMode(StrEnum):

@@ -20,6 +20,7 @@ from rota.core.events import (
     WorkerStopped,
 )
 from rota.core.model import Outcome, RoundState, Run, RunKind, Settlement, State
+from rota.core.policy import tries
 from rota.engine.bus import Bus
 
 log: logging.Logger = logging.getLogger("rota.run")
@@ -128,7 +129,7 @@ class Chronicle:
         why = f": {error.first_line}" if error is not None else ""
         event = "run.timed_out" if is_late else "run.failed"
         if settlement.state is State.SCHEDULED:
-            said = f"attempt {run.attempt} of {run.max_attempts}, again in {_wait(settlement)}"
+            said = f"attempt {tries(run.attempt, run.max_attempts)}, again in {_wait(settlement)}"
             self._say(logging.WARNING, event, "%s, %s%s", facts | _again(settlement), what, said, why)
         else:
             self._say(logging.ERROR, event, "%s, attempt %d was the last%s", facts, what, run.attempt, why)

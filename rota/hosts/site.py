@@ -38,6 +38,8 @@ class Site(Struct, frozen=True, kw_only=True):
     command: tuple[str, ...]
     """The words that call Rota on the machine, and in an image below."""
     image_command: tuple[str, ...]
+    schema_command: tuple[str, ...]
+    """The words that bring the schema up to date, in an image."""
     image: str
     url: str
     """The server that passes are asked of; "" where they are done beside the store."""
@@ -76,13 +78,15 @@ def site_of(
     user: str,
     command: tuple[str, ...],
     image_command: tuple[str, ...],
+    schema_command: tuple[str, ...] | None = None,
     image: str,
     url: str,
     store_url: str,
     timeouts: Iterable[timedelta | None],
     python: str,
 ) -> Site:
-    """Return what the settings and the machine say. `timeouts` are those of the jobs.
+    """Return what the settings and the machine say. `timeouts` are those of the jobs; `schema_command` is where a
+    framework has a command of its own.
 
     Raises:
         ConfigurationError: a name that no host takes, or an address with a password in it.
@@ -99,6 +103,7 @@ def site_of(
         user=user,
         command=command,
         image_command=image_command,
+        schema_command=schema_command or (*image_command, "db", "upgrade"),
         image=image,
         url=_address(url),
         host=urlsplit(url).hostname or next(iter(settings.web.allowed_hosts), "jobs.example.org"),

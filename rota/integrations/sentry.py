@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rota.app import Rota
 from rota.core.events import AttemptEnded, RoundEnded, RunLost, RunStarted
 from rota.core.freshness import Allowance
-from rota.core.model import Round, RoundState, Run, RunKind, Settlement, State, Trigger
+from rota.core.model import Outcome, Round, RoundState, Run, RunKind, Settlement, State, Trigger
+from rota.core.policy import WITHOUT_END
 from rota.errors import ConfigurationError, MissingExtra
 from rota.integrations.sentry_event import check_in_of, event_of
 from rota.integrations.sentry_monitor import monitor_of, slug_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 OWN_LOGGERS = ("rota", "rota.[!j]*")
 """Patterns of the loggers that are Rota's: all but `rota.job`, which is what jobs log with."""
+FAILURES = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST)
 SHUTDOWN = timedelta(seconds=2)
 """How long the end of a process waits for what is left to be sent."""
 REMEMBERED = timedelta(minutes=10)
@@ -35,7 +37,8 @@ def report_to_sentry(
     release: str | None = None,
     check_ins: bool = True,
 ) -> "SentryReports":
-    """Report each run that failed for good once, and each slot of a schedule as a check-in.
+    """Report each run that failed for good once, and each slot of a schedule as a check-in. Of a run that is tried
+    until it succeeds, as the commands of a crontabber's list are, each attempt that failed is reported.
 
     With a `dsn` through a client of its own, which collects nothing else; without one through the client that the
     application has made with `sentry_sdk.init()`, where there is one. Either way only what stands here is sent: no
@@ -70,8 +73,8 @@ class SentryReports:
         return self._own or _sdk().get_client()
 
     def settled(self, settlement: Settlement) -> None:
-        """Report a run that failed for good. One that is tried again has not failed yet."""
-        if settlement.state is State.FAILED:
+        """Report a run that failed for good. One that is tried again has not failed yet, unless that has no end."""
+        if settlement.state is State.FAILED or _is_tried_without_end(settlement):
             self.client.capture_event(event_of(settlement))
 
     def started(self, run: Run) -> None:
@@ -132,6 +135,10 @@ class SentryReports:
             jitter=kept.jitter,
             fresh_within=kept.fresh_within,
         )
+
+
+def _is_tried_without_end(settlement: Settlement) -> bool:
+    return settlement.run.max_attempts >= WITHOUT_END and settlement.outcome in FAILURES
 
 
 def _sdk() -> Any:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.house.source import files, shown
 
-OF_OTHERS = re.compile(r"peers/apps|examples/(django|fastapi|flask)_")
+OF_OTHERS = re.compile(r"peers/apps|examples/(django|fastapi|flask)_|examples/crashstats/")
 MODULES = [
     shown(path).removesuffix(".py").replace("/", ".")
     for path in files(".py")

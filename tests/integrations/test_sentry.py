@@ -9,6 +9,7 @@ import sentry_sdk
 from sentry_sdk.integrations.logging import LoggingIntegration
 
 from rota import Fail, Retry, Rota, RunContext, State
+from rota.core.policy import WITHOUT_END
 from rota.errors import ConfigurationError
 from rota.integrations.sentry import report_to_sentry
 from tests.engine.house import driven
@@ -141,6 +142,26 @@ def test_an_attempt_that_is_tried_again_is_not_reported(app, reports, ingest):  
 
     assert len(tries) == 2
     assert ingest.events() == []
+
+
+def test_of_what_is_tried_until_it_succeeds_each_failure_is_reported(app, reports, ingest):  # R54
+    tries = []
+
+    @app.job(retry=Retry.fixed("0s", attempts=WITHOUT_END))
+    def sync() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise ValueError("not yet")
+
+    sync.enqueue()
+    for _ in range(3):
+        app.tick()
+    reports.close(timeout=timedelta(seconds=10))
+
+    first, second = ingest.events()
+    assert len(tries) == 3
+    assert first["event_id"] != second["event_id"]
+    assert first["fingerprint"] == second["fingerprint"]
 
 
 def test_a_returned_failure_is_reported_too(app, reports, ingest):  # R54

@@ -13,6 +13,7 @@ from rota.clock import sleep
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.model import State
+from rota.core.policy import tries
 from rota.core.safe import safe_text
 from rota.exits import Exit
 from rota.operations.runs import RunsAsked, list_runs
@@ -111,8 +112,10 @@ def _write(session: Session, row: RunRow) -> None:
         session.out.event(msgspec.to_builtins(row))
         return
     at = session.shown(row.ended_at or row.started_at or row.created_at)
-    tries = f"{row.attempt}/{row.max_attempts}"
-    line = f"{at}  {row.state:<9}  {tries:>5}  {row.job} {row.tenant or ''}  {row.id}  {row.error or row.reason or ''}"
+    attempts = tries(row.attempt, row.max_attempts, between="/")
+    line = (
+        f"{at}  {row.state:<9}  {attempts:>5}  {row.job} {row.tenant or ''}  {row.id}  {row.error or row.reason or ''}"
+    )
     session.out.text(safe_text(redacted(line)).rstrip())
 
 
@@ -126,7 +129,7 @@ def columns(session: Session) -> list[Column]:
         Column("SLOT", lambda row: session.shown(row.slot)),
         Column("MADE", lambda row: session.shown(row.created_at)),
         Column("TOOK", _took, right=True),
-        Column("TRY", lambda row: f"{row.attempt}/{row.max_attempts}", right=True),
+        Column("TRY", lambda row: tries(row.attempt, row.max_attempts, between="/"), right=True),
         Column("WHY", lambda row: row.error or row.reason),
     ]
 

@@ -12,7 +12,7 @@ from rota.app import Rota
 from rota.context import RunContext
 from rota.core.events import AttemptEnded
 from rota.core.model import Outcome, Settlement, State
-from rota.core.policy import CatchUp, Retry
+from rota.core.policy import WITHOUT_END, CatchUp, Retry
 from rota.errors import JobNotFound
 from rota.integrations.django.entries import Entry, read
 from rota.paging import every_run
@@ -20,7 +20,7 @@ from rota.queries import RunQuery
 
 log: logging.Logger = logging.getLogger(__name__)
 
-AGAIN = Retry.fixed("1m", attempts=1_000_000)
+AGAIN = Retry.fixed("1m", attempts=WITHOUT_END)
 """What failed is tried again by each pass until it is done: a crontabber gives no slot up, and the later ones wait."""
 
 TIMEOUT = timedelta(hours=2)
@@ -70,13 +70,15 @@ def caller_of(entry: Entry) -> Callable[..., None]:
     """Return a function that calls the command, with the arguments of its entry or those of a start by hand."""
 
     def command(ctx: RunContext, arguments: list[str] | None = None) -> None:
-        told = told_of(entry, ctx)
-        words = entry.args if arguments is None else arguments
-        ctx.log.info("running %s %s", entry.cmd, " ".join([*words, *(f"{key}={value}" for key, value in told.items())]))
+        words = list(entry.args if arguments is None else arguments)
+        # As a command line, so that the command reads them by their type. Who starts it by hand may say another time.
+        said = {word.partition("=")[0] for word in words}
+        words += [f"{option}={at}" for option, at in told_of(entry, ctx).items() if option not in said]
+        ctx.log.info("running %s", " ".join([entry.cmd, *words]))
         out = LogLines(ctx.log, entry.cmd, level=logging.INFO)
         err = LogLines(ctx.log, entry.cmd, level=logging.WARNING)
         try:
-            call_command(entry.cmd, *words, stdout=out, stderr=err, **told)
+            call_command(entry.cmd, *words, stdout=out, stderr=err)
         except SystemExit as error:
             # A command may end as a program does.
             if error.code not in (None, 0):
@@ -92,14 +94,14 @@ def caller_of(entry: Entry) -> Callable[..., None]:
 def told_of(entry: Entry, ctx: RunContext) -> dict[str, str]:
     """Return the options that the command is given besides its arguments, as ISO texts in UTC.
 
-    `run_time` is the slot, or now of a start by hand; `last_success` is left out before the first.
+    `--run-time` is the slot, or now of a start by hand; `--last-success` is left out before the first.
     """
     told: dict[str, datetime] = {}
     if entry.backfill:
-        told["run_time"] = ctx.window.until
+        told["--run-time"] = ctx.window.until
     if entry.last_success and ctx.last_success is not None:
-        told["last_success"] = ctx.last_success
-    return {name: at.isoformat() for name, at in told.items()}
+        told["--last-success"] = ctx.last_success
+    return {option: at.isoformat() for option, at in told.items()}
 
 
 class LogLines:

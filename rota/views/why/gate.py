@@ -7,6 +7,7 @@ from rota.core.controls import Paused
 from rota.core.dependencies import Blocker
 from rota.core.gates import DEPENDS, FLOW, split
 from rota.core.model import Run, State
+from rota.core.policy import tries
 from rota.views.why.facts import Facts
 from rota.views.why.flow import in_flow
 from rota.views.why.reason import Code, Reason, reason
@@ -68,7 +69,7 @@ def in_front(facts: Facts, run: Run) -> str:
     if run.waits_for is not None:
         return "an earlier run of its schedule and tenant goes first"
     if run.due_at > facts.now:
-        again = f"attempt {run.attempt + 1} of {run.max_attempts} is" if run.attempt else "it is due"
+        again = f"attempt {tries(run.attempt + 1, run.max_attempts)} is" if run.attempt else "it is due"
         return f"{again} at {facts.at(run.due_at)}"
     gate = run.held_by
     if gate is None:

@@ -10,6 +10,7 @@ from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.limits import held_back, is_open
 from rota.core.model import Outcome, Run, RunKind, State
+from rota.core.policy import tries
 from rota.shape import is_fleet
 from rota.views.why.facts import Facts
 from rota.views.why.gate import at_gate, blocked
@@ -141,10 +142,11 @@ def _later(facts: Facts, run: Run) -> list[Reason]:
     if last.outcome is Outcome.SNOOZED:
         return [reason(Code.SNOOZED, f"it asked to be run again at {when}", due_at=run.due_at)]
     error = f": {last.error.first_line}" if last.error is not None else ""
+    attempt = f"attempt {tries(run.attempt or 1, run.max_attempts)}"
     return [
         reason(
             Code.RETRY,
-            f"its attempt {run.attempt or 1} of {run.max_attempts} {_outcome(last.outcome)}{error}; the next: {when}",
+            f"its {attempt} {_outcome(last.outcome)}{error}; the next: {when}",
             due_at=run.due_at, attempt=run.attempt, max_attempts=run.max_attempts,
             error=last.error.first_line if last.error is not None else None,
         )
@@ -182,7 +184,7 @@ def _running(facts: Facts, run: Run) -> list[Reason]:
     found.append(
         reason(
             Code.RUNNING,
-            f"{begun}, attempt {run.attempt} of {run.max_attempts}{come}",
+            f"{begun}, attempt {tries(run.attempt, run.max_attempts)}{come}",
             None if found else f"rota logs {run.id}",
             run=run.id, owner=run.owner, since=since, attempt=run.attempt, done=run.done, total=run.total,
             lease_until=run.lease_until,
@@ -203,8 +205,8 @@ def _ended(facts: Facts, run: Run) -> Reason:
         case State.SUCCEEDED:
             return _end(run, Code.SUCCEEDED, f"it succeeded{when}", None)
         case State.FAILED:
-            tries = f"attempt {run.attempt} of {run.max_attempts}" if run.attempt else "no attempt"
-            text = f"it failed{when}, {tries} was its last and {_outcome(run.outcome)}: {said(run)}"
+            attempts = f"attempt {tries(run.attempt, run.max_attempts)}" if run.attempt else "no attempt"
+            text = f"it failed{when}, {attempts} was its last and {_outcome(run.outcome)}: {said(run)}"
             return _end(run, Code.FAILED, text, said(run))
         case State.CANCELLED:
             return _end(run, Code.CANCELLED, f"it was cancelled{when}: {said(run)}", run.reason)

@@ -145,6 +145,12 @@ def test_by_force_it_runs_now_with_other_arguments_and_counts_as_no_success(cloc
     ] == calls.MADE
 
 
+def test_by_force_it_may_be_told_another_time(clock):
+    cron("cronrun", "--job", "note", "--force", "--job-arg", "run-time=2027-01-02")
+
+    assert noted() == ["2027-01-02"]
+
+
 def test_what_failed_by_force_is_not_tried_again(clock):
     calls.FAILING.add("bad")
     with pytest.raises(CommandError):

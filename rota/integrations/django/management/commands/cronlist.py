@@ -5,10 +5,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from rota.core.model import Progress
+from rota.core.model import Progress, State
 from rota.integrations.django import configuration, rota
 from rota.integrations.django.entries import Entry, read
 from rota.queries import RunQuery
+
+LOOKED_AT = 100
+"""Of the newest runs of a command: more than ever wait at once."""
 
 
 class Command(BaseCommand):
@@ -30,12 +33,15 @@ class Command(BaseCommand):
     def _facts(self, entry: Entry) -> dict[str, str]:
         schedule = rota.schedules.get(entry.cmd)
         progress = next(iter(rota.store.progress(schedule=entry.cmd)), Progress(schedule=entry.cmd, tenant=""))
-        runs = rota.store.runs(RunQuery(jobs=(entry.cmd,), limit=1))
+        runs = rota.store.runs(RunQuery(jobs=(entry.cmd,), limit=LOOKED_AT))
+        # What has begun: behind a time that fails the later ones wait.
+        run = next((run for run in runs if run.attempt), None)
+        is_failing = run is not None and run.state in (State.SCHEDULED, State.QUEUED)
+        failures = run.attempt if run is not None and is_failing else progress.failures
         facts = {"when": schedule.timing, "state": str(schedule.state), "next": _shown(schedule.next_at)}
-        facts |= {"last success": _shown(progress.last_success), "failures": str(progress.failures)}
-        if runs:
-            [run] = runs
-            facts["last run"] = f"{run.state}, of {_shown(run.slot or run.created_at)}"
+        facts |= {"last success": _shown(progress.last_success), "failures": str(failures)}
+        if run is not None:
+            facts["last run"] = f"{'failing' if is_failing else run.state}, of {_shown(run.slot or run.created_at)}"
             history = rota.store.run(run.id)
             errors = [one.error for one in history.attempts if one.error is not None] if history is not None else []
             if errors:

@@ -3,7 +3,8 @@
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -11,11 +12,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from rota.cli.logs import start_logging
 from rota.core.duration import parse_duration
-from rota.core.model import Outcome, Settlement
+from rota.core.model import Outcome, Settlement, State
 from rota.errors import RotaError, StoreUnavailable
 from rota.exits import Exit, exit_of
 from rota.integrations.django import commands, configuration, discovery, rota
 from rota.queries import RunQuery
+
+log: logging.Logger = logging.getLogger(__name__)
 
 LONGEST = timedelta(days=1)
 """How long one pass may take: longer than any command, which ends by its own time limit."""
@@ -58,42 +61,60 @@ class Command(BaseCommand):
             )
         if forever and force:
             raise CommandError("--forever and --force do not go together", returncode=2)
-        if forever:
-            self._keep_on(jobs, every=parse_duration(every))
-            return
-        ended = self._forced(jobs, commands.options_of(job_arg)) if force else self._pass(jobs)
-        self._exit(ended)
+        with told_to_stop() as stop:
+            if forever:
+                self._keep_on(jobs, every=parse_duration(every), stop=stop)
+                return
+            if force:
+                self._forced(jobs[0], commands.options_of(job_arg), stop)
+                return
+            ended = self._pass(jobs, stop.is_set)
+        failed = [one.run.job for one in ended if one.outcome not in commands.GOOD]
+        self._exit(sum(one.outcome is Outcome.SUCCEEDED for one in ended), failed)
 
-    def _forced(self, jobs: list[str], words: list[str]) -> list[Settlement]:
-        rounds = [rota.start_run(name, kwargs={"arguments": words} if words else {}) for name in jobs]
-        ended = self._pass(jobs)
+    def _forced(self, job: str, words: list[str], stop: threading.Event) -> None:
+        round_ = rota.start_run(job, kwargs={"arguments": words} if words else {})
+        self._pass([job], stop.is_set)
+        # Another process that works may have taken it, so what counts is what is recorded.
+        [run] = rota.store.runs(RunQuery(round_id=round_.id))
         # Once, as it was asked for: what failed is not tried again by later passes.
-        for round_ in rounds:
-            commands.cancel_waiting(rota, RunQuery(round_id=round_.id), reason="cronrun --force tries once")
-        return ended
+        commands.cancel_waiting(rota, RunQuery(round_id=round_.id), reason="cronrun --force tries once")
+        has_succeeded = run.state is State.SUCCEEDED
+        self._exit(int(has_succeeded), [] if has_succeeded else [job])
 
-    def _pass(self, jobs: list[str], *, stop: Callable[[], bool] = lambda: False) -> list[Settlement]:
+    def _pass(self, jobs: list[str], stop: Callable[[], bool]) -> list[Settlement]:
         assert discovery.outcomes is not None, "the apps are loaded"
         with discovery.outcomes.kept() as ended:
             rota.tick(only=jobs, limit=LONGEST, stop=stop)
         return ended
 
-    def _keep_on(self, jobs: list[str], *, every: timedelta) -> None:
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+    def _keep_on(self, jobs: list[str], *, every: timedelta, stop: threading.Event) -> None:
         while not stop.is_set():
             try:
-                self._pass(jobs, stop=stop.is_set)
+                self._pass(jobs, stop.is_set)
             except StoreUnavailable as error:
                 # Made up by a pass after it is back, as what any other outage missed.
                 log.error("this pass did not come to its end: %s", error)
             stop.wait(every.total_seconds())
 
-    def _exit(self, ended: list[Settlement]) -> None:
-        failed = [one for one in ended if one.outcome not in commands.GOOD]
-        done = sum(one.outcome is Outcome.SUCCEEDED for one in ended)
-        self.stdout.write(f"{done} succeeded, {len(failed)} failed" if ended else "nothing was due")
+    def _exit(self, done: int, failed: list[str]) -> None:
+        self.stdout.write(f"{done} succeeded, {len(failed)} failed" if done or failed else "nothing was due")
         if failed:
-            names = ", ".join(sorted({one.run.job for one in failed}))
+            names = ", ".join(sorted(set(failed)))
             raise CommandError(f"failed: {names}", returncode=Exit.PARTIAL if done else Exit.FAILED)
+
+
+@contextmanager
+def told_to_stop() -> Iterator[threading.Event]:
+    """Yield what SIGTERM and Ctrl-C set within the block: a pass then drains, as a worker does."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        # Signals are the main thread's business.
+        yield stop
+        return
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Crashes that people send, and what is made of them."""

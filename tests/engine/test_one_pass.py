@@ -1,0 +1,48 @@
+"""One pass in this process: it ends when there is nothing more to do, or when it is told to."""
+
+import threading
+from datetime import timedelta
+from functools import partial
+
+from rota import Rota, RunContext, State
+from rota.core.model import RoundState
+from rota.engine import maintenance
+from rota.queries import RoundQuery
+from rota.settings import Settings, WorkerSettings
+
+LIMIT = timedelta(seconds=20)
+
+
+def test_a_pass_closes_its_rounds_by_itself(monkeypatch):
+    # And does not wait for the loop that does it elsewhere.
+    seldom = partial(maintenance.RoundCloser, every=timedelta(hours=1))
+    monkeypatch.setattr(maintenance, "RoundCloser", seldom)
+    app = Rota("memory://")
+
+    @app.job()
+    def count() -> None: ...
+
+    round_ = app.start_run("count")
+    app.tick(limit=LIMIT)
+
+    [ended] = app.store.rounds(RoundQuery())
+    assert (ended.id, ended.state) == (round_.id, RoundState.SUCCEEDED)
+
+
+def test_a_pass_that_is_told_to_stop_gives_back_what_does_not_end_in_time_and_begins_nothing():  # R45
+    app = Rota("memory://", settings=Settings(worker=WorkerSettings(concurrency=1, drain=timedelta(0))))
+    stop, begun = threading.Event(), []
+
+    @app.job()
+    def work(ctx: RunContext, number: int) -> None:
+        begun.append(number)
+        stop.set()
+        ctx.stop.wait(LIMIT.total_seconds())
+        ctx.check()
+
+    runs = [work.enqueue(1), work.enqueue(2)]
+    app.tick(limit=LIMIT, stop=stop.is_set)
+
+    assert begun == [1]
+    assert [run.state for run in runs] == [State.QUEUED] * 2
+    assert app.store.run(runs[0].id).run.attempt == 0
