@@ -217,10 +217,10 @@ def test_who_is_told_to_end_finishes_what_runs_and_begins_nothing_else(clock, mo
         stop_claiming(worker)
         drains.set()
 
-    def note(*_, **options):
+    def note(_, *words, **__):
         told.set()
         assert drains.wait(10)
-        calls.MADE.append({"run_time": options["run_time"]})
+        calls.MADE.append({"run_time": words[0].removeprefix("--run-time=")})
 
     monkeypatch.setattr(Worker, "stop_claiming", stop)
     monkeypatch.setattr("rota.integrations.django.commands.call_command", note)

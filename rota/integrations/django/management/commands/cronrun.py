@@ -23,8 +23,6 @@ log: logging.Logger = logging.getLogger(__name__)
 LONGEST = timedelta(days=1)
 """How long one pass may take: longer than any command, which ends by its own time limit."""
 
-log: logging.Logger = logging.getLogger(__name__)
-
 
 class Command(BaseCommand):
     """One pass over the list, or one after another."""
