@@ -22,6 +22,8 @@ PAGES = [
     and BLOCK.search(path.read_text("utf-8"))
     # Its examples are tests themselves: tests/testing/test_plugin.py runs them as such.
     and shown(path) != "docs/guide/testing.md"
+    # They want brokers and workers: tests/integrations/celery/test_celery_page.py has those.
+    and shown(path) != "docs/guide/celery.md"
 ]
 
 OTHERWISE = {
