@@ -18,12 +18,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from rota.integrations.flask.sessions import tenant_sessions
+
 
 class Base(DeclarativeBase):
     """Of all tables."""
 
 
-db = SQLAlchemy(model_class=Base)
+# Each agency has its own: in a run or a request the session is on the database of its agency.
+db = SQLAlchemy(model_class=Base, session_options=tenant_sessions())
 
 
 class Instant(TypeDecorator[datetime]):

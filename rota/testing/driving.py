@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from rota.app import Rota
 from rota.by_hand import MOST_CLAIMS, ByHand, told
+from rota.core.controls import Circuit, ControlKind
 from rota.core.model import OPEN, State
 from rota.engine import host
 from rota.errors import StoreUnavailable, WaitTimedOut
@@ -74,7 +75,12 @@ class Driver:
         waiting = self._store.runs(RunQuery(states=(State.SCHEDULED,), kind=None, limit=100_000))
         instants = [schedule.next_at for schedule in self._store.due(now=until) if schedule.next_at is not None]
         instants += [run.due_at for run in waiting]
-        if self._store.controls() or any(run.due_at <= now for run in waiting):
+        controls = self._store.controls()
+        circuits = {one.name: Circuit.of(one) for one in controls if one.kind is ControlKind.CIRCUIT}
+        # Runs of a parked tenant wait for its next probe, and that is known.
+        instants += [circuit.probe_at for circuit in circuits.values() if circuit.probe_at is not None]
+        parked = {tenant for tenant, circuit in circuits.items() if circuit.is_open}
+        if len(circuits) < len(controls) or any(run.due_at <= now and run.tenant not in parked for run in waiting):
             instants.append(now + STEP)
         return min((at for at in instants if now < at <= until), default=until)
 

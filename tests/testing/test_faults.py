@@ -2,7 +2,7 @@
 
 import pytest
 
-from rota import Retry, Rota, RunContext, State
+from rota import Retry, Rota, RunContext, State, Tenant
 from rota.core.model import Outcome
 from rota.errors import TenantUnavailable
 from rota.testing import capture
@@ -135,3 +135,23 @@ def test_a_tenant_whose_database_is_gone_fails_alone(tmp_path):  # R21
 
         jobs.mend_tenant("acme")
         assert sync.using(tenant="acme").enqueue().result() is not None
+
+
+def test_a_day_of_a_parked_tenant_goes_from_probe_to_probe(tmp_path, monkeypatch):  # R25
+    app = Rota("memory://", tenants=[Tenant(id="acme", url=f"sqlite:///{tmp_path}/acme.db")])
+
+    @app.job(per_tenant=True, schedule="every hour")
+    def visit(ctx: RunContext) -> None:
+        with ctx.tenant.begin():
+            pass
+
+    with capture(app) as jobs:
+        jobs.fail_tenant("acme")
+        jobs.advance("2h")
+        steps: list[object] = []
+        advance = jobs.clock.advance
+        monkeypatch.setattr(jobs.clock, "advance", lambda by: (steps.append(by), advance(by)))
+        jobs.advance("1d")
+
+    # A probe each quarter of an hour and a slot each hour, where there are 1440 minutes.
+    assert 24 <= len(steps) <= 200

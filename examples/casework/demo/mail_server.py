@@ -104,9 +104,9 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def mail_server(home: Path, passwords: Mapping[str, str]) -> Iterator[MailServer]:
+def mail_server(home: Path, passwords: Mapping[str, str], *, port: int | None = None) -> Iterator[MailServer]:
     """Run Dovecot for the length of the block, with a mailbox for each name; it ends with this process, too."""
-    port = _free_port()
+    port = port or _free_port()
     _configure(home, port, passwords)
     command = [_dovecot() or "dovecot", "-F", "-c", str(home / "dovecot.conf")]
     # Killed as we may be, nobody stays behind.
