@@ -35,6 +35,7 @@ IMPORTS_INSIDE_FUNCTIONS = {
     "rota/other_drivers.py": "drivers, for applications whose connections are of them",
     "rota/transactions.py": "SQLAlchemy, for applications that enqueue within a transaction of it",
     "rota/outfit.py": "the executors of coroutine and process jobs, for applications that have any",
+    "rota/integrations/flask/extension.py": "SQLAlchemy, for applications that have Flask-SQLAlchemy",
     "rota/integrations/django/__init__.py": "the project, whose settings name this package",
     "rota/views/store.py": "SQLAlchemy, for the one command that asks for a schema as text",
 }
@@ -142,6 +143,8 @@ def test_imports_stand_at_the_top():
     [
         ("import rota", HEAVY | {"click"}),
         ("import rota.cli", HEAVY),
+        # Flask itself loads http.client and jinja2.
+        ("import rota.integrations.flask", {"sqlalchemy", "alembic", "flask_sqlalchemy", "starlette", "rich"}),
     ],
 )
 def test_what_is_heavy_loads_only_when_it_is_used(statement, heavy):

@@ -11,6 +11,13 @@ def create_app() -> Flask:
     return app
 """
 
+from rota.errors import MissingExtra
+
+try:
+    import flask as _flask  # noqa: F401
+except ImportError as error:
+    raise MissingExtra("flask", needed_for="its integration") from error
+
 from rota.integrations.flask.extension import FlaskRota
 
 __all__ = ["FlaskRota"]

@@ -13,11 +13,10 @@ from rota.errors import AppNotFound, ConfigurationError, TenantNotFound
 from rota.inline import Inline
 from rota.integrations.flask import configuration, mounting, tenants
 from rota.integrations.flask.command import command
-from rota.integrations.flask.databases import SQLALCHEMY, Inherited, store_url
 from rota.integrations.flask.loading import EXTENSION, application, is_told, name_of, tell_processes
-from rota.integrations.flask.requests import ASKED, Asked, Get, of_request
-from rota.integrations.flask.transactions import OpenSessions, open_sessions, watch
+from rota.integrations.flask.requests import ASKED, Asked, Asker, of_request
 from rota.job_context import from_requests
+from rota.place import refuse_copy
 from rota.ports import Store
 from rota.premises import Premises
 from rota.settings import Settings
@@ -25,7 +24,12 @@ from rota.settings.reading import laid_over
 from rota.tenancy import Tenants
 
 if TYPE_CHECKING:
+    from rota.integrations.flask.databases import Databases
+    from rota.integrations.flask.transactions import OpenSessions
     from rota.web.authority.host import Resolved
+
+SQLALCHEMY = "sqlalchemy"
+"""The name of Flask-SQLAlchemy in `app.extensions`."""
 
 
 class FlaskRota(Rota):
@@ -49,9 +53,7 @@ class FlaskRota(Rota):
         super().__init__(store or self._own_url, tenants=tenants, settings=settings, clock=clock, inline=inline)
         self._said_by_code = self.settings
         self._application: Flask | None = None
-        self._bind: str | None = None
-        self._db: object = None
-        self._inherited = Inherited()
+        self._databases: Databases | None = None
         self._asked = Asked()
         self.carry_job_context(attributes=self._asked.attributes)
         self.around(self._within_application)
@@ -79,7 +81,8 @@ class FlaskRota(Rota):
         """Belong to an application; to the last one that this was called with, which a test makes for itself.
 
         Raises:
-            ConfigurationError: the application has another FlaskRota, or says what cannot be used.
+            ConfigurationError: the application has another FlaskRota, says what cannot be used, or this object is one
+                of two that a file made which was imported by two names.
         """
         known = app.extensions.get(EXTENSION)
         if known is self and self._application is app:
@@ -89,13 +92,11 @@ class FlaskRota(Rota):
                 f"application {app.name!r} has another FlaskRota already: it is one for each application, and jobs "
                 "of others are taken in by rota.include(registry)"
             )
+        refuse_copy(self)
         said = configuration.read(app)
         if self._application is not None:
             self._start_afresh()
-        self._application, self._bind = app, said.bind
-        self._db = app.extensions.get(SQLALCHEMY)
-        if self._db is not None:
-            watch(self._db)
+        self._application, self._databases = app, _databases(app, bind=said.bind)
         super().configure(laid_over(self._said_by_code, said.settings))
         app.extensions[EXTENSION], app.extensions[ASKED] = self, self._asked
         from_requests(of_request)
@@ -117,7 +118,7 @@ class FlaskRota(Rota):
 
     # --- from a request into the run ---
 
-    def carried(self, name: str, *, on_g: bool = False) -> Callable[[Get], Get]:
+    def carried(self, name: str, *, on_g: bool = False) -> Callable[[Asker], Asker]:
         """Have a function say what the job context of a request holds under this name: `JobContext.from_request()`,
         and in the runs that the request enqueues `JobContext.current()`.
 
@@ -128,7 +129,7 @@ class FlaskRota(Rota):
             ConfigurationError: the name is taken, or looks like that of a secret.
         """
 
-        def register(get: Get) -> Get:
+        def register(get: Asker) -> Asker:
             self._asked.add(name, get, on_g=on_g)
             return get
 
@@ -195,17 +196,13 @@ class FlaskRota(Rota):
 
     # --- enqueue ---
 
-    def _open_sessions(self) -> OpenSessions | None:
+    def _open_sessions(self) -> "OpenSessions | None":
         """Return the transaction around this code, of `db.session`; None without one."""
         if not has_app_context():
             return None
         self._check_is_ours()
-        db = self.application.extensions.get(SQLALCHEMY)
-        if db is not self._db:
-            raise ConfigurationError(
-                "db.init_app(app) is to come before rota.init_app(app): its sessions are waited for"
-            )
-        return None if db is None else open_sessions(db, self.store, bind=self._bind)
+        databases = self._own_databases()
+        return None if databases is None else databases.open_sessions(self.store)
 
     # --- runs ---
 
@@ -214,7 +211,8 @@ class FlaskRota(Rota):
         """Give a run an application context of its own, which is torn down after it."""
         app = self.application
         with app.app_context():
-            self._inherited.leave(app)
+            if self._databases is not None:
+                self._databases.leave_inherited()
             self._asked.put_on_g(ctx)
             if ctx.run.tenant is None:
                 yield
@@ -224,6 +222,8 @@ class FlaskRota(Rota):
 
     def premises(self) -> Premises:
         """Return what the services of this process share; who asks starts them, and some start child processes."""
+        # Again: one that was made with its application had no name in its module then.
+        refuse_copy(self)
         if not is_told():
             tell_processes(name_of(self.application))
         return super().premises()
@@ -231,7 +231,20 @@ class FlaskRota(Rota):
     # --- its own ---
 
     def _own_url(self) -> str:
-        return store_url(self.application, bind=self._bind) or self.settings.store.url
+        databases = self._own_databases()
+        if databases is None:
+            return self.settings.store.url
+        with self.application.app_context():
+            return databases.store_url() or self.settings.store.url
+
+    def _own_databases(self) -> "Databases | None":
+        """Return those of Flask-SQLAlchemy; None without it."""
+        db = self.application.extensions.get(SQLALCHEMY)
+        if db is not None and (self._databases is None or self._databases.db is not db):
+            raise ConfigurationError(
+                "db.init_app(app) is to come before rota.init_app(app): its sessions are listened to"
+            )
+        return self._databases
 
     def _check_is_ours(self) -> None:
         """Refuse to work for an application that another one has taken the place of."""
@@ -246,3 +259,16 @@ class FlaskRota(Rota):
         self.close()
         self._keeping.opened = None
         self._tenancy.let_go()
+
+
+def _databases(app: Flask, *, bind: str | None) -> "Databases | None":
+    if SQLALCHEMY in app.extensions:
+        # Weight by choice: whoever has Flask-SQLAlchemy has loaded SQLAlchemy.
+        from rota.integrations.flask.databases import Databases
+
+        return Databases(app.extensions[SQLALCHEMY], bind=bind)
+    if bind is not None:
+        raise ConfigurationError(
+            f"bind {bind!r} in ROTA is one of Flask-SQLAlchemy: db.init_app(app) before rota.init_app(app)"
+        )
+    return None

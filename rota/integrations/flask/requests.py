@@ -1,7 +1,7 @@
 """The job context of a Flask request: who asked for work, and for which tenant (R37)."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import current_app, g, has_request_context
 from msgspec import Struct
@@ -12,6 +12,7 @@ from rota.integrations.flask import tenants
 from rota.job_context import NAME, JobContext, refuse_secrets
 
 Get = Callable[[], object]
+Asker = TypeVar("Asker", bound=Get)
 
 FIELDS = ("tenant", "user_id")
 """What a job context has of its own, as text; all else are attributes."""

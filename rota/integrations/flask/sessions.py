@@ -8,13 +8,17 @@ with rota.tenant("acme"):
 
 from typing import Any
 
-from flask_sqlalchemy import SQLAlchemy
-from flask_sqlalchemy.session import Session
 from sqlalchemy import Connection, Engine, Table, inspect
 from sqlalchemy.sql import visitors
 
-from rota.errors import ConfigurationError, NoTenant
+from rota.errors import ConfigurationError, MissingExtra, NoTenant
 from rota.integrations.flask.tenants import current, scope
+
+try:
+    from flask_sqlalchemy import SQLAlchemy
+    from flask_sqlalchemy.session import Session
+except ImportError as error:
+    raise MissingExtra("flask-sqlalchemy", needed_for="sessions of tenants") from error
 
 
 def tenant_sessions(*, bind_key: str | None = None) -> dict[str, Any]:

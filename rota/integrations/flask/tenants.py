@@ -38,16 +38,20 @@ def scope() -> Scope:
 @contextmanager
 def entered(tenant: BoundTenant) -> Iterator[BoundTenant]:
     """Work for a tenant within the block. What its session has not committed by then is rolled back."""
-    before: tuple[BoundTenant | None, ...] = g.get(BEFORE, ())
-    setattr(g, BEFORE, (*before, current()))
-    setattr(g, CURRENT, tenant)
+    outer, before = current(), g.get(BEFORE, ())
+    _work_for(tenant, (*before, outer))
     try:
         yield tenant
     finally:
-        # First: it still is the one of this tenant.
+        # Said again: a tenant that was entered within the block may still be the current one.
+        _work_for(tenant, (*before, outer))
         remove_session()
-        setattr(g, CURRENT, getattr(g, BEFORE)[-1])
-        setattr(g, BEFORE, before)
+        _work_for(outer, before)
+
+
+def _work_for(tenant: BoundTenant | None, before: tuple[BoundTenant | None, ...]) -> None:
+    setattr(g, CURRENT, tenant)
+    setattr(g, BEFORE, before)
 
 
 def held() -> ExitStack:
@@ -66,6 +70,7 @@ def leave(_error: BaseException | None = None) -> None:
         return
     found.close()
     # Flask-SQLAlchemy has removed the session of the tenant, if it was asked first, and not the one from before.
+    _work_for(None, ())
     remove_session()
 
 

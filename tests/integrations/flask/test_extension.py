@@ -1,14 +1,19 @@
 """The extension and its application: made together or apart, told once, twice, or of another."""
 
 import asyncio
+import sys
+from importlib import import_module
+from types import ModuleType
 
 import pytest
 from flask import Flask, current_app, g
 
 from rota import testing
-from rota.errors import ConfigurationError, UnknownSetting
+from rota.errors import ConfigurationError, MissingExtra, UnknownSetting
 from rota.integrations.flask import FlaskRota
 from rota.queries import RunQuery
+
+PACKAGE = "rota.integrations.flask"
 
 
 def an_application(name="shop", **config):
@@ -53,6 +58,28 @@ def test_a_factory_that_is_called_again_takes_its_jobs_along():
         jobs.jobs["noop"].enqueue()
 
         assert len(jobs.store.runs(RunQuery())) == 1
+
+
+def test_a_file_that_was_imported_by_two_names_is_refused(monkeypatch):
+    for name in ("shop", "src.shop"):
+        module = ModuleType(name)
+        module.__file__, module.rota = "/srv/src/shop.py", FlaskRota()
+        monkeypatch.setitem(sys.modules, name, module)
+
+    with pytest.raises(ConfigurationError, match=r"imported twice, as 'src\.shop' and as 'shop'"):
+        module.rota.init_app(an_application())
+
+
+@pytest.mark.parametrize(
+    ("missing", "module", "extra"),
+    [("flask", PACKAGE, "flask"), ("flask_sqlalchemy", f"{PACKAGE}.sessions", "flask-sqlalchemy")],
+)
+def test_what_is_not_installed_is_named(missing, module, extra, monkeypatch):
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.delitem(sys.modules, module)
+
+    with pytest.raises(MissingExtra, match=rf"pip install 'rota\[{extra}\]'"):
+        import_module(module)
 
 
 def test_the_application_before_is_not_worked_for_any_more():
@@ -111,6 +138,7 @@ def test_settings_are_tables_and_single_keys_and_the_environment_wins(monkeypatc
         ({"ROTA_WORKER__CONCURENCY": 3}, UnknownSetting, "ROTA_WORKER__CONCURRENCY"),
         ({"ROTA": {"worker": {"concurrency": "many"}}}, ConfigurationError, "worker.concurrency"),
         ({"ROTA": {"bind": 3}}, ConfigurationError, "SQLALCHEMY_BINDS"),
+        ({"ROTA": {"bind": "shop"}}, ConfigurationError, "one of Flask-SQLAlchemy"),
     ],
 )
 def test_what_cannot_be_used_is_said_when_the_application_is_made(config, error, why):

@@ -87,6 +87,21 @@ def test_a_request_works_for_a_tenant_until_it_is_over(agency):  # R22
     assert shop.jobs._tenancy.engines().open_count == 0
 
 
+def test_a_tenant_that_is_entered_within_a_block_leaves_nothing_behind(agency):  # R21
+    shop = agency("acme", "globex")
+
+    with shop.app.app_context():
+        shop.db.session.scalars(select(shop.Order)).all()
+        with shop.jobs.tenant("acme"):
+            assert marker(shop) == "marker of acme"
+            shop.jobs.enter_tenant("globex")
+            assert marker(shop) == "marker of globex"
+        assert shop.jobs.current_tenant is None
+
+    assert not shop.db.session.registry.registry, "a session is left"
+    assert shop.jobs._tenancy.engines().open_count == 0
+
+
 def test_tables_with_a_bind_key_are_shared_and_nobody_elses_are_read_without_a_tenant(agency):  # R22
     shop = agency("acme")
 
