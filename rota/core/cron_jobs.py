@@ -118,12 +118,19 @@ def _run_at(row: CronJobRow, said: str) -> Once | None:
     if not row.run_at:
         return None
     try:
-        read = datetime.fromisoformat(row.run_at.strip()).replace(microsecond=0)
+        read = _whole(datetime.fromisoformat(row.run_at.strip()))
     except ValueError as error:
         raise BadSchedule(said, field="run_at", reason=f"{error}; write 2026-12-01 09:00:00") from error
+    except OverflowError:
+        raise BadSchedule(said, field="run_at", reason=f"{row.run_at} is beyond all bounds") from None
     if read.tzinfo is not None:
         try:
             return Once(at=read.astimezone(UTC).replace(tzinfo=None), tz="UTC")
         except OverflowError:
             raise BadSchedule(said, field="run_at", reason=f"{row.run_at} is beyond all bounds") from None
     return Once(at=read, tz=row.timezone or "UTC")
+
+
+def _whole(instant: datetime) -> datetime:
+    """Return the next whole second: what is to end at an instant must not end before it."""
+    return instant.replace(microsecond=0) + timedelta(seconds=1 if instant.microsecond else 0)

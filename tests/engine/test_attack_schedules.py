@@ -33,9 +33,10 @@ ONCE = Retry(attempts=1)
         {"interval_minutes": 10**15},
         {"run_at": "0001-01-01 00:00:00+14:00"},
         {"run_at": "9999-12-31T23:59:59-10:00"},
+        {"run_at": "9999-12-31 23:59:59.5"},
         {"interval_minutes": 5, "args": "[" * 100_000},
     ],
-    ids=["interval", "before time", "after time", "nested"],
+    ids=["interval", "before time", "after time", "a part of a second after time", "nested"],
 )
 def test_a_row_of_cron_jobs_that_is_beyond_all_bounds_stops_no_other(row: dict[str, Any]):  # R5, R64
     fixture = Fixture()

@@ -86,7 +86,9 @@ class Fixture:
     ("fields", "text"),
     [
         ({"run_at": "2026-12-01 09:00:00"}, "at 2026-12-01T09:00 UTC"),
-        ({"run_at": "2026-12-01 09:00:00.5", "timezone": "Europe/Paris"}, "at 2026-12-01T09:00 Europe/Paris"),
+        ({"run_at": "2026-12-01 09:00:00.000000", "timezone": "Europe/Paris"}, "at 2026-12-01T09:00 Europe/Paris"),
+        # Never before its time.
+        ({"run_at": "2026-12-01 08:59:59.5", "timezone": "Europe/Paris"}, "at 2026-12-01T09:00 Europe/Paris"),
         ({"run_at": "2026-12-01T09:00:00+02:00"}, "at 2026-12-01T07:00 UTC"),
         ({"interval_minutes": 15}, "every 15 minutes"),
         (

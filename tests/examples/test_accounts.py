@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
@@ -50,7 +51,12 @@ class Week:
 
 @pytest.fixture
 def week(tmp_path, monkeypatch):
-    url = f"sqlite:///{tmp_path / 'accounts.db'}"
+    with a_week(tmp_path, monkeypatch, url=f"sqlite:///{tmp_path / 'accounts.db'}") as week:
+        yield week
+
+
+@contextmanager
+def a_week(tmp_path, monkeypatch, *, url):
     with mail_server() as server:
         example = loaded(
             monkeypatch, "accounts", tmp_path,
@@ -67,6 +73,7 @@ def week(tmp_path, monkeypatch):
             # Less often than in life: what a minute is like in which nothing is due, other tests know.
             week.sql("UPDATE cron_jobs SET interval_minutes = 360")
             yield week
+        week.database.engine.dispose()
 
 
 def a_result(code):
@@ -103,7 +110,7 @@ def registered(week):
     assert week.rows("InvalidatePendingRegistration") == ["2"]
 
     week.until(day("tue", "11:59:59"))
-    assert week.sql("SELECT email, is_confirmed FROM users") == [(ANA["email"], 1), ("bo@example.org", 0)]
+    assert week.sql("SELECT email, is_confirmed FROM users ORDER BY id") == [(ANA["email"], 1), ("bo@example.org", 0)]
     week.until(day("tue", "12:00"))
     assert week.sql("SELECT email FROM users") == [(ANA["email"],)]
     assert week.rows("InvalidatePendingRegistration") == []
@@ -216,6 +223,12 @@ def all_is_accounted_for(week):
     assert week.sql("SELECT name FROM cron_jobs ORDER BY name") == [("CountAccounts",), ("Noop",)]
     to_users = Counter(mail.to[0] for mail in week.server.mails)
     assert to_users == {ANA["email"]: 5, "bo@example.org": 1, "cy@example.org": 1, "ops@example.org": 4}
+
+
+@pytest.mark.parametrize("server", ["postgres_database", "mariadb_database"])
+def test_with_another_url_it_is_in_another_database(server, tmp_path, monkeypatch, request):  # R34
+    with a_week(tmp_path, monkeypatch, url=request.getfixturevalue(server)) as week:
+        registered(week)
 
 
 def half_an_hour_passes(site):
