@@ -87,12 +87,18 @@ def test_a_job_knows_who_asked_over_a_web_socket(rota):
     assert run.result == '"3: ana of north"'
 
 
-def test_outside_of_a_request_there_is_no_context(rota):
-    with testing.capture(rota), TestClient(an_application(rota)) as browser:
-        browser.post("/asked/3", headers=ANA)
+def test_after_a_request_there_is_no_context():
+    async def answer(scope, receive, send):
+        assert JobContext.from_request().attributes["agency"] == "north"
 
+    async def ask():
+        await RequestMiddleware(answer, context=context_of)(
+            {"type": "http", "headers": [(b"x-agency", b"north")]}, None, None
+        )
         with pytest.raises(NoJobContext, match="no web request here"):
             JobContext.from_request()
+
+    asyncio.run(ask())
 
 
 def test_requests_that_are_answered_at_once_do_not_meet():
