@@ -5,7 +5,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -17,7 +17,7 @@ from rota.flow_handle import FlowHandle
 from rota.stores.sql.store import SqlStore
 from tests.system.crashing import VARIABLE
 from tests.system.faults import Ground, events, on
-from tests.system.processes import Site, children_of, kill_tree, wait_until
+from tests.system.processes import Site, children_of, frozen_at_work, kill_tree, wait_until
 
 JOBS = """
 from rota import BatchSummary
@@ -195,6 +195,8 @@ def test_flows_whose_workers_are_killed_again_and_again_end_whole(ground):  # R3
             seen = len(events(site, "done"))
             wait_until(lambda seen=seen: len(events(site, "done")) > seen + 5 or over(), what="steps are done")
             which = chosen.randrange(2)
+            if not frozen_in_a_step(site, two[which], over):
+                break
             if kill % 2:
                 kill_tree(two[which])
                 two[which] = stack.enter_context(site.started("--processes", "1"))
@@ -208,3 +210,20 @@ def test_flows_whose_workers_are_killed_again_and_again_end_whole(ground):  # R3
     assert [in_turn(site, handle) for handle in handles[25:30]] == [[OK] * 10] * 5
     assert [in_turn(site, handle) for handle in handles[30:]] == [[FAILED, OK, OK, OK, CANCELLED, OK]] * 2
     assert sum(run.lost_count for run in ground.everything()) > 0, "no kill hit a run: the test proves nothing"
+
+
+def frozen_in_a_step(site: Site, process: subprocess.Popen[str], over: Callable[[], bool]) -> bool:
+    """Freeze a worker of this process while it is at a step, and return whether there was still one to be at."""
+
+    def in_hand(pid: int) -> set[str]:
+        begun, ended = ({line["run"] for line in events(site, event, pid=pid)} for event in ("start", "done"))
+        return begun - ended
+
+    frozen = []
+
+    def is_frozen() -> bool:
+        frozen.extend(pid for pid in children_of(process.pid) if frozen_at_work(pid, lambda: in_hand(pid)))  # noqa: B023
+        return bool(frozen)
+
+    wait_until(lambda: is_frozen() or over(), what="a step")
+    return bool(frozen)

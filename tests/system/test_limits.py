@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -13,14 +12,18 @@ from typing import Any
 
 import pytest
 
+from rota import Retry, Rota
 from rota.core.model import State
 from rota.ports import Store
 from rota.queries import RunQuery
 from rota.stores import open_store
-from tests.system.processes import Site, children_of, kill_tree, wait_until
+from tests.system.processes import Site, children_of, frozen_at_work, kill_tree, wait_until
 
 RUNS = 120
+FEW = 12
+"""Fewer than so many left to send are too few for a test that wants to find somebody at work."""
 KILLS = 3
+TENANTS = ["acme", "globex", "initech"]
 
 JOBS = """
 @contextmanager
@@ -47,9 +50,10 @@ def place(name, places):
 
 @app.job(retry=Retry(attempts=3))
 def send(ctx: RunContext) -> None:
+    note(event="begun", run=ctx.run_id, token=ctx.token)
     with place("send", 3), place(ctx.tenant.id, 2), place("smtp", 3):
         time.sleep(0.03)
-    note(event="sent", run=ctx.run_id)
+    note(event="sent", run=ctx.run_id, token=ctx.token)
 
 
 app.limit(job="send", running=3)
@@ -97,16 +101,16 @@ def a_site(kind: str, folder: Path, request: Any, *, jobs: str = JOBS, settings:
 @pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb", "redis"])
 def test_processes_that_are_killed_are_never_above_a_limit_and_all_is_done(kind, tmp_path, request):  # R35, G2
     site, url = a_site(kind, tmp_path, request)
-    with closing(open_store(url)) as store, ExitStack() as stack:
-        for tenant in ("acme", "globex", "initech"):
-            enqueue(site, tenant, RUNS // 3)
-        start_and_kill(site, stack, store, random=Random(35))
+    with closing(open_store(url)) as store, feeding(site, url) as feed, ExitStack() as stack:
+        feed.ask(RUNS)
+        start_and_kill(site, stack, feed, random=Random(35))
         wait_until(lambda: not unfinished(store), what="all runs are done")
-        ended = store.runs(RunQuery(limit=RUNS + 1))
+        ended = store.runs(RunQuery(limit=1000))
 
     assert site.journal(event="above") == []
     assert {run.state for run in ended} == {State.SUCCEEDED}
-    assert len({line["run"] for line in site.journal(event="sent")}) == RUNS
+    assert {line["run"] for line in site.journal(event="sent")} == {run.id for run in ended}
+    assert len(ended) == feed.asked >= RUNS
     # The places were used: a limit that lets one through at a time would pass the test as well.
     assert site.journal(event="place", name="send", number=2)
     assert sum(run.lost_count for run in ended) > 0, "no kill hit a run: the test proves nothing"
@@ -115,19 +119,19 @@ def test_processes_that_are_killed_are_never_above_a_limit_and_all_is_done(kind,
 @pytest.mark.parametrize("kind", ["sqlite", "postgres", "redis"])
 def test_processes_that_are_frozen_and_thawed_are_never_above_a_limit(kind, tmp_path, request):  # R35, B2
     site, url = a_site(kind, tmp_path, request, jobs=SLOW_JOBS, settings=SETTINGS.replace('"1s"', '"6s"'))
-    with closing(open_store(url)) as store, ExitStack() as stack:
-        two = two_that_work(site, stack, store)
+    with closing(open_store(url)) as store, feeding(site, url) as feed, ExitStack() as stack:
+        two = two_that_work(site, stack, store, feed)
         for _ in range(FREEZES):
-            with one_frozen(site, two):
+            with one_frozen(site, two, feed):
                 # Its heartbeats are missed, its lease is not over, and the places that it has stay taken.
                 began = time.monotonic()
                 wait_until(lambda: time.monotonic() - began > 1.2, what="four heartbeats")  # noqa: B023
         wait_until(lambda: not unfinished(store), what="all runs are done")
-        ended = store.runs(RunQuery(limit=RUNS))
+        ended = store.runs(RunQuery(limit=1000))
 
     assert site.journal(event="above") == []
     assert {run.state for run in ended} == {State.SUCCEEDED}
-    assert len(site.journal(event="sent")) == len(ended) == RUNS // 2
+    assert len(site.journal(event="sent")) == len(ended) == feed.asked
     assert {run.lost_count for run in ended} == {0}
 
 
@@ -136,18 +140,18 @@ def test_a_process_that_is_frozen_for_longer_than_its_lease_holds_no_place_and_t
     kind, tmp_path, request
 ):  # R35, B1, G5
     site, url = a_site(kind, tmp_path, request, jobs=SLOW_JOBS)
-    with closing(open_store(url)) as store, ExitStack() as stack:
-        two = two_that_work(site, stack, store)
-        with one_frozen(site, two) as held:
+    with closing(open_store(url)) as store, feeding(site, url) as feed, ExitStack() as stack:
+        two = two_that_work(site, stack, store, feed)
+        with one_frozen(site, two, feed) as held:
             wait_until(
                 lambda: all(store.run(run).run.token > token for run, token in held), what="others have its runs"
             )
             seen = len(site.journal(event="sent"))
-            wait_until(lambda: len(site.journal(event="sent")) > seen + 6, what="runs are executed")
+            wait_until(lambda: feed.has_sent(seen + 6), what="runs are executed")
         most = 0
         while unfinished(store):
             most = max(most, len(store.runs(RunQuery(states=(State.RUNNING,)))))
-        ended = store.runs(RunQuery(limit=RUNS))
+        ended = store.runs(RunQuery(limit=1000))
 
     assert most <= 3
     assert {run.state for run in ended} == {State.SUCCEEDED}
@@ -156,25 +160,65 @@ def test_a_process_that_is_frozen_for_longer_than_its_lease_holds_no_place_and_t
     assert not held & {(run.id, int(run.result)) for run in ended}
 
 
+class Feed:
+    """Asks for runs, and for more where a machine is quicker than the test that looks on."""
+
+    def __init__(self, site: Site, app: Rota) -> None:
+        self.asked = 0
+        self._site = site
+        self._send = app.job(name="send", retry=Retry(attempts=3))(_sends)
+
+    def ask(self, number: int) -> None:
+        """Ask for some runs, of each tenant the same."""
+        for tenant in TENANTS:
+            self._send.using(tenant=tenant, key="smtp").enqueue_many([()] * (number // len(TENANTS)))
+        self.asked += number
+
+    def has_sent(self, number: int) -> bool:
+        """Return whether more than so many were sent, and see to it that there is something to send."""
+        sent = len(self._site.journal(event="sent"))
+        if self.asked - sent < FEW:
+            self.ask(FEW)
+        return sent > number
+
+
+def _sends() -> None: ...
+
+
 @contextmanager
-def one_frozen(site: Site, processes: list[subprocess.Popen[str]]) -> Iterator[set[tuple[str, int]]]:
+def feeding(site: Site, url: str) -> Iterator[Feed]:
+    """Yield what asks this application for runs, from this process."""
+    app = Rota(url, tenants=TENANTS)
+    try:
+        yield Feed(site, app)
+    finally:
+        app.close()
+
+
+@contextmanager
+def one_frozen(site: Site, processes: list[subprocess.Popen[str]], feed: Feed) -> Iterator[set[tuple[str, int]]]:
     """Freeze a worker of these processes that executes something, and yield what it has in hand, as `in_hand` does."""
-    while True:
-        worker = at_work(site, processes)
-        os.kill(worker, signal.SIGSTOP)
-        try:
-            wait_until(lambda: is_stopped(worker), what="the freeze")  # noqa: B023
-            held = in_hand(site, worker)
-            # Or it had just finished.
-            if held:
-                yield held
-                return
-        finally:
-            os.kill(worker, signal.SIGCONT)
+    worker = frozen_one(site, processes, feed)
+    try:
+        yield in_hand(site, worker)
+    finally:
+        os.kill(worker, signal.SIGCONT)
 
 
-def is_stopped(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+def frozen_one(site: Site, processes: list[subprocess.Popen[str]], feed: Feed) -> int:
+    """Freeze a worker of these processes that executes something, and return it."""
+    frozen: list[int] = []
+
+    def is_frozen() -> bool:
+        feed.has_sent(0)
+        for pid in [child for one in processes for child in children_of(one.pid)]:
+            # Without a look before: a run is over in less time than it takes to look.
+            if not frozen and frozen_at_work(pid, lambda: in_hand(site, pid)):  # noqa: B023
+                frozen.append(pid)
+        return bool(frozen)
+
+    wait_until(is_frozen, what="a worker at work")
+    return frozen[0]
 
 
 def in_hand(site: Site, pid: int) -> set[tuple[str, int]]:
@@ -185,42 +229,28 @@ def in_hand(site: Site, pid: int) -> set[tuple[str, int]]:
     return begun - sent
 
 
-def two_that_work(site: Site, stack: ExitStack, store: Store) -> list[subprocess.Popen[str]]:
+def two_that_work(site: Site, stack: ExitStack, store: Store, feed: Feed) -> list[subprocess.Popen[str]]:
     """Start two processes, and give them work once both are there."""
     two = [stack.enter_context(site.started("--processes", "1")) for _ in range(2)]
     wait_until(lambda: len(store.workers()) == 2, what="two workers")
-    for tenant in ("acme", "globex", "initech"):
-        enqueue(site, tenant, RUNS // 6)
+    feed.ask(RUNS // 2)
     return two
 
 
-def at_work(site: Site, processes: list[subprocess.Popen[str]]) -> int:
-    """Return a worker of these processes that is executing something at this moment."""
-    while True:
-        found = [child for one in processes for child in children_of(one.pid) if in_hand(site, child)]
-        if found:
-            return found[0]
-        wait_until(lambda: len(site.journal(event="begun")) > len(site.journal(event="sent")), what="something begun")
-
-
-def enqueue(site: Site, tenant: str, number: int) -> None:
-    code = f"from app import send; send.using(tenant={tenant!r}, key='smtp').enqueue_many([()] * {number})"
-    subprocess.run([sys.executable, "-c", code], cwd=site.folder, env=site.environment(), check=True, timeout=60)
-
-
-def start_and_kill(site: Site, stack: ExitStack, store, *, random: Random) -> None:
+def start_and_kill(site: Site, stack: ExitStack, feed: Feed, *, random: Random) -> None:
     """Have two processes work, and kill one of their workers or one of them while it is at work, again and again."""
     two = [stack.enter_context(site.started("--processes", "1")) for _ in range(2)]
     for kill in range(KILLS):
         seen = len(site.journal(event="sent"))
-        wait_until(lambda seen=seen: len(site.journal(event="sent")) > seen + 5, what="runs are executed")
-        which = random.randrange(2)
+        wait_until(lambda seen=seen: feed.has_sent(seen + 5), what="runs are executed")
+        # Whichever is at work: of two, one may have taken all that the limits let through.
+        worker = frozen_one(site, random.sample(two, 2), feed)
         if kill % 2:
-            kill_tree(two[which])
-            two[which] = stack.enter_context(site.started("--processes", "1"))
+            [killed] = [one for one in two if worker in children_of(one.pid)]
+            kill_tree(killed)
+            two[two.index(killed)] = stack.enter_context(site.started("--processes", "1"))
         else:
-            for child in children_of(two[which].pid):
-                os.kill(child, signal.SIGKILL)
+            os.kill(worker, signal.SIGKILL)
 
 
 def unfinished(store) -> list[object]:

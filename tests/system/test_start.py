@@ -92,9 +92,21 @@ def test_a_second_signal_does_not_wait(url, store, tmp_path):  # R45
     assert only_run(store).state in GIVEN_BACK
 
 
+SLOW_AT_FIRST = """
+@app.job(retry=Retry(attempts=1))
+def slow(seconds: float) -> str:
+    is_first = not os.path.exists({journal!r})
+    note(event="start")
+    if is_first:
+        time.sleep(seconds)
+    note(event="end")
+    return "done"
+"""
+
+
 def test_what_a_killed_worker_held_is_done_by_the_next_one_on_this_host_at_once(url, store, tmp_path):  # R30, G9
-    site = Site(tmp_path, url=url, jobs=SLOW)
-    site.rota("enqueue", "slow", "0.3")
+    site = Site(tmp_path, url=url, jobs=SLOW_AT_FIRST.format(journal=str(tmp_path / "journal")))
+    site.rota("enqueue", "slow", "60")
     with site.started() as process:
         wait_until(lambda: site.journal(event="start"), what="the start of the job")
         kill_tree(process)
