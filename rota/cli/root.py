@@ -14,6 +14,9 @@ from rota.version import __version__
 
 # The texts stand here so that `rota --help` imports no command; a test holds them equal to the commands' own.
 COMMANDS: Mapping[str, Mapping[str, str]] = {
+    "Begin": {
+        "init": "Write a small application that works: jobs, settings, the glue to a framework, and a first test.",
+    },
     "Run the system": {
         "start": "Fire schedules and execute runs until stopped.",
         "serve": "Answer over HTTP: the API, triggers, health and metrics.",

@@ -99,10 +99,15 @@ def files_for(host: str, site: Site) -> Sequence[HostFile]:
     return [
         HostFile(
             name=template.replace("NAME", site.name),
-            text=_environment().get_template(f"{host}/{template}").render(site=site),
+            text=rendered(f"{host}/{template}", site=site),
         )
         for template in HOSTS[host].templates
     ]
+
+
+def rendered(template: str, **values: object) -> str:
+    """Return a template of this package, filled in."""
+    return _environment().get_template(template).render(values)
 
 
 @cache

@@ -139,13 +139,17 @@ def tidy() -> Iterator[None]:
     """Give a run connections that work, of every alias, and leave none behind that the next one could trip over (R21).
 
     What a coroutine does with the ORM happens in a thread of its run's own: two runs that await do not share one
-    connection, and with it a transaction or a schema.
+    connection, and with it a transaction or a schema. Within a transaction that is open already nothing is touched: the
+    run is its caller's, a test that works it off by itself.
     """
     if in_event_loop():
         with _own_thread():
             yield
         return
     _inherited.leave()
+    if any(connection.in_atomic_block for connection in connections.all(initialized_only=True)):
+        yield
+        return
     _refresh()
     try:
         yield
