@@ -1,6 +1,7 @@
 """What was and what is can be asked for."""
 
 import pytest
+from msgspec.structs import replace
 
 from rota.clock import id_after
 from rota.core.model import Attempt, Outcome, RunKind, SlotState, State, Trigger
@@ -87,13 +88,15 @@ def test_runs_come_newest_first_page_by_page(store):
 
 
 def test_runs_are_found_by_what_is_asked(store):
-    runs = [
+    made = [
         a_run(job="a", tenant="acme", queue="mail", created_at=NOON - HOUR),
         a_run(job="b", tenant="globex", due_at=NOON + HOUR, trigger=Trigger.MANUAL),
         a_slot_run(job="a", tenant="acme", slot=NOON - DAY, round_id=EARLIER, trigger=Trigger.BACKFILL),
         a_slot_run(job="c", tenant=None, slot=NOON, schedule="weekly", created_at=NOON + MINUTE),
         a_run(job="a", kind=RunKind.EXPANSION, schedule="nightly", slot=NOON, round_id=EARLIER),
     ]
+    # Their ids say the same, as those of a clock do.
+    runs = [replace(run, id=f"{id_after(NOON + number * MINUTE)}{'0' * 20}") for number, run in enumerate(made)]
     store.enqueue(runs, now=NOON)
 
     def asked(**fields):
@@ -266,3 +269,10 @@ def test_a_run_of_a_machine_whose_clock_is_ahead_is_listed_by_when_it_was_made(s
     store.enqueue([ahead], now=NOON)
 
     assert ids(store.runs(RunQuery(until=NOON))) == [ahead.id]
+
+
+def test_a_run_of_a_machine_whose_clock_is_behind_is_listed_by_when_it_was_made(store):
+    behind = a_run(id=f"{id_after(NOON - 20 * HOUR)}{'0' * 20}", created_at=NOON + HOUR)
+    store.enqueue([behind], now=NOON)
+
+    assert ids(store.runs(RunQuery(since=NOON))) == [behind.id]

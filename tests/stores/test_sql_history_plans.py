@@ -78,3 +78,10 @@ def test_what_came_after_the_end_of_a_search_is_left_out_by_its_id() -> None:  #
 
     assert "r.id < ?" in text
     assert id_after(NOON + history.APART) in parameters
+
+
+def test_what_came_before_the_beginning_of_a_search_is_left_out_by_its_id() -> None:  # T40
+    text, parameters = history.listing(RunQuery(since=NOON, limit=5))
+
+    assert "r.id >= ?" in text
+    assert id_after(NOON - history.APART) in parameters

@@ -17,8 +17,9 @@ MIN_PREFIX = 6
 SKEW = timedelta(seconds=1)
 """How far two clocks may differ before a live lease looks expired."""
 APART = timedelta(days=1)
-"""How far the id of a run may be ahead of when it is said to be made: an id goes by the clock of its machine, the time
-by that of the store. A machine that is further ahead has its runs left out of lists that end in the past."""
+"""How far the id of a run may be from when it is said to be made: an id goes by the clock of its machine, the time by
+that of the store. A machine that is further ahead has its runs left out of lists that end in the past, one that is
+further behind of those that begin there."""
 FEW_TENANTS = 20
 """So many are looked up one by one; of more, all runs are walked through, newest first."""
 
@@ -151,9 +152,11 @@ def listing(query: RunQuery, half: str = "") -> tuple[str, list[Any]]:
     narrowing.within("slot", query.slot_since, query.slot_until)
     narrowing.within("created_at", query.since, query.until)
     narrowing.below("id", query.before_id)
+    # An id begins with when it was made, so what came later or before need not be read to be left out.
     if query.until is not None:
-        # An id begins with when it was made, so what came later need not be read to be left out.
         narrowing.below("id", id_after(query.until + APART))
+    if query.since is not None:
+        narrowing.from_("id", id_after(query.since - APART))
     text = f"SELECT {RUN_COLUMNS} FROM {{runs}} AS r{narrowing.where} ORDER BY r.id DESC LIMIT ?"
     return text, [*narrowing.parameters, query.limit]
 

@@ -47,6 +47,10 @@ class Narrowing:
         if value is not None:
             self._add(f"{self._table}.{column} < ?", value)
 
+    def from_(self, column: str, value: str) -> None:
+        """Only rows of this key and those behind it."""
+        self._add(f"{self._table}.{column} >= ?", value)
+
     def also(self, term: str, *parameters: Any) -> None:
         """Only rows for which this term of the statement's own holds."""
         self._add(term, *parameters)
