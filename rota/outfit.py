@@ -16,6 +16,7 @@ from rota.engine.gatekeeper import Gatekeeper
 from rota.engine.handing import Handing
 from rota.engine.loop import Service
 from rota.engine.plan import Plan
+from rota.engine.private import is_private
 from rota.engine.roster import Coroutines, Outside
 from rota.engine.voice import Voice
 from rota.errors import ConfigurationError
@@ -118,7 +119,9 @@ def make_crew(
         bench.children = _children(
             premises, app, store_url=store_url, voice=voice, numbers=books, kill_grace=plan.kill_grace
         )
-    fleets = {} if inline or not plan.works else _fleets(premises, executors)
+    # What somebody runs here by hand is executed here.
+    sends = plan.works and not inline and not all(is_private(name) for name in plan.queues)
+    fleets = _fleets(premises, executors) if sends else {}
     bench.fleets = frozenset(fleets)
     return Crew(
         premises.store,

@@ -116,7 +116,7 @@ class Crew:
 
     def _worker(self, bus: Bus, bench: Bench, jobs: Mapping[str, Registered], places: Sequence[Pool]) -> Worker:
         plan = self._plan
-        worker = Worker(
+        return Worker(
             self._clock.new_id(),
             self._store,
             clock=self._clock,
@@ -136,9 +136,6 @@ class Crew:
             tell_settled=self._books.settled,
             expect=None if self._rulebook is None else self._rulebook.on_success,
         )
-        if not plan.claims:
-            worker.stop_claiming()
-        return worker
 
     def _usual(self, bus: Bus) -> dict[str, Service]:
         """Return the services that every process has."""

@@ -15,6 +15,11 @@ def private_queue(unique: str) -> str:
     return f"{PREFIX}{unique}"
 
 
+def is_private(queue: str) -> bool:
+    """Whether only the process that made it works this queue."""
+    return queue.startswith(PREFIX)
+
+
 def cancel_left(store: Store, queues: Iterable[str], *, now: datetime, reason: str) -> int:
     """Cancel what is open in the private ones of these queues; return how many runs.
 
@@ -22,7 +27,7 @@ def cancel_left(store: Store, queues: Iterable[str], *, now: datetime, reason: s
     """
     cancelled = 0
     for name in queues:
-        if not name.startswith(PREFIX):
+        if not is_private(name):
             continue
         query = RunQuery(queues=(name,), states=tuple(sorted(OPEN)), kind=None, limit=500)
         while runs := store.runs(query):

@@ -42,6 +42,8 @@ class FleetExecutor:
         self._held: dict[tuple[str, int], tuple[Call, Done]] = {}
         """Sent or about to be. Whoever takes one out is the one who says what becomes of it."""
         self._threads: list[threading.Thread] = []
+        self._one_tells = threading.Lock()
+        """Guards the next three."""
         self._pause = FIRST_PAUSE
         self._away_until = 0.0
         self._away: FleetUnavailable | None = None
@@ -98,12 +100,21 @@ class FleetExecutor:
         try:
             self._fleet.send(call.run)
         except FleetUnavailable as error:
-            log.error("runs go back, and the next is sent in %s: %s", duration_text(self._pause), error)
-            self._away, self._away_until = error, self._clock.monotonic() + self._pause.total_seconds()
-            self._give_back(call, error, pause=self._pause)
-            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+            self._give_back(call, error, pause=self._wait_for_broker(error))
         else:
-            self._away, self._pause = None, FIRST_PAUSE
+            with self._one_tells:
+                self._away, self._pause = None, FIRST_PAUSE
+
+    def _wait_for_broker(self, error: FleetUnavailable) -> timedelta:
+        """Send nothing for a while, and return for how long."""
+        with self._one_tells:
+            at = self._clock.monotonic()
+            if at >= self._away_until:
+                log.error("runs go back, and the next is sent in %s: %s", duration_text(self._pause), error)
+                self._away, self._away_until = error, at + self._pause.total_seconds()
+                self._pause = min(self._pause * 2, LONGEST_PAUSE)
+            # Or the other sender has just found the same.
+            return timedelta(seconds=self._away_until - at)
 
     def _give_back(self, call: Call, error: FleetUnavailable, *, pause: timedelta) -> None:
         held = self._held.pop(_pair(call), None)

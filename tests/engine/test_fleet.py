@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from datetime import timedelta
 from queue import Queue
+from threading import Barrier
 
 import pytest
 
@@ -10,10 +11,13 @@ from rota import RunContext, State, every
 from rota.core.events import LeaseLost, RunStarted, UnknownJob
 from rota.core.model import Outcome, RunKind
 from rota.engine.handover import Handover
+from rota.engine.private import private_queue
 from rota.errors import ConfigurationError, FleetUnavailable, UnsupportedJob
+from rota.executors.fleet import SENDERS
+from rota.views.why import ask_run
 from tests.clocks import FakeClock
 from tests.engine.house import an_app, runs_of
-from tests.values import LEASE, MINUTE, NOON, SECOND, found
+from tests.values import LEASE, MINUTE, NOON, SECOND, a_worker, found
 
 PATIENCE = 2 * MINUTE
 DEADLINE_S = 20.0
@@ -29,10 +33,12 @@ class Wire:
         self.recalled = Queue()
         self.tries = 0
         self.is_away = False
+        self.meets = Barrier(1)
 
     def send(self, run):
         self.tries += 1
         if self.is_away:
+            self.meets.wait(DEADLINE_S)
             raise FleetUnavailable("the broker is away")
         self.messages.put((run.id, run.token))
 
@@ -68,6 +74,19 @@ class Fleet:
     def look(self):
         self.handover.tick(self.clock.now())
         self.sender.worker.tick(self.clock.now())
+
+    def settle_all_but(self, *run_ids):
+        """Wait until what could not be sent is given back."""
+        while set(self.live()) - set(run_ids):
+            self.sender.worker.wake.wait(DEADLINE_S)
+            self.sender.worker.tick(self.clock.now())
+
+    def come_to_rest(self):
+        """Let the senders do all that they were asked to, and end."""
+        for pool in self.sender.worker._holdings.pools:
+            pool.executor.close()
+            for thread in pool.executor._threads:
+                thread.join(DEADLINE_S)
 
     def live(self):
         return [attempt.run.id for attempt in self.sender.worker.live()]
@@ -106,8 +125,7 @@ def ran(app):
 def fleet(app, ran, clock, wire):
     with ExitStack() as held:
         fleet = Fleet(app, clock, wire)
-        for pool in fleet.sender.worker._holdings.pools:
-            held.callback(pool.executor.close)
+        held.callback(fleet.come_to_rest)
         yield fleet
 
 
@@ -147,6 +165,7 @@ def test_a_run_that_was_taken_over_frees_its_place_without_a_word(fleet, app):
     assert lost == []
     assert [event.run.id for event in started] == [run_id]
     # Nobody has it revoked, which would be said to every worker.
+    fleet.come_to_rest()
     assert fleet.wire.recalled.empty()
     assert found(app.store, run_id).token == taken.token
 
@@ -238,11 +257,9 @@ def test_a_run_that_is_cancelled_on_its_way_does_not_begin(fleet, app, ran):
 
 def test_without_a_broker_runs_go_back_and_say_why(fleet, app, clock):
     ids = enqueue(app, 3)
-    fleet.wire.is_away = True
+    fleet.wire.is_away, fleet.wire.meets = True, Barrier(SENDERS)
     fleet.sender.worker.tick(clock.now())
-    while fleet.live():
-        fleet.sender.worker.wake.wait(DEADLINE_S)
-        fleet.sender.worker.tick(clock.now())
+    fleet.settle_all_but()
 
     for run_id in ids:
         run = found(app.store, run_id)
@@ -250,22 +267,27 @@ def test_without_a_broker_runs_go_back_and_say_why(fleet, app, clock):
         assert (run.state, run.due_at, run.attempt) == (State.SCHEDULED, NOON + SECOND, 0)
         assert attempt.outcome is Outcome.INTERRUPTED
         assert attempt.error.first_line == "FleetUnavailable: the broker is away"
-    # The others do not wait for it as the first one did.
-    assert fleet.wire.tries == 1
+    # Each sender has tried once: the third run did not wait for the broker as these two did.
+    assert fleet.wire.tries == SENDERS
 
 
 def test_a_broker_that_comes_back_gets_what_waited(fleet, app, clock, ran):
     [run_id] = enqueue(app)
     fleet.wire.is_away = True
     fleet.sender.worker.tick(clock.now())
-    fleet.sender.worker.wake.wait(DEADLINE_S)
-    fleet.sender.worker.tick(clock.now())
+    fleet.settle_all_but()
     fleet.wire.is_away = False
     app.store.promote(now=clock.tick(2 * SECOND))
 
     [message] = fleet.send()
 
     assert message[0] == run_id
+    # The next time that it is away is a first time again.
+    fleet.wire.is_away = True
+    [other] = enqueue(app)
+    fleet.sender.worker.tick(clock.now())
+    fleet.settle_all_but(run_id)
+    assert found(app.store, other).due_at == clock.now() + SECOND
 
 
 def test_no_more_runs_are_out_than_there_are_places(fleet, app):
@@ -313,6 +335,8 @@ def test_the_list_of_tenants_is_not_sent(clock, wire):
     @app.job(schedule=every().hour, per_tenant=True, executor="celery")
     def visit() -> None: ...
 
+    started = []
+    app.on(RunStarted)(lambda event: started.append(event.run.kind))
     fleet = Fleet(app, clock, wire)
     app.schedules.sync()
     fleet.sender.scheduler.tick(clock.tick(timedelta(hours=1)))
@@ -322,8 +346,8 @@ def test_the_list_of_tenants_is_not_sent(clock, wire):
 
     assert {wire.message()[0] for _ in range(2)} == {run.id for run in runs_of(app)}
     assert [run.state for run in runs_of(app, kind=RunKind.EXPANSION)] == [State.SUCCEEDED]
-    for pool in fleet.sender.worker._holdings.pools:
-        pool.executor.close()
+    assert started == [RunKind.EXPANSION]
+    fleet.come_to_rest()
 
 
 def test_what_does_not_stop_is_given_up_as_what_it_was_stopped_for(fleet, app):
@@ -356,6 +380,33 @@ def test_jobs_without_a_fleet_are_refused_where_they_would_be_worked(clock):
         app.crew(schedules=False)
     # Whoever only looks, or schedules, need not have it.
     app.crew(works=False)
+
+
+def test_where_a_run_is_can_be_asked(fleet, app):
+    [run_id] = enqueue(app)
+    [message] = fleet.send()
+    app.store.register(a_worker(id=fleet.sender.worker.id, host="web-1", pid=11))
+    app.store.register(a_worker(id=fleet.carrier.worker.id, host="gpu-1", pid=22, queues={}))
+    sent = ask_run(app, found(app.store, run_id)).reasons[-1]
+
+    fleet.carrier.worker._start = lambda *args, **kwargs: None
+    fleet.carrier.worker.take_over(message, fleet.clock.now())
+    taken = ask_run(app, found(app.store, run_id)).reasons[-1]
+
+    assert sent.text.startswith(
+        "it was sent to celery since 2026-06-01 12:00 UTC (0ms) and waits for one of its workers"
+    )
+    assert taken.text.startswith("worker gpu-1 (pid 22) of celery has it since 2026-06-01 12:00 UTC (0ms), attempt 1")
+
+
+def test_what_is_run_here_by_hand_is_not_sent(app, ran, wire):
+    queue = private_queue("x")
+    with app.working(queues={queue: 0}) as crew:
+        run_id = app.jobs["report"].using(queue=queue).enqueue(3).id
+        while not found(app.store, run_id).state.is_final:
+            crew.worker.wake.wait(0.01)
+
+    assert (found(app.store, run_id).state, wire.tries, len(ran)) == (State.SUCCEEDED, 0, 1)
 
 
 def test_a_fleet_has_a_name_of_its_own(app, wire):

@@ -57,8 +57,9 @@ def join(
     def carry_out(run_id: str, token: int) -> str:
         return station.carry_out(run_id, token)
 
-    # The message is acknowledged before the run begins: whether it is done is the ledger's to know, not the broker's.
-    task = celery.task(name=TASK, ignore_result=True, acks_late=False, max_retries=0)(carry_out)
+    # Acknowledged before the run begins: whether it is done is the ledger's to know, not the broker's. Not shared: by
+    # default the applications of a process have each other's tasks, and one of two fleets would do the other's work.
+    task = celery.task(name=TASK, shared=False, ignore_result=True, acks_late=False, max_retries=0)(carry_out)
     fleet = CeleryFleet(rota, celery, task, queues=queues, places=places, patience=allowed)
     rota.fleets.use(executor, fleet, by_default=by_default)
     return fleet

@@ -7,6 +7,9 @@ import pytest
 from tests.integrations.celery.site import FleetSite
 
 JOBS = """
+# Before the pool forks: no process may use the connection of another.
+app.store.now()
+
 @app.job(executor="celery", per_tenant=True, timeout="1m")
 def visit(ctx: RunContext, seconds: float) -> dict[str, object]:
     note(event="start", run=ctx.run_id, token=ctx.token)

@@ -46,7 +46,7 @@ def test_a_run_fails_with_its_celery_task_and_each_attempt_sends_another(site):
         f"CallFailed: app.breaks (rota-{run_id}-{number}): ValueError: not today" for number in (1, 2)
     ]
     assert ended.run.state is State.FAILED
-    assert any('raise ValueError("not today")' in line for line in site.said(run_id))
+    wait_until(lambda: 'raise ValueError("not today")' in "\n".join(site.said(run_id)), what="the traceback")
 
 
 @of_celery
@@ -82,7 +82,7 @@ def test_a_celery_task_that_was_sent_is_not_sent_again(site):
     ],
 )
 def test_a_celery_task_without_a_result_cannot_be_followed(celery, options, said):
-    @celery.task(name="report", **options)
+    @celery.task(name="report", shared=False, **options)
     def task(): ...
 
     with pytest.raises(ConfigurationError, match=said):

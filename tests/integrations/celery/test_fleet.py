@@ -4,12 +4,13 @@ import os
 import signal
 
 import pytest
+from celery import Celery
 
 from rota import State
 from rota.core.model import Outcome
 from rota.errors import FleetUnavailable
 from rota.integrations.celery import join
-from rota.integrations.celery.fleet import task_id
+from rota.integrations.celery.fleet import TASK, task_id
 from tests.engine.house import an_app
 from tests.servers import HOST
 from tests.system.processes import wait_until
@@ -104,8 +105,6 @@ def test_a_worker_that_is_killed_in_the_midst_loses_no_run(site):  # A6
 
 
 def test_a_broker_that_is_not_there_is_said_within_seconds():
-    from celery import Celery
-
     app = an_app()
 
     @app.job(executor="celery")
@@ -119,6 +118,15 @@ def test_a_broker_that_is_not_there_is_said_within_seconds():
         fleet.send(a_run(job="report", token=7))
 
     assert "secret" not in str(caught.value)
+
+
+def test_two_fleets_of_a_process_do_not_have_each_others_task():
+    fleets = [join(an_app(), Celery(broker="memory://")) for _ in range(2)]
+
+    for fleet in fleets:
+        fleet._celery.finalize()
+    first, second = [fleet._celery.tasks[TASK].run for fleet in fleets]
+    assert first is not second
 
 
 def test_the_id_of_a_message_is_that_of_a_claim():
