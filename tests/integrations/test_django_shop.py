@@ -33,6 +33,7 @@ def test_an_order_is_confirmed_in_its_transaction_and_every_city_visited_but_one
         "answers": [200, 500],
         "run": True,
         "joined": True,
+        "operated": [401, 200, 1],
         "orders": [True],
         "cities": 39,
         "down": ["city_07"],

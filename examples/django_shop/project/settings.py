@@ -55,6 +55,8 @@ ROTA = {
     "worker": {"concurrency": 4, "processes": 2, "drain": "5s"},
     # A city has a database of its own, and is no alias of Django's: see shop/cities.py.
     "tenants": {"source": "shop.cities:cities"},
+    # Who may use Rota's API under /ops/jobs/.
+    "resolve_user": "shop.operators:of_request",
     "cron": [
         {"cmd": "clearsessions", "frequency": "1d", "time": "04:00"},
         {"cmd": "countorders", "frequency": "1h", "backfill": True, "last_success": True},

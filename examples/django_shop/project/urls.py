@@ -1,6 +1,9 @@
 """The addresses of the shop."""
 
-from django.urls import path
+from django.urls import include, path
 from shop import views
 
-urlpatterns = [path("orders/", views.place_order)]
+urlpatterns = [
+    path("orders/", views.place_order),
+    path("ops/jobs/", include("rota.integrations.django.urls")),
+]

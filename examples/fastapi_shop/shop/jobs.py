@@ -1,5 +1,7 @@
 """What the shop does in the background, on the store that is beside its orders."""
 
+from pathlib import Path
+
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
@@ -7,10 +9,10 @@ from rota import JobContext, Rota
 from rota.tenants import SQLiteDirectory
 from shop.database import DATABASE, Order, work
 
-# Each city that the shop delivers to has its stock in a database of its own.
-cities = SQLiteDirectory("cities", allow_empty=True)
+FOLDER = Path("cities")
+"""Each city that the shop delivers to has its stock in a database of its own."""
 
-rota = Rota(DATABASE.render_as_string(hide_password=False), tenants=cities)
+rota = Rota(DATABASE.render_as_string(hide_password=False), tenants=SQLiteDirectory(FOLDER))
 rota.carry_job_context()
 
 

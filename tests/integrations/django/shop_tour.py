@@ -55,6 +55,10 @@ def tour() -> dict[str, Any]:
     refused = browser.post("/orders/", {"item": ""})
     [waiting] = rota.store.runs(RunQuery(jobs=("confirm",)))
     joined = is_within_the_transaction()
+    runs_of_orders = "/ops/jobs/api/v1/runs?job=confirm"
+    as_a_customer = browser.get(runs_of_orders).status_code
+    User.objects.filter(pk=user.pk).update(is_staff=True)
+    as_staff = browser.get(runs_of_orders)
     rota.start_run("take_stock")
     rota.start_run("add_up")
     rota.tick()
@@ -64,6 +68,7 @@ def tour() -> dict[str, Any]:
         "answers": [answer.status_code, refused.status_code],
         "run": answer.json()["run"] == waiting.id,
         "joined": joined,
+        "operated": [as_a_customer, as_staff.status_code, len(as_staff.json()["data"])],
         "orders": [order.confirmed_for == str(user.pk) for order in Order.objects.all()],
         "cities": sum(str(run.state) == "succeeded" for run in cities),
         "down": [run.tenant for run in cities if str(run.state) != "succeeded"],
