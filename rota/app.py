@@ -54,12 +54,10 @@ from rota.seen.store import SeenStore
 from rota.sessions import Sessions
 from rota.settings import Settings
 from rota.shadows import Shadows
-from rota.tenancy import Tenancy, Tenants
+from rota.tenancy import Tenancy, Tenants, first_time
 from rota.transactions import Transaction
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from rota.web.authority import Authority
     from rota.web.authority.host import ResolveUser
     from rota.web.gate import Gate
@@ -423,7 +421,7 @@ class Rota:
             clock=self.clock,
             borrow=self._tenancy.borrow,
             tell_progress=tell_progress,
-            first_time=_first_time,
+            first_time=first_time,
             arounds=tuple(self._arounds),
             carriers=self._carriers,
             numbers=numbers,
@@ -495,10 +493,3 @@ class Rota:
         self.stop()
         if self._keeping.opened is not None:
             self._keeping.opened.close()
-
-
-def _first_time(connection: "Connection", run_id: str, name: str) -> bool:
-    # Weight by choice: whoever has a connection has loaded SQLAlchemy.
-    from rota.tenants.once import first_time
-
-    return first_time(connection, run_id, name)

@@ -14,7 +14,7 @@ from rota.settings import Settings
 from rota.tenants.sources import as_source, listed
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from rota.tenants.engines import TenantEngines
 
@@ -100,3 +100,11 @@ class Tenancy:
 
 def _goes_through(tenant: Tenant) -> None:
     """Keep nobody from a tenant's database."""
+
+
+def first_time(connection: "Connection", run_id: str, name: str) -> bool:
+    """Whether a run has not done what goes by this name in a tenant's database; see `RunContext.once`."""
+    # Weight by choice: whoever has a connection has loaded SQLAlchemy.
+    from rota.tenants.once import first_time
+
+    return first_time(connection, run_id, name)

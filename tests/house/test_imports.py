@@ -17,8 +17,8 @@ CORE_MAY_IMPORT = {"rota", "cronsim", "msgspec"}
 # The commands are loaded one by one, and what they draw with only when they draw.
 LAZY_FOLDERS = ("rota/cli/",)
 IMPORTS_INSIDE_FUNCTIONS = {
-    "rota/app.py": "SQLAlchemy, for jobs that ask whether an effect is the first; OpenTelemetry, for who traces",
-    "rota/tenancy.py": "SQLAlchemy, for applications whose tenants have databases",
+    "rota/app.py": "the door, for who mounts it; OpenTelemetry, for who traces",
+    "rota/tenancy.py": "SQLAlchemy, for tenants with databases, and jobs that ask whether an effect is the first",
     "rota/stores/__init__.py": "the one store that is opened, and nothing of the others",
     "rota/metrics/__init__.py": "the client of Prometheus, for who asks for an exposition; jobs import this to count",
     "rota/hosts/rendering.py": "the template engine, for who writes files of a host",
