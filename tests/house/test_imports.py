@@ -40,7 +40,8 @@ IMPORTS_INSIDE_FUNCTIONS = {
     "rota/views/store.py": "SQLAlchemy, for the one command that asks for a schema as text",
 }
 
-HEAVY = {"sqlalchemy", "alembic", "jinja2", "rich", "psycopg", "pymysql", "http.client", "smtplib", "ssl"}
+FRAMEWORKS = {"celery", "django", "fastapi", "flask", "huey", "starlette"}
+HEAVY = FRAMEWORKS | {"sqlalchemy", "alembic", "jinja2", "rich", "psycopg", "pymysql", "http.client", "smtplib", "ssl"}
 
 IMPORT_EVERYTHING = """
 import importlib, logging, os, pkgutil, sys, threading
@@ -143,6 +144,11 @@ def test_imports_stand_at_the_top():
     [
         ("import rota", HEAVY | {"click"}),
         ("import rota.cli", HEAVY),
+        (
+            "import rota.integrations.fastapi",
+            {"sqlalchemy", "alembic", "rich", *(FRAMEWORKS - {"fastapi", "starlette"})},
+        ),
+        ("import rota.integrations.starlette", {"sqlalchemy", "alembic", "rich", *(FRAMEWORKS - {"starlette"})}),
         # Flask itself loads http.client and jinja2.
         ("import rota.integrations.flask", {"sqlalchemy", "alembic", "flask_sqlalchemy", "starlette", "rich"}),
     ],

@@ -13,8 +13,10 @@ from starlette.testclient import TestClient
 
 from rota import JobContext, Rota, State, testing
 from rota.errors import ConfigurationError, NoJobContext, SchemaMismatch, StoreUnavailable
-from rota.integrations.fastapi import Jobs, RequestMiddleware, lifespan
+from rota.integrations.fastapi import Jobs, RequestJobs, RequestMiddleware, lifespan
 from rota.queries import RunQuery
+from rota.stores.memory import MemoryStore
+from tests.contract.flaky import Moment, flaky
 
 
 @pytest.fixture
@@ -136,6 +138,21 @@ def test_what_is_no_context_is_refused_with_the_name_of_who_said_it():
 
     with pytest.raises(ConfigurationError, match=r"of_a_dict returned dict: a JobContext is due"):
         asyncio.run(RequestMiddleware(answer, context=of_a_dict)({"type": "http"}, None, None))
+
+
+def test_a_store_that_takes_its_time_keeps_no_other_request_waiting():
+    client, line = flaky(MemoryStore())
+    job = Rota(client).job(name="job")(lambda: None)
+    hold = line.delay("enqueue", Moment.BEFORE)
+
+    async def enqueue():
+        asked = asyncio.create_task(RequestJobs().aenqueue(job))
+        # The event loop comes to this while the store is still at it.
+        await asyncio.to_thread(hold.wait_for_it)
+        hold.let_go()
+        return await asked
+
+    assert asyncio.run(enqueue()).state is State.QUEUED
 
 
 # --- its life ---
