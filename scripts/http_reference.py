@@ -57,8 +57,21 @@ def _operation(one: Mapping[str, Any], method: str, path: str) -> Iterator[str]:
         rows += [_row(name, field, "body", _text(field)) for name, field in body["properties"].items()]
     if rows:
         yield "| field | in | type | meaning |\n|---|---|---|---|\n" + "".join(rows)
-    [(status, answer)] = [(status, one) for status, one in one["responses"].items() if "content" in one]
-    yield f"Answers {status}: {_type(answer['content']['application/json']['schema'])}.\n"
+    for status, answer in one["responses"].items():
+        if "$ref" not in answer:
+            yield f"Answers {status}{_forms(answer.get('content', {}))}.\n"
+    if "x-events" in one:
+        rows = [f"| `{name}` | {_type(schema)} |\n" for name, schema in one["x-events"].items()]
+        yield "| event | its data |\n|---|---|\n" + "".join(rows)
+        yield f"```text\n{one['responses']['200']['content']['text/event-stream']['example'].strip()}\n```\n"
+
+
+def _forms(content: Mapping[str, Any]) -> str:
+    """Return what an answer holds: JSON, or a text of some kind."""
+    forms = [
+        _type(form["schema"]) if media == "application/json" else f"text (`{media}`)" for media, form in content.items()
+    ]
+    return ": " + ", or ".join(forms) if forms else ""
 
 
 def _schema(name: str, schema: Mapping[str, Any]) -> Iterator[str]:

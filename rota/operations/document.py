@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from http import HTTPStatus
+from inspect import cleandoc
 from typing import Any, get_args, get_type_hints
 
 import msgspec
 from msgspec import Struct
 
 from rota.core.keyed import LONGEST_KEY
+from rota.operations.addresses import ADDRESSES, Address, Said
 from rota.operations.examples import example_of
 from rota.operations.operation import Method, Operation
 from rota.operations.texts import field_texts
@@ -69,7 +71,8 @@ class Problem(Struct, frozen=True, kw_only=True):
 def document(operations: Iterable[Operation[Any, Any]], *, prefix: str = "") -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of these operations; `prefix` is where they are mounted."""
     operations = list(operations)
-    kinds = [Problem, *(kind for one in operations for kind in (one.asks, one.answers))]
+    others = list(dict.fromkeys(kind for one in ADDRESSES for kind in _kinds(one)))
+    kinds = [Problem, *(kind for one in operations for kind in (one.asks, one.answers)), *others]
     references, components = _renamed(*msgspec.json.schema_components(kinds, ref_template=TEMPLATE))
     _describe(components)
     paths: dict[str, dict[str, Any]] = {}
@@ -77,6 +80,9 @@ def document(operations: Iterable[Operation[Any, Any]], *, prefix: str = "") -> 
         asks, answers = references[1 + 2 * number], references[2 + 2 * number]
         said = _operation(one, asks, answers, components)
         paths.setdefault(one.path, {})[str(one.method).lower()] = said
+    schemas = dict(zip(others, references[-len(others) :], strict=True))
+    for address in ADDRESSES:
+        paths.setdefault(address.path, {})[str(address.method).lower()] = _address(address, schemas, paths, components)
     # Questions stand in the operations, field by field, where they have no body.
     used = _used(paths, components) | {Problem.__name__}
     return {
@@ -105,11 +111,7 @@ def _operation(
         "tags": [one.noun],
         "responses": {
             str(int(one.status)): _answer(one, answers, components),
-            **{
-                str(int(status)): {"$ref": f"#/components/responses/{_named(status)}"}
-                for status in WENT_WRONG
-                if one.method is not Method.GET or status not in ONLY_CHANGES
-            },
+            **_wrong(one.method),
         },
         "x-needs": str(one.needs),
     }
@@ -131,6 +133,58 @@ def _operation(
             "content": {"application/json": {"schema": body, "example": example_of(body, components)}},
         }
     return said
+
+
+def _wrong(method: Method) -> dict[str, Any]:
+    return {
+        str(int(status)): {"$ref": f"#/components/responses/{_named(status)}"}
+        for status in WENT_WRONG
+        if method is not Method.GET or status not in ONLY_CHANGES
+    }
+
+
+def _kinds(one: Address) -> list[type[Struct]]:
+    said = [form.kind for forms in one.answers.values() for form in forms if form.kind is not None]
+    return [*said, *one.events.values()]
+
+
+def _address(
+    one: Address, schemas: Mapping[type, Any], paths: Mapping[str, Any], components: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what an address is that is no operation; `paths` are those of the operations."""
+    summary, _, rest = cleandoc(one.text).partition("\n")
+    who = "everybody" if one.is_open else "whoever has a token"
+    needs = f"For {who}." if one.needs is None else f"Needs `{one.needs}`."
+    said: dict[str, Any] = {
+        "operationId": one.name,
+        "summary": summary.rstrip("."),
+        "description": f"{rest.strip()}\n\n{needs}".strip(),
+        "tags": [one.noun],
+        "responses": {} if one.is_open else _wrong(one.method),
+        "x-needs": None if one.needs is None else str(one.needs),
+    }
+    for status, forms in one.answers.items():
+        content = {form.media: _form(form, schemas, components) for form in forms}
+        said["responses"][str(int(status))] = {
+            "description": status.phrase,
+            **({"content": content} if content else {}),
+        }
+    asked = paths.get(one.asks_as.path, {}).get("get", {}) if one.asks_as is not None else {}
+    parameters = [*asked.get("parameters", ()), *([] if one.header is None else [one.header])]
+    if parameters:
+        said["parameters"] = parameters
+    if one.is_open:
+        said["security"] = []
+    if one.events:
+        # OpenAPI has no words for what is in a stream.
+        said["x-events"] = {name: schemas[kind] for name, kind in one.events.items()}
+    return said
+
+
+def _form(form: Said, schemas: Mapping[type, Any], components: Mapping[str, Any]) -> dict[str, Any]:
+    if form.kind is None:
+        return {"schema": {"type": "string"}, "example": form.example}
+    return {"schema": schemas[form.kind], "example": example_of(schemas[form.kind], components)}
 
 
 def _answer(one: Operation[Any, Any], answers: Mapping[str, Any], components: Mapping[str, Any]) -> dict[str, Any]:

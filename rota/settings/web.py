@@ -57,7 +57,8 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     tenant_rate: int = 2000
     """How many runs a second may be started for one tenant by name, in each process that serves."""
     most_queued: int = 1_000_000
-    """While so many runs wait, no more are taken over HTTP (503): a backlog is not to grow without end."""
+    """While so many runs wait, for a worker or for their time, no more are taken over HTTP (503): a backlog is not to
+    grow without end. Each process that serves looks once a second at most."""
     fan_out: int = 10
     """For how many tenants at once the capability `trigger` may start a job; for more of them `manage` is needed."""
     allowed_hosts: tuple[str, ...] = ()

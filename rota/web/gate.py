@@ -11,6 +11,7 @@ from rota.clock import Clock
 from rota.core.claims import Untrusted
 from rota.core.safe import safe_text
 from rota.errors import RotaError
+from rota.operations.addresses import SESSION
 from rota.web import sqsd
 from rota.web.authority import Authority
 from rota.web.head import Head, head_of
@@ -23,7 +24,7 @@ OPEN = frozenset({"/healthz", "/readyz"})
 GREETED = "/readyz"
 """The one of them that says why to those who may know."""
 
-SIGN_IN = "/api/v1/session"
+SIGN_IN = SESSION
 """Changes who is signed in and nothing else: where everything may only be read, too."""
 
 PRINCIPAL = "rota.principal"

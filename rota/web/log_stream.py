@@ -16,6 +16,7 @@ from rota.core.access import Principal
 from rota.core.safe import safe_text
 from rota.errors import RotaError
 from rota.exits import code_of
+from rota.operations.addresses import EVENTS, FOLLOW
 from rota.operations.logs import LogAsked, read_log
 from rota.operations.operation import Desk
 from rota.operations.wire import question
@@ -25,8 +26,7 @@ from rota.web.endpoint import DOOR, NO_STORE
 from rota.web.gate import PRINCIPAL
 from rota.web.problem import RETRY_AFTER_S, problem, problem_of
 
-PATH = f"{read_log.path}/stream"
-EVENTS = "text/event-stream"
+PATH = FOLLOW.path
 
 POLL_S = 1.0
 """Seconds between two looks: a worker writes once a second."""

@@ -19,6 +19,8 @@ MOST_KNOWN = 10_000
 BURST_S = 2.0
 """For so many seconds' worth of the rate may come at once."""
 
+WAITING = (State.QUEUED, State.SCHEDULED)
+
 LOOK_EVERY_S = 1.0
 SHARE = 0.05
 """Of the time at most so much is spent on counting what waits."""
@@ -78,7 +80,7 @@ class Brakes:
                 # Nobody else looks meanwhile, and who does not look goes by what was found last.
                 self._look_at = began + LOOK_EVERY_S
         if looks:
-            queued = _queued(store)
+            queued = _waiting(store)
             took = self._clock.monotonic() - began
             with self._lock:
                 self._queued = queued
@@ -90,5 +92,6 @@ class Brakes:
             self._queued += runs
 
 
-def _queued(store: Store) -> int:
-    return sum(states.get(State.QUEUED, 0) for states in store.counts().by_queue.values())
+def _waiting(store: Store) -> int:
+    # Those for later as well: who asks for next week would else fill the store without end.
+    return sum(states.get(one, 0) for states in store.counts().by_queue.values() for one in WAITING)

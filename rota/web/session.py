@@ -1,19 +1,17 @@
 """`/api/v1/session`: who is signed in, signing in, signing out (T38)."""
 
-from collections.abc import Sequence
-from datetime import datetime
 from http import HTTPStatus
 
 import msgspec
 from anyio import to_thread
-from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from rota.app import Rota
-from rota.core.access import Capability, Principal
+from rota.core.access import Principal
 from rota.core.credential import grant_of
 from rota.errors import Refused, RotaError
+from rota.operations.who_asks import WhoAsks
 from rota.sessions import SignedIn
 from rota.web.authority import Authority
 from rota.web.authority.browsers import COOKIE, SIGNED_IN, Browsers, cookie_of
@@ -21,20 +19,6 @@ from rota.web.gate import PRINCIPAL, unauthorized
 from rota.web.head import Head, head_of
 from rota.web.policy import Endpoint
 from rota.web.problem import problem_of
-
-
-class WhoAsks(Struct, frozen=True, kw_only=True):
-    """Whom a request comes from."""
-
-    subject: str
-    capabilities: Sequence[Capability]
-    jobs: Sequence[str]
-    tenants: Sequence[str] | None
-    """None is all of them."""
-    csrf: str | None = None
-    """What a page sends as `X-Rota-CSRF` with whatever changes something; None without a session."""
-    ends_at: datetime | None = None
-    """When the session ends at the latest."""
 
 
 def session_endpoint(app: Rota, authority: Authority) -> Endpoint:

@@ -1,12 +1,16 @@
 """The OpenAPI document: valid, whole, and its examples are what it says."""
 
+import json
+
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from rota.operations.addresses import ADDRESSES
 from rota.operations.document import document
 from rota.operations.operation import Operation
 from rota.operations.table import OPERATIONS
+from rota.web.policy import POLICY
 
 DOCUMENT = document(OPERATIONS, prefix="/ops")
 
@@ -18,8 +22,8 @@ def bodies():
             if "requestBody" in one:
                 yield f"{name} asked", one["requestBody"]["content"]["application/json"]
             for status, answer in one["responses"].items():
-                if "content" in answer:
-                    yield f"{name} {status}", answer["content"]["application/json"]
+                for media, form in answer.get("content", {}).items():
+                    yield f"{name} {status} {media}", form
 
 
 BODIES = dict(bodies())
@@ -32,7 +36,32 @@ def test_it_is_a_document_of_openapi():
 def test_every_operation_stands_in_it_with_what_it_needs():
     said = {one["operationId"]: one["x-needs"] for path in DOCUMENT["paths"].values() for one in path.values()}
 
-    assert said == {one.name: str(one.needs) for one in OPERATIONS}
+    assert said == {one.name: str(one.needs) for one in OPERATIONS} | {
+        one.name: None if one.needs is None else str(one.needs) for one in ADDRESSES
+    }
+
+
+def test_every_address_that_answers_programs_stands_in_it_with_what_it_needs():  # T11
+    # Not the pages that show it.
+    served = {one: needs for one, needs in POLICY.items() if not one.startswith("GET /api/docs")}
+    del served["GET /api/openapi.json"]
+    said = {
+        f"{method.upper()} {path}": "anybody" if one.get("security") == [] else one["x-needs"] or "named"
+        for path, methods in DOCUMENT["paths"].items()
+        for method, one in methods.items()
+    }
+
+    assert said == {one: str(needs) for one, needs in served.items()}
+
+
+def test_the_events_of_a_stream_are_what_they_are_said_to_be():
+    follow = DOCUMENT["paths"]["/api/v1/runs/{id}/log/stream"]["get"]
+    events = follow["responses"]["200"]["content"]["text/event-stream"]["example"].strip().split("\n\n")
+
+    for event in events:
+        fields = dict(line.split(": ", 1) for line in event.splitlines())
+        schema = {**follow["x-events"][fields["event"]], "components": DOCUMENT["components"]}
+        assert not list(Draft202012Validator(schema).iter_errors(json.loads(fields["data"])))
 
 
 @pytest.mark.parametrize("name", BODIES)
