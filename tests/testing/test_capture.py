@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from rota import Rota
+from rota.core.events import ClockStepped
 from rota.errors import BadArguments, ConfigurationError, JobNotFound, StoreUnavailable
 from rota.testing import FakeClock, Inline, capture
 from tests.testing.shop import Shop
@@ -173,7 +174,8 @@ def test_a_clock_of_the_applications_own_must_be_the_captures():
 
 
 def test_runs_are_kept_in_a_database_for_code_that_writes_to_its_tables(shop, tmp_path):  # R6
-    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    url, stepped = f"sqlite:///{tmp_path / 'shop.db'}", []
+    shop.app.on(ClockStepped)(stepped.append)
     with capture(shop.app, store=url) as jobs:
         jobs.drain()
         with closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
@@ -184,6 +186,7 @@ def test_runs_are_kept_in_a_database_for_code_that_writes_to_its_tables(shop, tm
         jobs.kill_worker(after="claim", job=shop.send)
         jobs.advance("2m")
         assert shop.done.count(("send", 7)) == 1
+        assert stepped == []
 
         with pytest.raises(ConfigurationError, match="without store="), jobs.store_away():
             pass
