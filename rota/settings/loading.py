@@ -27,6 +27,14 @@ class Given(NamedTuple):
     origin: str
 
 
+class SecretFile(NamedTuple):
+    """A file that a secret is read from: only if nothing nearer takes its place, for it may be on another machine."""
+
+    path: Path
+    key: str
+    """How it was named, for messages."""
+
+
 def load(
     path: Path | None = None,
     *,
@@ -56,7 +64,7 @@ def load(
     for key, value in (overrides or {}).items():
         given[_known(key, where="the flags")] = Given(value, "flag")
     settings = build(
-        {key: read(key, item.value, origin=item.origin, env=env) for key, item in given.items()},
+        {key: read(key, _opened(item.value), origin=item.origin, env=env) for key, item in given.items()},
         origins={key: item.origin for key, item in given.items()},
     )
     settings.check()
@@ -73,7 +81,7 @@ def from_tables(tables: Mapping[str, object], *, where: str, directory: Path, en
     """
     given = dict(_flat(tables, file=directory / where, where=where))
     return build(
-        {key: read(key, item.value, origin=item.origin, env=env) for key, item in given.items()},
+        {key: read(key, _opened(item.value), origin=item.origin, env=env) for key, item in given.items()},
         origins={key: item.origin for key, item in given.items()},
     )
 
@@ -154,7 +162,7 @@ def _item(key: str, value: object, *, file: Path, where: str) -> tuple[str, Give
         return _known(key, where=where), Given(value, where)
     if not isinstance(value, str):
         raise ConfigurationError(f"{key} in {where} must be the name of a file")
-    return secret, Given(_secret(file.parent / value, key=key), f"{where} {key}")
+    return secret, Given(SecretFile(file.parent / value, key), f"{where} {key}")
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, Given]:
@@ -172,7 +180,7 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Given]:
             continue
         value: object = env[name]
         if name.endswith("_FILE"):
-            value = _secret(Path(env[name]), key=name)
+            value = SecretFile(Path(env[name]), name)
         given[key] = Given(value, f"environment {name}")
     return given
 
@@ -191,12 +199,15 @@ def _variables(keys: list[str]) -> list[str]:
     return ["ROTA_" + key.upper().replace(".", "__") for key in keys]
 
 
-def _secret(file: Path, *, key: str) -> str:
+def _opened(value: object) -> object:
+    """Return a value as it is, or what stands in the file that it is in."""
+    if not isinstance(value, SecretFile):
+        return value
     try:
-        return file.read_text("utf-8").strip()
+        return value.path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-        raise ConfigurationError(f"{key} names {file}, which cannot be read: {reason}") from error
+        raise ConfigurationError(f"{value.key} names {value.path}, which cannot be read: {reason}") from error
 
 
 def _known(key: str, *, where: str) -> str:

@@ -160,6 +160,11 @@ def test_a_secret_may_stand_in_a_file_beside_the_settings(tmp_path):
     assert loaded(tmp_path, '[store]\nurl_file = "url"').store.url == SECRET
 
 
+@pytest.mark.parametrize("toml", ['[store]\nurl_file = "gone"', '[profile.production.store]\nurl_file = "gone"'])
+def test_a_file_of_a_secret_that_another_takes_the_place_of_need_not_be_here(tmp_path, toml):
+    assert loaded(tmp_path, toml, {"ROTA_STORE": SECRET}).store.url == SECRET
+
+
 @pytest.mark.parametrize("variable", ["ROTA_STORE_FILE", "ROTA_STORE__URL_FILE"])
 def test_a_secret_may_stand_in_a_file_that_the_environment_names(tmp_path, variable):
     (tmp_path / "url").write_text(SECRET)
