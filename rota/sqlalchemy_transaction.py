@@ -80,8 +80,9 @@ class Pending:
         event.listen(connection, "before_cursor_execute", self._hear)
 
     def add(self, work: Work) -> None:
-        """Let `work` wait."""
-        self._works.append(work)
+        """Let `work` wait; once, where it waits already as the last: a thousand runs wake the workers once."""
+        if not self._works or self._works[-1] != work:
+            self._works.append(work)
 
     def _hear(self, _connection: Connection, _cursor: object, statement: str, *_: object) -> None:
         match = SAVEPOINT.match(statement)

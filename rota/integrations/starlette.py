@@ -18,7 +18,7 @@ from rota.job_context import JobContext, from_requests
 from rota.place import refuse_copy
 
 try:
-    from anyio import to_thread
+    from anyio import CancelScope, to_thread
     from starlette.requests import HTTPConnection
     from starlette.types import ASGIApp, Receive, Scope, Send
 except ImportError as error:
@@ -69,7 +69,9 @@ async def _running(rota: Rota, *, works: bool) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await to_thread.run_sync(rota.close)
+        # Also where the server cancels it: what runs is given back to the queue, and not lost with a lease.
+        with CancelScope(shield=True):
+            await to_thread.run_sync(rota.close)
 
 
 def _open_store(rota: Rota) -> None:

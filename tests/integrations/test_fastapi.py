@@ -6,7 +6,9 @@ import threading
 from contextlib import asynccontextmanager
 from types import ModuleType
 
+import anyio
 import pytest
+from anyio import CancelScope
 from fastapi import Depends, FastAPI, WebSocket
 from fastapi.requests import HTTPConnection
 from starlette.testclient import TestClient
@@ -191,6 +193,19 @@ def test_what_the_application_opened_is_there_until_the_last_run_has_ended(rota,
         assert begun.wait(10)
 
     assert seen == ["opened", "run ended", "closed"]
+
+
+def test_a_server_that_cancels_its_application_leaves_nothing_working(rota):
+    async def serve():
+        with CancelScope() as scope:
+            async with lifespan(rota, works=True)(FastAPI()):
+                scope.cancel()
+                await anyio.sleep_forever()
+
+    asyncio.run(serve())
+    rota.start_background()  # is refused while it works already
+
+    assert rota.stop()
 
 
 def test_a_store_that_is_away_is_waited_for(tmp_path, caplog):

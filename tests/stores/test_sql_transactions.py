@@ -141,6 +141,18 @@ def test_a_rollback_leaves_nothing(engine, welcome, store, within):
         handles[0].refresh()
 
 
+@pytest.mark.parametrize("engine_kind", ["sqlite"], indirect=True)
+def test_many_enqueues_of_a_transaction_wake_the_workers_once(engine, welcome, store, monkeypatch):
+    woken = []
+    monkeypatch.setattr(store, "rouse", lambda: woken.append("woken"))
+
+    with engine.begin() as connection:
+        for number in range(3):
+            welcome.using(connection=connection).enqueue(number)
+
+    assert woken == ["woken"]
+
+
 def test_many_runs_are_there_with_the_commit(engine, welcome, store):
     with engine.begin() as connection:
         handles = welcome.using(connection=connection, tenant=None).enqueue_many([(number,) for number in range(500)])
