@@ -67,6 +67,17 @@ def test_a_savepoint_takes_back_what_was_enqueued_since(shop):  # R34
     assert sorted(queued(shop)) == sorted([first.id, last.id])
 
 
+def test_a_savepoint_that_is_released_is_no_commit(shop):  # R34
+    # Written first: to sqlite3, a savepoint without a transaction around it is one.
+    shop.db.session.add(shop.Order(item="tea"))
+    shop.db.session.flush()
+    with shop.db.session.begin_nested():
+        ordered(shop)
+    shop.db.session.rollback()
+
+    assert queued(shop) == []
+
+
 def test_each_transaction_of_a_session_queues_its_own(shop):
     first = ordered(shop)
     shop.db.session.commit()
