@@ -23,10 +23,13 @@ INFO = "rota"
 """In the `info` of a session."""
 
 READS = re.compile(
-    r"\s*(SELECT|SHOW|PRAGMA|EXPLAIN|DESC|SET|SAVEPOINT|RELEASE|ROLLBACK)\b(?!.*\bFOR\b.*\bUPDATE\b)",
-    re.IGNORECASE | re.DOTALL,
+    r"""(?:\s | \( | /\*.*?\*/ | --[^\n]*\n)*             # parentheses and comments in front
+    (?:(?:SELECT|VALUES|TABLE)\b (?!.*\bFOR\b.*\bUPDATE\b)
+    | WITH\b (?!.*\b(?:INSERT|UPDATE|DELETE|MERGE)\b)
+    | (?:SHOW|PRAGMA|EXPLAIN|DESC|DESCRIBE|SET|SAVEPOINT|RELEASE|ROLLBACK)\b)""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
-"""What leaves nothing to commit. A doubt is for the other: then a run waits for a commit."""
+"""What leaves nothing to commit. In doubt a run waits for a commit."""
 
 
 class Waiting:

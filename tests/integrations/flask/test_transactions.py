@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from rota import testing
 from rota.errors import ConfigurationError, StoreUnavailable
 from rota.integrations.flask import FlaskRota
+from rota.integrations.flask.transactions import READS
 from rota.queries import RunQuery
 from tests.integrations.flask.test_extension import an_application
 
@@ -96,6 +97,24 @@ def test_a_session_that_has_only_read_is_not_waited_for(shop):
     run = shop.jobs.jobs["confirm"].enqueue()
 
     assert queued(shop) == [run.id]
+
+
+@pytest.mark.parametrize(
+    ("statement", "reads"),
+    [
+        ("select 1", True),
+        ("/* who asks */ (SELECT 1) UNION SELECT 2", True),
+        ("-- who asks\nWITH own AS (SELECT 1) SELECT * FROM own", True),
+        ("SAVEPOINT sa_savepoint_1", True),
+        ("SELECT id FROM stock WHERE item = 'tea'\nFOR NO KEY UPDATE", False),
+        ("WITH gone AS (DELETE FROM stock RETURNING id) SELECT * FROM gone", False),
+        ("SELECTED", False),
+        ("CALL close_the_year()", False),
+        ("INSERT INTO stock SELECT 1", False),
+    ],
+)
+def test_what_only_reads_is_known_by_its_first_word(statement, reads):
+    assert bool(READS.match(statement)) is reads
 
 
 @pytest.mark.parametrize("by", ["orm", "core", "flushed", "changed"])
