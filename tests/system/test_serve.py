@@ -77,6 +77,29 @@ def test_it_says_where_it_answers_and_ends_what_it_has_begun(tmp_path):  # R45, 
     assert [status for status, _ in passed] == [200]
 
 
+def test_one_command_works_and_answers(tmp_path):  # R61
+    settings = f"{SETTINGS}[web]\nport = 0\n"
+    site = Site(tmp_path / "site", url=f"sqlite:///{tmp_path / 'rota.db'}", jobs=SLOW, settings=settings)
+    token = site.rota("token", "create", "ana", "--can", "trigger,read").stdout.strip()
+    command = site.command("start", "--only", "worker,web", "--processes", "1")
+    with site.started(command=command) as process:
+        server = Server(site, process, token)
+        assert server.ask("/scheduler/run/slow", body=b"{}")[0] == 202
+        wait_until(lambda: site.journal(event="start"), what="the run, in the other process")
+        assert len(children_of(process.pid)) == 2
+
+        assert end(process) == 0
+
+
+def test_nobody_answers_for_a_store_that_he_cannot_see(tmp_path):  # R33
+    site = Site(tmp_path, url="memory://", jobs="", settings=f"{SETTINGS}[web]\nport = 0\n")
+
+    done = site.rota("start", "--only", "worker,web", check=False)
+
+    assert done.returncode == 2
+    assert "would see nothing of it" in done.stderr
+
+
 def test_what_was_acknowledged_survives_the_death_of_the_server(tmp_path):  # I4, I5
     with serving(tmp_path) as server:
         acknowledged, is_killed = [], threading.Event()

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -17,8 +17,11 @@ from rota.exits import Exit
 
 if TYPE_CHECKING:
     from rota.app import Rota
+    from rota.settings import Settings
 
 ROLES = ("scheduler", "worker", "watchdog")
+DOOR = "web"
+"""A role that has to be named: a door needs a key, and often stands on another machine."""
 
 
 @click.command(
@@ -29,7 +32,11 @@ ROLES = ("scheduler", "worker", "watchdog")
         Exit.TERMINATED: "a second SIGTERM ended it at once",
     },
 )
-@click.option("--only", metavar="ROLES", help="Only these, comma separated: scheduler, worker, watchdog.")
+@click.option(
+    "--only",
+    metavar="ROLES",
+    help="Only these, comma separated: scheduler, worker, watchdog; or with web, which answers over HTTP.",
+)
 @click.option(
     "--processes",
     type=click.IntRange(min=0),
@@ -39,6 +46,7 @@ ROLES = ("scheduler", "worker", "watchdog")
 @click.option("--queues", metavar="NAME:N,…", help="Queues, each with how many runs it takes. Default: worker.queues.")
 @click.option("--drain", metavar="DURATION", help="How long a stop waits for runs. Default: worker.drain.")
 @click.option("--worker-process", nargs=2, type=int, hidden=True, help="Its place, and its descriptor of the channel.")
+@click.option("--door-socket", type=int, hidden=True, help="The descriptor of the socket at which web answers.")
 @pass_session
 def start(
     session: Session,
@@ -49,12 +57,15 @@ def start(
     queues: str | None,
     drain: str | None,
     worker_process: tuple[int, int] | None,
+    door_socket: int | None,
 ) -> None:
     """Fire schedules and execute runs until stopped.
 
     A supervisor of worker processes, which are started again when they die. The first SIGTERM or Ctrl-C drains: runs
     are finished or given back, and it ends with 0. The second ends at once. SIGHUP replaces the worker processes one
     by one, with the code and the settings of now; SIGUSR1 writes the stacks of all their threads to standard error.
+
+    `--only scheduler,worker,watchdog,web` answers over HTTP besides, as `rota serve` does, at web.host and web.port.
     """
     roles = _roles(only)
     session.check_is_here()
@@ -67,20 +78,56 @@ def start(
         }
     )
     if worker_process is not None:
-        _work(session, roles, *worker_process)
+        _be_child(session, roles, *worker_process, door_socket=door_socket)
+        return
     # Before a process is started: what is wrong with the settings is said by the process that was asked.
     settings = session.settings
     start_logging(settings, verbosity=session.out.verbosity)
+    if DOOR in roles:
+        # Weight by choice: only who serves loads the server.
+        from rota.web.serving import listening
+
+        with listening(settings) as door:
+            session.out.say(f"rota: {door.url}")
+            _supervise(session, door.socket.fileno())
+    _supervise(session, None)
+
+
+def _supervise(session: Session, door_socket: int | None) -> NoReturn:
+    """Keep processes at work until a signal ends them; each finds out by its place what it does."""
     words: Sequence[str] = click.get_current_context().find_root().meta["rota.args"]
+    more = [] if door_socket is None else ["--door-socket", str(door_socket)]
 
     def command(place: int, descriptor: int) -> list[str]:
-        return [sys.executable, "-m", "rota", *words, "--worker-process", str(place), str(descriptor)]
+        return [sys.executable, "-m", "rota", *words, "--worker-process", str(place), str(descriptor), *more]
 
-    supervisor = Supervisor(command, say=session.out.say, monotonic=SystemClock().monotonic)
+    supervisor = Supervisor(
+        command,
+        say=session.out.say,
+        monotonic=SystemClock().monotonic,
+        keeps=() if door_socket is None else (door_socket,),
+    )
     click.get_current_context().exit(supervisor.run())
 
 
-def _work(session: Session, roles: Sequence[str], place: int, descriptor: int) -> None:
+def _be_child(session: Session, roles: Sequence[str], place: int, descriptor: int, *, door_socket: int | None) -> None:
+    """Work, or answer at the socket: the first places work, those behind them answer."""
+    if door_socket is None:
+        _work(session, roles, place, descriptor, doors=0)
+        return
+    if place >= _processes(session.settings, roles):
+        from rota.web.door_process import answer_for
+
+        app = session.app
+        start_logging(app.settings, verbosity=session.out.verbosity)
+        answer_for(app, descriptor=descriptor, socket_descriptor=door_socket)
+        return
+    # Who connects while nobody answers is to be refused, not to wait at a socket that only workers have.
+    os.close(door_socket)
+    _work(session, roles, place, descriptor, doors=session.settings.web.workers)
+
+
+def _work(session: Session, roles: Sequence[str], place: int, descriptor: int, *, doors: int) -> None:
     """Be a worker process of the supervisor that started this process."""
     # Only here: the supervisor itself has no use for the engine.
     from rota.engine.channel import Channel, Ready
@@ -97,6 +144,7 @@ def _work(session: Session, roles: Sequence[str], place: int, descriptor: int) -
 
     def make() -> Crew:
         if isinstance(app.store, MemoryStore):
+            _refuse_a_door(doors)
             _refuse_what_another_process_feeds(app)
         # Every process works; one fires schedules and one watches, since more would only find it done.
         return app.crew(
@@ -111,7 +159,7 @@ def _work(session: Session, roles: Sequence[str], place: int, descriptor: int) -
             worker=crew.worker.id,
             jobs=len(app.jobs),
             queues=tuple(served),
-            processes=(settings.processes or _cores()) if "worker" in roles else 1,
+            processes=_processes(app.settings, roles) + doors,
             # And the passes of its loops, and giving back.
             patience_s=patience.total_seconds() + 15,
             is_alone=isinstance(app.store, MemoryStore),
@@ -132,6 +180,23 @@ def _refuse_what_another_process_feeds(app: "Rota") -> None:
         )
 
 
+def _refuse_a_door(doors: int) -> None:
+    """Refuse to work beside a door that could not see any of it."""
+    if doors:
+        raise ConfigurationError(
+            "the store is memory://, and web answers in a process of its own, which would see nothing of it: call "
+            "rota.start_background() in the application that serves, or use a store that both see, such as "
+            "sqlite:///rota.db"
+        )
+
+
+def _processes(settings: "Settings", roles: Sequence[str]) -> int:
+    """Return how many processes there are without those that answer over HTTP."""
+    if "worker" in roles:
+        return settings.worker.processes or _cores()
+    return 1 if any(role in roles for role in ROLES) else 0
+
+
 def _cores() -> int:
     """Return how many cores this process may use: in a container often fewer than there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -145,8 +210,8 @@ def _is_watching(roles: Sequence[str]) -> bool:
 def _roles(text: str | None) -> list[str]:
     roles = [role.strip() for role in (text or ",".join(ROLES)).split(",") if role.strip()]
     if not roles:
-        raise click.UsageError(f"--only names no role; there are {', '.join(ROLES)}")
+        raise click.UsageError(f"--only names no role; there are {', '.join((*ROLES, DOOR))}")
     for role in roles:
-        if role not in ROLES:
-            raise click.UsageError(f"--only: {role!r} is no role; there are {', '.join(ROLES)}")
+        if role not in (*ROLES, DOOR):
+            raise click.UsageError(f"--only: {role!r} is no role; there are {', '.join((*ROLES, DOOR))}")
     return roles
