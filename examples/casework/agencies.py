@@ -15,13 +15,13 @@ from rota.tenants import MySQLDatabases, SQLiteDirectory
 NAMES = r"agency_\w+"
 
 
-def agencies(url: str) -> Sequence[Tenant]:
-    """Return the agencies that there are, in databases at a URL: `mysql+pymysql://user:password@host/` or
-    `sqlite:///folder`."""
+def agencies(url: str, names: str = NAMES) -> Sequence[Tenant]:
+    """Return the agencies that there are: databases with such names, at a URL such as
+    `mysql+pymysql://user:password@host/` or `sqlite:///folder`."""
     where = make_url(url)
     if _is_sqlite(where):
-        return SQLiteDirectory(_folder(where), match=rf"{NAMES}\.db").tenants()
-    return MySQLDatabases(url, match=NAMES).tenants()
+        return SQLiteDirectory(_folder(where), match=rf"{names}\.db").tenants()
+    return MySQLDatabases(url, match=names).tenants()
 
 
 def add_agency(url: str, name: str) -> URL:

@@ -1,11 +1,21 @@
 """The application's Rota: who its tenants are. The jobs of the other modules are registered with it."""
 
+from collections.abc import Sequence
+
 from flask import g
 
 from examples.casework.agencies import agencies
+from rota import Tenant
 from rota.integrations.flask import FlaskRota
 
-rota = FlaskRota(tenants=lambda: agencies(rota.application.config["AGENCIES"]))
+
+def listed() -> Sequence[Tenant]:
+    """Return the agencies that there are at this moment."""
+    config = rota.application.config
+    return agencies(config["AGENCIES"], config["AGENCY_NAMES"])
+
+
+rota = FlaskRota(tenants=listed)
 
 
 @rota.carried("user_id")
