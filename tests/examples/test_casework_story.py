@@ -50,8 +50,10 @@ class Week:
         self.line = line
         self.url = url
         self.sent = 0
-        self.in_the_middle = None
-        """Called once, with the context of the sync that is half way."""
+        self.half_way = None
+        """Called once, with the context of the sync that is."""
+        self.at_the_end = None
+        """So where all is stored, and nothing was said of it."""
         self._dovecot = dovecot
 
     def deliver(self, number):
@@ -72,6 +74,11 @@ class Week:
         with Session(engine) as session:
             yield session
         engine.dispose()
+
+    def unmatched(self, name):
+        """Return how many messages nobody has looked for a case for."""
+        with self.agency(name) as session:
+            return session.scalar(select(func.count()).where(Message.matched_at.is_(None)))
 
     def outcomes(self, job):
         """Return how the attempts of a job ended that did not succeed."""
@@ -99,8 +106,11 @@ def week(tmp_path, dovecot, monkeypatch):
         really = email_sync._tell
 
         def tell(ctx, done, total):
-            if 0 < done < total and week.in_the_middle is not None:
-                what, week.in_the_middle = week.in_the_middle, None
+            if 0 < done < total and week.half_way is not None:
+                what, week.half_way = week.half_way, None
+                what(ctx)
+            if 0 < done == total and week.at_the_end is not None:
+                what, week.at_the_end = week.at_the_end, None
                 what(ctx)
             really(ctx, done, total)
 
@@ -135,13 +145,14 @@ def test_a_week_in_which_everything_breaks_leaves_no_gap(week):  # R1, R3, R8, R
     jobs.advance(16 * HOUR)
     # Thursday: a worker is killed in the middle of a sync.
     week.deliver(240)
-    week.in_the_middle = killed
+    week.half_way = killed
     jobs.kill_worker(after="effect", job="EMAIL_SYNC_ADMIN")
     jobs.advance("1d")
-    # Friday: a deploy in the middle of a sync, and an agency is new.
+    # Friday: a deploy in the middle of a sync, whose mail is yet to be matched; and an agency is new.
     week.deliver(240)
-    week.in_the_middle = deployed
-    jobs.advance(2 * HOUR)
+    week.at_the_end = deployed
+    jobs.advance(4 * HOUR)
+    assert [week.unmatched(agency) for agency in BOXES] == [0, 0]
     furnish(add_agency(week.url, "agency_new"), "agency_new", mail_port=1, mailboxes=[], now=jobs.clock.now())
     # On Sunday there is no two o'clock.
     jobs.advance(END - jobs.clock.now())
@@ -196,7 +207,7 @@ def every_slot_is_accounted_for(week):
             assert not skipped or agency == "agency_b"
             assert all(run.state.is_final for run in runs)
     new = [run.slot for run in week.jobs.runs("check_health") if run.tenant == "agency_new"]
-    assert new[0] == MONDAY + timedelta(days=4, hours=3)
+    assert new[0] == MONDAY + timedelta(days=4, hours=6)
     two_oclock = [run.slot for run in week.jobs.runs("make_daily_report") if run.tenant == "agency_a"]
     assert [f"{slot:%d %H}" for slot in two_oclock[-3:]] == ["28 01", "29 01", "30 00"]
 

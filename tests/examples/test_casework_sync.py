@@ -1,6 +1,7 @@
 """The casework example reads real mailboxes: each message is stored once, whatever happens on the way."""
 
 import queue
+import socketserver
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from examples.casework.mail.mailbox import Refused, open_mailbox
 from examples.casework.mail.sync import Overtaken, position_of, sync
 from examples.casework.models import Admin, MailAccount, Message, db
-from tests.mail_server import drops, hangs, scripted
+from tests.mail_server import hangs, scripted
 from tests.proxy import Mode, proxy
 
 pytestmark = pytest.mark.xdist_group("casework")
@@ -109,12 +110,15 @@ def test_thousands_of_messages_are_stored_once_though_the_reading_is_killed_half
 def test_a_server_that_numbers_anew_has_nothing_stored_twice(agency, account, dovecot, box):
     dovecot.deliver(box, *mails(150))
     read_all(agency, dovecot, box)
+    with Session(agency) as session:
+        before = session.get_one(MailAccount, 1).uidvalidity
     dovecot.renumber(box)
     dovecot.deliver(box, *mails(1, first=150))
 
     assert read_all(agency, dovecot, box) == 1
     with Session(agency) as session:
         now_valid = session.get_one(MailAccount, 1).uidvalidity
+        assert now_valid != before
         by_validity = select(Message.uidvalidity, func.count()).group_by(Message.uidvalidity)
         assert dict(session.execute(by_validity).all()) == {now_valid: 151}
 
@@ -178,12 +182,36 @@ def test_a_wrong_password_is_refused(dovecot, box):
         pass
 
 
-@pytest.mark.parametrize("ending", [drops, hangs])
-def test_trouble_of_the_server_is_no_wrong_password(ending):
-    # It greets, and has nothing to say to any command.
-    with scripted("* OK [CAPABILITY IMAP4rev1] here", "", ending=ending) as server:
-        opening = open_mailbox("127.0.0.1", server.port, username="ana", password="x", is_private=False, patience=0.2)
+class OfFewWords(socketserver.StreamRequestHandler):
+    """Greets, says what it can do, and answers a login as its server says; with nothing, it closes."""
+
+    def handle(self):
+        self.wfile.write(b"* OK here\r\n")
+        for line in self.rfile:
+            tag, word = line.split()[:2]
+            if word == b"LOGIN":
+                self.wfile.write(self.server.answer and tag + b" NO " + self.server.answer + b"\r\n")
+                return
+            self.wfile.write(b"* CAPABILITY IMAP4rev1\r\n" + tag + b" OK done\r\n")
+
+
+@pytest.mark.parametrize("answer", [b"", b"[UNAVAILABLE] try later"])
+def test_trouble_of_the_server_is_no_wrong_password(answer):
+    with socketserver.TCPServer(("127.0.0.1", 0), OfFewWords) as server:
+        server.answer = answer
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        port = server.server_address[1]
+        opening = open_mailbox("127.0.0.1", port, username="ana", password="x", is_private=False)
+
         with pytest.raises((OSError, IMAPClientError)), opening:  # a Refused is neither
+            pass
+
+
+def test_a_server_that_does_not_even_greet_is_waited_for_no_longer_than_said():
+    with scripted(ending=hangs) as server:
+        opening = open_mailbox("127.0.0.1", server.port, username="a", password="b", is_private=False, patience=0.2)
+
+        with pytest.raises(TimeoutError), opening:
             pass
 
 

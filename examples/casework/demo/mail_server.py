@@ -1,6 +1,7 @@
 """A private Dovecot: mailboxes in a folder, on a port of its own, for as long as somebody wants it."""
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -94,8 +95,14 @@ class MailServer(Struct, frozen=True, kw_only=True):
 
     def renumber(self, username: str) -> None:
         """Forget all UIDs of an INBOX, as when it is restored from a backup: UIDVALIDITY changes."""
-        for file in (self.home / "mail" / username / "Maildir").glob("dovecot*"):
+        maildir = self.home / "mail" / username / "Maildir"
+        uids = maildir / "dovecot-uidlist"
+        uidvalidity = int(uids.read_text().split()[1].removeprefix("V"))
+        for file in maildir.glob("dovecot*"):
             file.unlink()
+        # Otherwise it would be the time in seconds, which may be the same.
+        uids.write_text(f"3 V{uidvalidity + 1} N1 G{secrets.token_hex(16)}\n")
+        _hand_over(uids)
 
 
 def is_installed() -> bool:
