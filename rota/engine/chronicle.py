@@ -160,7 +160,7 @@ class Chronicle:
 
     def _up(self, event: WorkerStarted) -> None:
         facts: dict[str, object] = {"worker": event.worker}
-        places = ", ".join(event.queues) if event.places else "no queue"
+        places = (", ".join(event.queues) or "what it is sent") if event.places else "no queue"
         self._say(logging.INFO, "worker.up", "worker up, %d places for %s", facts, event.places, places)
 
     def _down(self, event: WorkerStopped) -> None:

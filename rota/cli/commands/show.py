@@ -76,9 +76,9 @@ def _attempt_lines(session: Session, attempt: AttemptRow, *, number: int) -> lis
         return []
     took = "" if attempt.duration_s is None else f", {rough_duration(attempt.duration_s)}"
     worker = f", by {attempt.owner}" if attempt.owner else ""
-    line = safe_text(
-        f"attempt {number}  {attempt.outcome or 'running'}, {session.shown(attempt.started_at)}{took}{worker}"
-    )
+    # One that waited for somebody to take it over, and was given back, has no beginning.
+    began = "" if attempt.started_at is None else f", {session.shown(attempt.started_at)}"
+    line = safe_text(f"attempt {number}  {attempt.outcome or 'running'}{began}{took}{worker}")
     if attempt.error is None:
         return [line]
     shown = attempt.error.traceback or attempt.error.first_line

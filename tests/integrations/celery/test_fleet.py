@@ -41,6 +41,7 @@ def test_the_ledger_has_of_a_run_what_it_has_of_any_other(site):
     carrier = next(worker for worker in site.app.store.workers() if worker.id == run.owner)
     assert carrier.pid == site.began(run_id)["pid"]
     assert (carrier.places, dict(carrier.queues)) == (1, {})
+    assert "worker up, 1 places for what it is sent" in site.celery_log()
 
 
 @with_one_broker
@@ -88,6 +89,8 @@ def test_what_does_not_stop_at_its_time_limit_costs_its_process(site):  # R42
     assert (ended.run.state, ended.run.outcome) == (State.FAILED, Outcome.TIMED_OUT)
     assert pid != site.celery.pid
     wait_until(lambda: not _is_alive(pid), what="the end of that process")
+    # By itself: Celery would have ended it too, ten seconds later.
+    assert "Hard time limit" not in site.celery_log()
     # Celery has made another one.
     assert site.ended(site.module.visit.using(tenant="acme").enqueue(0).id).run.state is State.SUCCEEDED
 
