@@ -66,6 +66,8 @@ class Problem(Struct, frozen=True, kw_only=True):
     """Which field of the question is meant."""
     exit: int | None = None
     """What the command `rota` ends with that is told so."""
+    id: str | None = None
+    """Of a bug in Rota: what the log of the server has it under."""
 
 
 def document(operations: Iterable[Operation[Any, Any]], *, prefix: str = "") -> dict[str, Any]:

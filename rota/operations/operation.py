@@ -131,6 +131,11 @@ class Operation(Generic[Asked, Answer]):
         """Return whether what is asked of it is work for later."""
         return self.needs is Capability.TRIGGER and self.status is HTTPStatus.ACCEPTED
 
+    @property
+    def is_frequent(self) -> bool:
+        """Return whether it is asked thousands of times a second."""
+        return self._shares is not None
+
     def may_share(self, desk: "Desk", asked: Asked) -> bool:
         """Return whether this question may be put together with those of others (`rota.gathering.together`)."""
         return self._shares is not None and self._shares(desk, asked)

@@ -15,7 +15,6 @@ from starlette.responses import Response
 
 from rota.app import Rota
 from rota.audit import Caller, called_by
-from rota.core.access import Capability
 from rota.errors import BadRequest, Forbidden, RotaError
 from rota.operations.operation import MESSAGE_DOOR, Desk, Method, Operation
 from rota.operations.wire import question
@@ -76,8 +75,8 @@ def endpoint(app: Rota, operation: Operation[Any, Any], *, brakes: Brakes) -> Ca
                 log.warning("refused %s by %s: %s", operation.name, caller_of(request.scope), error)
             return problem_of(error)
         if operation.method is not Method.GET:
-            # A run says itself who asked for it, and there are thousands of them.
-            level = logging.DEBUG if operation.needs is Capability.TRIGGER else logging.INFO
+            # Of what may be shared there are thousands a second.
+            level = logging.DEBUG if operation.is_frequent else logging.INFO
             if log.isEnabledFor(level):
                 log.log(level, "let through %s by %s", operation.name, caller_of(request.scope))
         if etag is None and operation.method is Method.GET:

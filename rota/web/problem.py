@@ -70,7 +70,8 @@ def problem_of(error: Exception) -> Response:
     if status is HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, RotaError):
         reference = secrets.token_hex(6)
         log.error("a request failed, reference %s", reference, exc_info=error)
-        return problem(status, code="internal_error", detail=f"a bug in Rota; its log has it under {reference}")
+        detail = f"a bug in Rota; its log has it under {reference}"
+        return problem(status, code="internal_error", detail=detail, reference=reference)
     answer = problem(
         status,
         code=code_of(error),
@@ -92,8 +93,12 @@ def problem(
     hint: str | None = None,
     field: str | None = None,
     exit_code: Exit | None = None,
+    reference: str | None = None,
 ) -> Response:
-    """Return an answer that says what is wrong. `exit`: what a command ends with that is told so."""
+    """Return an answer that says what is wrong.
+
+    `exit_code`: what a command ends with that is told so; `reference`: what the log has it under.
+    """
     told = {
         "type": "about:blank",
         "title": status.phrase,
@@ -103,6 +108,7 @@ def problem(
         "hint": hint,
         "field": field,
         "exit": None if exit_code is None else int(exit_code),
+        "id": reference,
     }
     body = msgspec.json.encode({name: value for name, value in told.items() if value is not None})
     return Response(

@@ -1,5 +1,6 @@
 """What schedulers outside and people start over HTTP: passes and jobs."""
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +41,7 @@ def ask(app: Rota, path: str, body: object = None, **claims):
     return a_client(app, a_token(**claims)).post(path, json=body)
 
 
-def fail() -> None:
+def fail(**_: object) -> None:
     raise ValueError("no report today")
 
 
@@ -78,6 +79,25 @@ def test_a_pass_without_anything_due_does_nothing():  # R60
     told = ask(a_site(), "/api/cron/run").json()
 
     assert (told["fired"], told["ran"], told["jobs"]) == (0, 0, [])
+
+
+def test_who_asked_for_a_pass_is_in_the_log(caplog):  # T73
+    caplog.set_level(logging.INFO)
+
+    ask(a_site(), "/api/cron/run", jti="4711")
+
+    assert "let through run_pass by ana, token 4711, from testclient" in caplog.text
+
+
+def test_what_breaks_is_answered_with_what_the_log_has_it_under(caplog, monkeypatch):  # T57
+    app = a_site()
+    monkeypatch.setattr(app.passes, "run", fail)
+
+    answer = ask(app, "/api/cron/run")
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert f"reference {answer.json()['id']}" in caplog.text
+    assert "no report today" not in answer.text
 
 
 def test_a_pass_that_does_not_work_leaves_the_runs_to_workers():
