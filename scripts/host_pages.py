@@ -21,7 +21,7 @@ def example(*, url: str = "", image: str = "app:1") -> Site:
     return site_of(
         Settings(),
         name="rota",
-        app="app:rota",
+        environment={"ROTA_APP": "app:rota"},
         directory="/srv/app",
         user="app",
         command=("/srv/app/venv/bin/rota",),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from rota.cli.root import LazyGroup
 from rota.cli.session import Session
 from rota.errors import AppNotFound, AppNotImportable, ConfigurationError
 from rota.hosts import HostFile, Site, site_of
@@ -17,6 +18,8 @@ from rota.place import place_of
 from rota.settings import Settings
 
 ROOT = "root"
+FRAMEWORKS = {"rota.integrations.flask.": "FLASK_APP", "rota.integrations.django.": "DJANGO_SETTINGS_MODULE"}
+"""Where an application is that a framework makes, and the variable that names it to that."""
 
 
 def site_here(session: Session, *, name: str, directory: str, user: str, command: str, image: str) -> Site:
@@ -41,7 +44,7 @@ def site_here(session: Session, *, name: str, directory: str, user: str, command
     return site_of(
         settings,
         name=name,
-        app=place,
+        environment=_environment(place),
         directory=directory or str(session.directory.absolute()),
         user=user or _user(name),
         command=tuple(shlex.split(command)) if command else _command(),
@@ -56,8 +59,22 @@ def site_here(session: Session, *, name: str, directory: str, user: str, command
 
 
 def _called() -> list[str]:
-    """Return the words by which this command was called: `rota`, or `manage.py rota`."""
-    return (click.get_current_context().find_root().info_name or "rota").split()
+    """Return the words by which Rota was called: `rota`, `manage.py rota` or `flask rota`."""
+    context = click.get_current_context()
+    while context.parent is not None and not isinstance(context.command, LazyGroup):
+        context = context.parent
+    return context.command_path.split()
+
+
+def _environment(place: str) -> dict[str, str]:
+    """Return what has to be said for the application to be found: by the command itself, or by its framework."""
+    first, *_ = _called()
+    found = {"ROTA_APP": place} if first == "rota" and place else {}
+    variable = next((name for start, name in FRAMEWORKS.items() if place.startswith(start)), "")
+    # manage.py says it by itself.
+    if first != "manage.py" and variable in os.environ:
+        found[variable] = os.environ[variable]
+    return found
 
 
 def _command() -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What the files of a host are made of: where an application is, how it is started, how long its end takes."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ from rota.settings import Settings
 
 FORMS = {
     "--name": (re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"), "small letters, digits and hyphens, the first a letter"),
-    "--app": (re.compile(r"([\w.]+(:[\w.]+)?)?"), "module:name"),
+    "the application": (re.compile(r"[\w.:/-]+"), "module:name"),
     "--user": (re.compile(r"[\w.-]+"), "the name of a user"),
     "--image": (re.compile(r"[\w.:/@-]+"), "registry/name:version"),
     "--directory": (re.compile(r"/[^\x00-\x1f\x7f]*"), "the whole path, in one line"),
@@ -31,8 +31,8 @@ class Site(Struct, frozen=True, kw_only=True):
 
     name: str
     """What units, deployments and secrets are called."""
-    app: str
-    """`module:attribute` of the Rota object; "" where `rota` finds it by itself."""
+    environment: Mapping[str, str]
+    """By which the command finds the application."""
     directory: str
     user: str
     command: tuple[str, ...]
@@ -73,7 +73,7 @@ def site_of(
     settings: Settings,
     *,
     name: str,
-    app: str,
+    environment: Mapping[str, str],
     directory: str,
     user: str,
     command: tuple[str, ...],
@@ -91,14 +91,14 @@ def site_of(
     Raises:
         ConfigurationError: a name that no host takes, or an address with a password in it.
     """
-    given = {"--name": name, "--app": app, "--user": user, "--image": image, "--directory": directory}
-    for flag, text in given.items():
+    given = [("--name", name), ("--user", user), ("--image", image), ("--directory", directory)]
+    for flag, text in [*given, *(("the application", value) for value in environment.values())]:
         form, called = FORMS[flag]
         if not form.fullmatch(text):
             raise ConfigurationError(f"{flag} {text!r}: it is to be {called}")
     return Site(
         name=name,
-        app=app,
+        environment=environment,
         directory=directory,
         user=user,
         command=command,

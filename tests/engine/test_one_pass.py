@@ -1,12 +1,11 @@
 """One pass in this process: it ends when there is nothing more to do, or when it is told to."""
 
 import threading
-from datetime import timedelta
-from functools import partial
+from datetime import datetime, timedelta
 
 from rota import Rota, RunContext, State
 from rota.core.model import RoundState
-from rota.engine import maintenance
+from rota.engine import crew, maintenance
 from rota.queries import RoundQuery
 from rota.settings import Settings, WorkerSettings
 
@@ -14,13 +13,22 @@ LIMIT = timedelta(seconds=20)
 
 
 def test_a_pass_closes_its_rounds_by_itself(monkeypatch):
-    # And does not wait for the loop that does it elsewhere.
-    seldom = partial(maintenance.RoundCloser, every=timedelta(hours=1))
-    monkeypatch.setattr(maintenance, "RoundCloser", seldom)
+    # Who closes them elsewhere looks once, when there is none, and is told of none.
+    looked = threading.Event()
+
+    class Seldom(maintenance.RoundCloser):
+        def tick(self, now: datetime) -> timedelta:
+            super().tick(now)
+            looked.set()
+            return timedelta(hours=1)
+
+    monkeypatch.setattr(maintenance, "RoundCloser", Seldom)
+    monkeypatch.setattr(crew, "signs_for", lambda _: frozenset())
     app = Rota("memory://")
 
     @app.job()
-    def count() -> None: ...
+    def count() -> None:
+        assert looked.wait(10)
 
     round_ = app.start_run("count")
     app.tick(limit=LIMIT)
@@ -37,7 +45,7 @@ def test_a_pass_that_is_told_to_stop_gives_back_what_does_not_end_in_time_and_be
     def work(ctx: RunContext, number: int) -> None:
         begun.append(number)
         stop.set()
-        ctx.stop.wait(LIMIT.total_seconds())
+        ctx.stop.wait(5)
         ctx.check()
 
     runs = [work.enqueue(1), work.enqueue(2)]

@@ -66,14 +66,17 @@ def test_processes_are_those_of_the_settings_and_one_where_a_container_would_cou
 
 
 def test_an_application_that_is_found_by_itself_is_not_named():
-    assert not [name for name, text in everything(app="").items() if "ROTA_APP" in text]
+    assert not [name for name, text in everything(environment={}).items() if "ROTA_APP" in text]
 
 
 @pytest.mark.parametrize(
     ("said", "words"),
     [
         ({"name": "Rota Jobs"}, "--name 'Rota Jobs': it is to be small letters"),
-        ({"app": "app:rota; reboot"}, "--app 'app:rota; reboot': it is to be module:name"),
+        (
+            {"environment": {"ROTA_APP": "app:rota; reboot"}},
+            "the application 'app:rota; reboot': it is to be module:name",
+        ),
         ({"user": "app\nExecStartPre=reboot"}, "--user"),
         ({"image": "app:1 # "}, "--image"),
         ({"directory": "srv/app"}, "--directory 'srv/app': it is to be the whole path"),

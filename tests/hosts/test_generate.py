@@ -21,9 +21,9 @@ def import_all() -> None: ...
 """
 
 
-def generate(*words, app=None, directory=None):
-    session = Session(app=app or Rota("memory://"), directory=directory)
-    return CliRunner().invoke(root, ["generate", *words], obj=session)
+def generate(*words, directory=None, called="rota"):
+    session = Session(app=Rota("memory://"), directory=directory)
+    return CliRunner().invoke(root, ["generate", *words], obj=session, prog_name=called)
 
 
 def test_the_application_of_the_folder_is_found_and_asked(tmp_path):
@@ -67,6 +67,32 @@ def test_rota_is_called_there_as_it_is_called_here(tmp_path):
 
     [line] = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
     assert line.partition("=")[2].split()[0].rpartition("/")[0] == sys.executable.rpartition("/")[0]
+
+
+@pytest.mark.parametrize(
+    ("called", "schema"),
+    [
+        ("rota", "rota db upgrade"),
+        ("flask rota", "flask rota db upgrade"),
+        ("manage.py rota", "python manage.py migrate --noinput"),
+    ],
+)
+def test_under_a_framework_rota_is_called_by_its_command(called, schema, tmp_path):
+    release, _, worker = generate("procfile", directory=tmp_path, called=called).stdout.splitlines()
+
+    assert release == f"release: {schema}"
+    assert worker.endswith(f"{called} start --processes 1")
+
+
+def test_an_application_of_a_framework_is_named_to_that(tmp_path):
+    (tmp_path / "app.py").write_text(
+        "from flask import Flask\nfrom rota.integrations.flask import FlaskRota\napp = Flask('shop')\nFlaskRota(app)\n"
+    )
+
+    words = ["generate", "systemd", "rota.service", "--app", "rota.integrations.flask.project:rota"]
+    unit = subprocess_of(*words, cwd=tmp_path, FLASK_APP="app")
+
+    assert "Environment=ROTA_APP=rota.integrations.flask.project:rota\nEnvironment=FLASK_APP=app\n" in unit.stdout
 
 
 def test_several_files_are_told_apart_and_one_is_itself(tmp_path):

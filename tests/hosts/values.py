@@ -17,7 +17,8 @@ ROTA = re.compile(r"(?:^|[\s/\"'])rota(?=[\s\"'])")
 
 def a_site(settings: Settings | None = None, **said: Any):
     usual = {
-        "name": "rota", "app": "app:rota", "directory": "/srv/app", "user": "app", "command": ("/usr/bin/rota",),
+        "name": "rota", "environment": {"ROTA_APP": "app:rota"},
+        "directory": "/srv/app", "user": "app", "command": ("/usr/bin/rota",),
         "image_command": ("rota",), "image": "registry.example.org/app:1", "url": "", "store_url": "mysql+pymysql://db/x",
         "timeouts": [timedelta(minutes=15)], "python": "3.11",
     }  # fmt: skip
