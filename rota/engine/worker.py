@@ -349,7 +349,8 @@ class Worker:
         # None of them once this worker has finished: nobody renews their leases any more.
         for pool, taken in self._holdings.take(attempts):
             # What is sent begins where it is taken over.
-            self._tell_started([attempt.run for attempt in taken if not attempt.is_sent])
+            begins = [one for one in taken if not one.is_sent] if self._bench.fleets else taken
+            self._tell_started([attempt.run for attempt in begins])
             pool.executor.submit(taken, partial(self._on_ended, pool))
         # Last: the store may be away, and what is held must be with the executor by then.
         if excess:

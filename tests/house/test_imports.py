@@ -149,6 +149,11 @@ def test_imports_stand_at_the_top():
             {"sqlalchemy", "alembic", "rich", *(FRAMEWORKS - {"fastapi", "starlette"})},
         ),
         ("import rota.integrations.starlette", {"sqlalchemy", "alembic", "rich", *(FRAMEWORKS - {"starlette"})}),
+        # Celery itself loads what it finds of Django.
+        (
+            "import rota.integrations.celery",
+            {"sqlalchemy", "alembic", "rq", "rich", *(FRAMEWORKS - {"celery", "django"})},
+        ),
         # Flask itself loads http.client and jinja2.
         ("import rota.integrations.flask", {"sqlalchemy", "alembic", "flask_sqlalchemy", "starlette", "rich"}),
     ],
