@@ -77,7 +77,13 @@ def test_a_request_works_for_a_tenant_until_it_is_over(agency):  # R22
         shop.db.session.scalars(select(shop.Order)).all()
         shop.jobs.enter_tenant(request.args["agency"])
 
-    shop.app.add_url_rule("/", view_func=lambda: [marker(shop), shop.jobs.current_tenant.id])
+    worked_for = []
+
+    @shop.app.get("/")
+    def look():
+        worked_for.append(shop.jobs.current_tenant)
+        return [marker(shop), shop.jobs.current_tenant.id]
+
     browser = shop.app.test_client()
 
     answers = [browser.get(f"/?agency={name}").json for name in ("acme", "globex", "acme")]
@@ -162,6 +168,25 @@ def test_a_tenant_session_is_not_taken_without_its_scope(agency):
 
     with shop.app.app_context(), pytest.raises(ConfigurationError, match="tenant_sessions"):
         alone.session()
+
+
+def test_whoever_lists_the_tenants_may_ask_the_session_also_for_a_run_of_one(agency):
+    shop = agency("acme")
+    with shop.app.app_context():
+        shop.db.session.add(shop.Order(item="acme"))
+        shop.db.session.commit()
+
+    def listed():
+        # Nothing of the tenant that is worked for: this is of the application.
+        assert shop.jobs.current_tenant is None
+        return list(shop.db.session.scalars(select(shop.Order.item)))
+
+    shop.jobs._tenancy.use(listed)
+    shop.jobs._tenancy.let_go()
+    with shop.app.app_context(), shop.jobs.tenant("acme"):
+        assert [tenant.id for tenant in shop.jobs.list_tenants()] == ["acme"]
+
+    assert not shop.db.session.registry.registry, "a session is left"
 
 
 def test_a_tenant_that_nobody_lists_is_named(agency):
