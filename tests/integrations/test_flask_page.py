@@ -1,4 +1,4 @@
-"""The page on Flask and the start in the README: an application that is made of their blocks, driven as they show."""
+"""The page on Flask and the start in the README: applications that are made of their blocks, driven as they show."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from tests.house.source import ROOT
 
 PARTS = re.compile(r"^```py\n# (\S+)\n(.*?)^```$|^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
-# One process for all: to load Flask and SQLAlchemy costs more than most commands.
+# One process for both: to load Flask and SQLAlchemy costs more than most commands.
 COMMANDS = """
 import json, sys
 from flask.cli import cli
@@ -69,23 +69,20 @@ def written(text, folder):
     return commands
 
 
-def test_an_application_made_of_the_page_does_what_the_page_shows(tmp_path):
-    commands = written((ROOT / "docs/guide/flask.md").read_text("utf-8"), tmp_path)
+def test_what_is_made_of_the_page_and_of_the_start_in_the_readme_does_what_they_show(tmp_path):
+    readme = (ROOT / "README.md").read_text("utf-8")
+    [start] = re.findall(r"^## In Flask$(.*?)^## ", readme, re.DOTALL | re.MULTILINE)
+    of_page = written((ROOT / "docs/guide/flask.md").read_text("utf-8"), tmp_path)
+    of_start = written(start, tmp_path)
     (tmp_path / "cities").mkdir()
     (tmp_path / "cities" / "paris.db").touch()
     made, visited = VISIT
 
-    shown = done_in(tmp_path, made + COMMANDS + visited, json.dumps(commands))
+    shown = done_in(tmp_path, made + COMMANDS + visited, json.dumps([*of_page, *of_start]))
 
-    assert len(commands) == 4
+    assert (len(of_page), len(of_start)) == (4, 1)
     assert "order 7 is confirmed" in shown
+    assert shown.count("daily at 02:00") == 2, "each lists its own job"
     assert shown.splitlines()[-1] == (
         """{'nightly': '["tea of paris"]', 'confirm': '"order 7 is confirmed"'} order 7 is confirmed"""
     )
-
-
-def test_the_start_in_the_readme_is_one(tmp_path):
-    [section] = re.findall(r"^## In Flask$(.*?)^## ", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    commands = written(section, tmp_path)
-
-    assert "nightly" in done_in(tmp_path, COMMANDS, json.dumps(commands))

@@ -5,6 +5,7 @@ SHOP_DIR is an empty folder, SHOP_DATABASE the database of the shop, of SQLite w
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,11 +29,13 @@ def set_up() -> Flask:
 
     app = create_app()
     runner = app.test_cli_runner()
-    opened = [["database", "open", city] for city in CITIES]
-    for words in (["database", "create"], ["rota", "db", "upgrade"], *opened):
+    for words in (["database", "create"], ["rota", "db", "upgrade"], ["database", "open", CITIES[0]]):
         done = runner.invoke(args=words)
         assert done.exit_code == 0, done.output
-    Path(app.instance_path, "cities", f"{DOWN}.db").write_text("this is no database " * 100)
+    folder = Path(app.instance_path, "cities")
+    for city in CITIES[1:]:
+        shutil.copy(folder / f"{CITIES[0]}.db", folder / f"{city}.db")
+    (folder / f"{DOWN}.db").write_text("this is no database " * 100)
     return app
 
 

@@ -1,5 +1,7 @@
 """An enqueue within the transaction of `db.session`: in it where the store is there, else after it."""
 
+import shutil
+
 import pytest
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import select, text, update
@@ -10,13 +12,25 @@ from rota.errors import ConfigurationError, StoreUnavailable
 from rota.integrations.flask import FlaskRota
 from rota.integrations.flask.transactions import READS
 from rota.queries import RunQuery
+from rota.stores import open_store
 from tests.integrations.flask.test_extension import an_application
 
 
+@pytest.fixture(scope="module")
+def with_store(tmp_path_factory):
+    """A SQLite file with Rota's tables, to be copied: they take longer to make than a test."""
+    file = tmp_path_factory.mktemp("flask") / "shared.db"
+    store = open_store(f"sqlite:///{file}")
+    store.setup()
+    store.close()
+    return file
+
+
 @pytest.fixture(params=["in the database of the orders", "elsewhere"])
-def shop(request, agency, tmp_path):
+def shop(request, agency, tmp_path, with_store):
     """An agency whose store is in the database of its shared tables, or in memory; with a job."""
     at_home = request.param != "elsewhere"
+    shutil.copy(with_store, tmp_path / "shared.db")
     shop = agency(
         "acme",
         "globex",
