@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -144,7 +144,7 @@ def test_mail_is_read_and_filed_whatever_is_killed_and_a_disconnect_wins(site, l
             assert 200 <= half < LETTERS
             the_mail_is_there_once_and_filed(site, first)
             assert [site.count(agency) for agency in (second, *others)] == [0] * 7
-            assert json.loads(carried(site, asked))["values"]["job_context"]["context"]["user_id"] == "1"
+            assert json.loads(run_of(site, asked).carried)["values"]["job_context"]["context"]["user_id"] == "1"
 
             # A mailbox hangs half way, and is disconnected.
             _, hanging = site.ask("POST", "/mailbox/sync", second)
@@ -159,6 +159,9 @@ def test_mail_is_read_and_filed_whatever_is_killed_and_a_disconnect_wins(site, l
             wait_until(lambda: site.state(late, second) == "cancelled", what="a later sync is cancelled")
 
             assert 100 <= stored == site.count(second) < LETTERS
+            took = run_of(site, hanging)
+            # It was hung up on, and not waited for: that would have been half a minute.
+            assert took.ended_at - took.started_at < timedelta(seconds=25)
             with site.database(second) as session:
                 assert session.scalar(select(MailAccount.password)) is None
             assert site.ask("GET", asked["url"], second)[0] == 404
@@ -180,9 +183,10 @@ def the_mail_is_there_once_and_filed(site, agency):
         assert session.scalar(select(func.count(Message.message_id.distinct()))) == LETTERS
 
 
-def carried(site, answer):
+def run_of(site, answer):
+    """Return the run that was asked for, as the store has it."""
     store = open_store(site.store_url)
     try:
-        return store.run(answer["run"]).run.carried
+        return store.run(answer["run"]).run
     finally:
         store.close()
