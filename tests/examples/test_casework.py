@@ -10,7 +10,7 @@ from moto.server import ThreadedMotoServer
 
 from examples.casework.agencies import add_agency
 from examples.casework.app import create_app, rota
-from examples.casework.demo.agency import furnish
+from examples.casework.demo.agency import furnish, token_of
 from examples.casework.jobs.email_sync import email_sync_agency
 from rota.core.model import State
 from rota.testing import capture
@@ -104,3 +104,21 @@ def sum_of(cloudwatch, name, **dimensions):
         StartTime=NOON, EndTime=NOON + timedelta(hours=1), Period=60, Statistics=["Sum"],
     )["Datapoints"]  # fmt: skip
     return sum(point["Sum"] for point in points)
+
+
+def test_a_refused_password_is_not_tried_again_until_there_is_another(tmp_path, dovecot):
+    url = f"sqlite:///{tmp_path}/agencies"
+    furnish(add_agency(url, "agency_x"), "agency_x", mail_port=1, mailboxes=[], now=NOON)
+    web = create_app({"AGENCIES": url}).test_client()
+    box = {"host": "127.0.0.1", "port": dovecot.port, "is_private": False, "username": "box70"}
+    ana = {"X-Agency": "agency_x", "Authorization": f"Bearer {token_of('agency_x')}"}
+    with capture(rota, now=NOON) as jobs:
+        web.put("/mailbox", json=box | {"password": "wrong"}, headers=ana)
+        jobs.advance("25m")
+        [refused] = jobs.runs("EMAIL_SYNC_ADMIN")
+        web.put("/mailbox", json=box | {"password": "secret"}, headers=ana)
+        jobs.drain()
+
+    assert (refused.state, refused.attempt) == (State.FAILED, 1)
+    assert refused.error.first_line.endswith("the mail server refuses the password of admin 1")
+    assert jobs.runs("EMAIL_SYNC_ADMIN")[-1].state is State.SUCCEEDED

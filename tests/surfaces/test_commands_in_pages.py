@@ -14,7 +14,7 @@ BLOCK = re.compile(r"^```(?:console|sh|text)?\n(.*?)^```$", re.DOTALL | re.MULTI
 PAGES = [
     path
     for path in files(".md")
-    if shown(path).startswith(("README.md", "docs/guide/", "docs/migrate/", "docs/operate/"))
+    if shown(path).startswith(("README.md", "docs/guide/", "docs/migrate/", "docs/operate/", "examples/casework/"))
 ]
 SHOWN = [
     (path, line.group(1).strip())
