@@ -1,16 +1,14 @@
-"""Make the tables, and two subscribers. May be done again and again."""
+"""Make the tables of the application, and two subscribers. May be done again and again."""
 
 from sqlalchemy import insert, select
 
 from examples.parliament.database import engine, metadata, subscribers
-from examples.parliament.jobs import rota
 
 FIRST = {"ana@example.org": "Fisheries", "bo@example.org": "Budget"}
 
 
 def set_up() -> None:
     """Make what is not there yet."""
-    rota.open_store().setup()
     metadata.create_all(engine)
     with engine.begin() as db:
         there = set(db.scalars(select(subscribers.c.email)))
