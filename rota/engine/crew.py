@@ -26,7 +26,7 @@ from rota.engine.openings import Limiter
 from rota.engine.plan import Plan
 from rota.engine.pool import Pool
 from rota.engine.private import cancel_left
-from rota.engine.pulse import EVERY, Pulse, signs_for
+from rota.engine.pulse import EVERY, Pulse, rest_for, signs_for
 from rota.engine.roster import Coroutines, Outside, pools, services
 from rota.engine.rulebook import Rulebook
 from rota.engine.scheduler import Scheduler
@@ -109,7 +109,7 @@ class Crew:
         self.services |= self._further(lookouts() if lookouts is not None and plan.watches else {})
         self.heartbeat: Heartbeat = Heartbeat(self.worker, store, clock=clock, plan=plan, stamps=self.stamps)
         self.timekeeper: Timekeeper = Timekeeper(self.worker, clock=clock, plan=plan, on_stuck=self._on_stuck)
-        self._pulse = Pulse(store, clock=clock, every=min(EVERY, plan.tick))
+        self._pulse = Pulse(store, clock=clock, every=min(EVERY, plan.tick), rest=rest_for(plan.heartbeat))
         self._leases = self._lease_loops(bus, coroutines, fleets)
         self._work = self._work_loops(bus)
         self._keep = self._keep_loops(bus)

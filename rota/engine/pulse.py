@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from rota.clock import Clock
+from rota.core.liveness import LATE
 from rota.ports import Store
 from rota.queries import Sign
 
 EVERY = timedelta(seconds=1)
 
 REST = timedelta(seconds=10)
-"""How long it takes until somebody looks by itself."""
+"""How long it takes until somebody looks by itself; less where heartbeats are close together, see `rest_for`."""
 
 CHANNEL = "deliver "
 """What the names of those begin with that take alerts to a channel, each in a loop of its own."""
@@ -25,13 +26,20 @@ FRESH = timedelta(seconds=3)
 """How old an answer may be to be relied on."""
 
 
+def rest_for(heartbeat: timedelta) -> timedelta:
+    """Return how long somebody may wait for a sign without being taken for dead: the watchdog counts by heartbeats, see
+    `liveness.is_late`."""
+    return min(REST, (LATE - 1) * heartbeat)
+
+
 class Pulse:
     """One statement for all; what it says is a hint, and whoever is woken looks by the verbs of the matter."""
 
-    def __init__(self, store: Store, *, clock: Clock, every: timedelta = EVERY) -> None:
+    def __init__(self, store: Store, *, clock: Clock, every: timedelta = EVERY, rest: timedelta = REST) -> None:
         self._store = store
         self._clock = clock
         self._every = every
+        self._rest = rest
         self._woken: list[tuple[frozenset[Sign], threading.Event]] = []
         self._before: frozenset[Sign] = frozenset()
         self._answered_at: float | None = None
@@ -58,7 +66,7 @@ class Pulse:
         is_fresh = at is not None and self._clock.monotonic() - at <= FRESH.total_seconds()
         if not is_fresh or delay < self._every:
             return delay
-        return max(delay, REST)
+        return max(delay, self._rest)
 
 
 SIGNS = {

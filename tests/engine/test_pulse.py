@@ -7,14 +7,15 @@ import pytest
 
 from rota import Rota
 from rota.core.controls import ControlKind
+from rota.core.liveness import USUAL, late_loops
 from rota.engine.bus import Bus
 from rota.engine.loop import Loop
-from rota.engine.pulse import FRESH, REST, SIGNS, Pulse
+from rota.engine.pulse import FRESH, REST, SIGNS, Pulse, rest_for
 from rota.errors import StoreUnavailable
 from rota.queries import Sign
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
-from tests.values import MINUTE, NOON, SECOND, a_control, a_run
+from tests.values import MINUTE, NOON, SECOND, a_control, a_run, a_worker
 
 
 @pytest.fixture
@@ -71,6 +72,18 @@ def test_who_found_nothing_rests_for_a_while_and_who_is_at_something_does_not(pu
     assert pulse.rest(SECOND) == REST
     assert pulse.rest(timedelta(milliseconds=50)) == timedelta(milliseconds=50)
     assert pulse.rest(MINUTE) == MINUTE
+
+
+@pytest.mark.parametrize("heartbeat", [timedelta(milliseconds=800), SECOND, timedelta(seconds=5), MINUTE])
+def test_who_rests_is_not_taken_for_dead(store, clock, heartbeat):  # R52
+    # With heartbeats of a second the watchdog counted in seconds, and an idle process was an incident.
+    pulse = Pulse(store, clock=clock, rest=rest_for(heartbeat))
+    pulse.tick(NOON)
+    seen_at = NOON + pulse.rest(SECOND) + heartbeat / 2
+
+    worker = a_worker(last_seen=seen_at, stamps={"promoter": NOON})
+
+    assert late_loops(worker, USUAL, heartbeat=heartbeat) == []
 
 
 def test_nobody_relies_on_a_pulse_that_was_never_answered_or_long_ago(pulse, clock):
