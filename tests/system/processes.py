@@ -15,6 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from rota.clock import SystemClock
+from rota.core.model import Run
+from rota.ports import Store
+
 REPOSITORY = Path(__file__).parents[2]
 DEADLINE_S = 30.0
 """How long a test waits for what must come; nothing waits this long when all is well."""
@@ -152,6 +158,15 @@ class Site:
 
     def logs(self) -> str:
         return "\n".join(file.read_text() for file in sorted(self.folder.glob("log-*")))
+
+
+def enqueue(store: Store, job: str, *args: Any) -> Run:
+    """Ask for a run with one attempt, by the store itself: `rota enqueue` takes a process for it."""
+    now = store.now()
+    text = msgspec.json.encode({"args": args, "kwargs": {}}).decode()
+    run = Run(id=SystemClock().new_id(), job=job, args=text, due_at=now, created_at=now, max_attempts=1)
+    assert store.enqueue([run], now=now) == [run.id]
+    return run
 
 
 def children_of(pid: int) -> list[int]:

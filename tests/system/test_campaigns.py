@@ -53,10 +53,10 @@ def test_a_campaign_whose_process_is_killed_leaves_one_run_per_slot(kind, tmp_pa
 
         for _ in range(KILLS):
             wanted = ran() + random.randint(1, SLOTS * len(TENANTS) // (2 * KILLS))
-            with site.started() as process:
+            with site.started("--processes", "1") as process:
                 wait_until(lambda: ran() >= wanted, what=f"{wanted} runs")  # noqa: B023  # used at once
                 kill_tree(process)
-        with site.started() as process:
+        with site.started("--processes", "1") as process:
             wait_until(lambda: campaign().state is CampaignState.DONE, what="the end of the campaign")
             assert end(process) == 0
         batch = campaign_batch(campaign().id)

@@ -71,7 +71,9 @@ def test_a_flood_of_output_leaves_the_worker_small_and_keeps_head_and_tail(sqlit
 
         assert resident_mb(worker) < before + 40
         assert app.workers() == [worker]
-    shown = {kind: app.site.rota("logs", run.id).stdout for kind, run in runs.items()}
+    told = app.site.rotas(*(["logs", run.id] for run in runs.values()))
+    assert [code for code, _ in told] == [0] * len(runs)
+    shown = {kind: text for kind, (_, text) in zip(runs, told, strict=True)}
     for text in shown.values():
         assert len(text) < 200_000
         assert "the last word" in text
@@ -205,11 +207,12 @@ def test_an_exception_that_resists_is_recorded_with_a_safe_text(sqlite, executor
         app.wait_for_end(*runs.values())
         assert app.workers() == workers
         assert app.is_well()
-    for what, run in runs.items():
+    told = app.site.rotas(*(["show", run.id] for run in runs.values()))
+    for (what, run), (code, shown) in zip(runs.items(), told, strict=True):
         assert sqlite.outcomes(run) == [Outcome.FAILED]
         assert sqlite.run(run).error.type == HOSTILE[what]
         assert len(sqlite.run(run).error.message) < 10_000
-        shown = app.site.rota("show", run.id).stdout
+        assert code == 0
         assert shown.isprintable() is False  # lines, and nothing worse:
         assert not set(shown) & {"\x1b", "\x07", "\x00"}
 

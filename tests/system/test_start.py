@@ -14,7 +14,7 @@ from rota.ports import Store
 from rota.queries import RoundQuery, RunQuery
 from rota.stores import open_store
 from tests.ready import Ready
-from tests.system.processes import Site, end, kill_tree, wait_until
+from tests.system.processes import Site, end, enqueue, kill_tree, wait_until
 
 SLOW = """
 @app.job(retry=Retry(attempts=1))
@@ -53,10 +53,12 @@ def only_run(store: Store):
     return run
 
 
+# Of the store it takes what the contract shows of each (settle, release): a file and a server stand for all.
+@pytest.mark.parametrize("url", ["sqlite", "postgres"], indirect=True)
 def test_a_stop_lets_what_runs_finish_and_ends_with_zero(url, store, tmp_path):  # R45, R63
     site = Site(tmp_path, url=url, jobs=SLOW)
-    site.rota("enqueue", "slow", "1.0")
-    with site.started() as process:
+    enqueue(store, "slow", 1.0)
+    with site.started("--processes", "1") as process:
         wait_until(lambda: site.journal(event="start"), what="the start of the job")
 
         assert end(process) == 0
@@ -67,8 +69,8 @@ def test_a_stop_lets_what_runs_finish_and_ends_with_zero(url, store, tmp_path): 
 
 def test_a_stop_gives_back_what_does_not_end_in_time_and_counts_no_attempt(url, store, tmp_path):  # R45
     site = Site(tmp_path, url=url, jobs=SLOW)
-    site.rota("enqueue", "slow", "25")
-    with site.started("--drain", "200ms") as process:
+    enqueue(store, "slow", 25)
+    with site.started("--processes", "1", "--drain", "200ms") as process:
         wait_until(lambda: site.journal(event="start"), what="the start of the job")
         end(process)
 
@@ -77,10 +79,12 @@ def test_a_stop_gives_back_what_does_not_end_in_time_and_counts_no_attempt(url, 
     assert run.state in GIVEN_BACK
 
 
+# Of the store it takes what the contract shows of each (settle, release): a file and a server stand for all.
+@pytest.mark.parametrize("url", ["sqlite", "postgres"], indirect=True)
 def test_a_second_signal_does_not_wait(url, store, tmp_path):  # R45
     site = Site(tmp_path, url=url, jobs=SLOW)
-    site.rota("enqueue", "slow", "25")
-    with site.started("--drain", "20s") as process:
+    enqueue(store, "slow", 25)
+    with site.started("--processes", "1", "--drain", "20s") as process:
         wait_until(lambda: site.journal(event="start"), what="the start of the job")
         process.send_signal(signal.SIGTERM)
         wait_until(lambda: "draining" in site.logs(), what="the word that it drains")
@@ -106,11 +110,11 @@ def slow(seconds: float) -> str:
 
 def test_what_a_killed_worker_held_is_done_by_the_next_one_on_this_host_at_once(url, store, tmp_path):  # R30, G9
     site = Site(tmp_path, url=url, jobs=SLOW_AT_FIRST.format(journal=str(tmp_path / "journal")))
-    site.rota("enqueue", "slow", "60")
-    with site.started() as process:
+    enqueue(store, "slow", 60)
+    with site.started("--processes", "1") as process:
         wait_until(lambda: site.journal(event="start"), what="the start of the job")
         kill_tree(process)
-    with site.started() as process:
+    with site.started("--processes", "1") as process:
         # Without waiting for the lease of 20 s: the next worker sees that its neighbour is dead.
         wait_until(lambda: only_run(store).state is State.SUCCEEDED, what="the success of the run")
         assert end(process) == 0
@@ -123,9 +127,11 @@ def test_what_a_killed_worker_held_is_done_by_the_next_one_on_this_host_at_once(
 def test_each_slot_is_fired_once_by_any_number_of_processes(number, postgres_ready, tmp_path):  # G4, fault row E1
     store = open_store(postgres_ready)
     site = Site(tmp_path, url=postgres_ready, jobs=EACH_SECOND)
+    # Two of which each has as many as there are cores, or five with one each.
+    words = [] if number == 2 else ["--processes", "1"]
 
     with ExitStack() as held:
-        processes: list[subprocess.Popen[str]] = [held.enter_context(site.started()) for _ in range(number)]
+        processes: list[subprocess.Popen[str]] = [held.enter_context(site.started(*words)) for _ in range(number)]
         wait_until(lambda: len({line["pid"] for line in site.journal()}) >= 2, what="work in two processes")
         seen = len(site.journal())
         wait_until(lambda: len(site.journal()) >= seen + 12, what="four more rounds")
