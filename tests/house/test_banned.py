@@ -56,6 +56,7 @@ IMPORT_BY_NAME_EXCEPTIONS = {
 
 ENVIRONMENT = {"os.environ", "os.getenv", "os.environb"}
 ENVIRONMENT_EXCEPTIONS = {
+    "rota/cli/hosting.py": "FLASK_APP and DJANGO_SETTINGS_MODULE, which a file for a host has to name",
     "rota/cli/session.py": "hands it to the settings",
     "rota/cli/commands/config.py": "names the variables that nothing reads",
     "rota/integrations/celery/station.py": "hands it to the settings, in a process of Celery's",
