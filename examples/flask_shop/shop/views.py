@@ -39,12 +39,12 @@ def viewer() -> User | None:
 
 
 @pages.errorhandler(TenantNotFound)
-def no_such_city(error: TenantNotFound) -> tuple[str, int]:
-    """Answer for a city that the shop is not in."""
-    return str(error), 404
+def no_such_city(_: TenantNotFound) -> tuple[str, int]:
+    """Answer for a city that the shop is not in. Which others there are is nobody's business outside."""
+    return "there is no shop in this city", 404
 
 
 @pages.errorhandler(TenantUnavailable)
 def closed(_: TenantUnavailable) -> tuple[str, int]:
-    """Answer for a city whose database is down. What is wrong there is nobody's business outside."""
+    """Answer for a city whose database is down."""
     return "the shop in this city is closed", 503

@@ -54,6 +54,8 @@ class FlaskRota(Rota):
         self._said_by_code = self.settings
         self._application: Flask | None = None
         self._databases: Databases | None = None
+        self._has_begun = False
+        """Whether this process may have started others for the application."""
         self._asked = Asked()
         self.carry_job_context(attributes=self._asked.attributes)
         self.around(self._within_application)
@@ -178,7 +180,8 @@ class FlaskRota(Rota):
         self._check_is_ours()
         found = self._tenancy.directory.find(tenant_id, now=self.clock.now())
         if found is None:
-            raise TenantNotFound(tenant_id, known=[known.id for known in self.list_tenants()])
+            # As they were listed just now: a request may name anything, and often.
+            raise TenantNotFound(tenant_id, known=list(self._tenancy.directory.known))
         return BoundTenant(found, self._tenancy.borrow)
 
     def mount(self, prefix: str, *, user: "Callable[[], Resolved] | None" = None) -> None:
@@ -222,10 +225,12 @@ class FlaskRota(Rota):
 
     def premises(self) -> Premises:
         """Return what the services of this process share; who asks starts them, and some start child processes."""
-        # Again: one that was made with its application had no name in its module then.
-        refuse_copy(self)
-        if not is_told():
-            tell_processes(name_of(self.application))
+        if not self._has_begun:
+            # Again: one that was made with its application had no name in its module then.
+            refuse_copy(self)
+            if not is_told():
+                tell_processes(name_of(self.application))
+            self._has_begun = True
         return super().premises()
 
     # --- its own ---
