@@ -92,10 +92,11 @@ class FleetExecutor:
     def _send(self, call: Call) -> None:
         if call.stop_signal.is_set():
             return
-        at = self._clock.monotonic()
-        if self._away is not None and at < self._away_until:
+        with self._one_tells:
+            away, left = self._away, self._away_until - self._clock.monotonic()
+        if away is not None and left > 0:
             # Each would wait for the broker as long as the first did.
-            self._give_back(call, self._away, pause=timedelta(seconds=self._away_until - at))
+            self._give_back(call, away, pause=timedelta(seconds=left))
             return
         try:
             self._fleet.send(call.run)

@@ -92,12 +92,10 @@ class CeleryFleet:
         Raises:
             FleetUnavailable: the broker takes no messages.
         """
-        options: dict[str, Any] = {"queue": self._queues[run.queue]} if run.queue in self._queues else {}
-        if (timeout := self._rota.jobs[run.job].job.timeout) is not None:
-            worker = self._rota.settings.worker
-            options["time_limit"] = (timeout + worker.grace + worker.kill_grace + BEHIND).total_seconds()
-        connection = self._celery.connection_for_write(transport_options={**FEW_TRIES, "confirm_publish": True})
+        broker = "of Celery"
         try:
+            connection = self._celery.connection_for_write(transport_options={**FEW_TRIES, "confirm_publish": True})
+            broker = connection.as_uri()
             with producers[connection].acquire(block=True, timeout=self.patience.total_seconds()) as producer:
                 self._task.apply_async(
                     (run.id, run.token),
@@ -109,12 +107,19 @@ class CeleryFleet:
                     retry=True,
                     retry_policy=FEW_TRIES,
                     ignore_result=True,
-                    **options,
+                    **self._options(run),
                 )
         # Around a system of somebody else's, with transports, routers and hooks: whatever it raises, the run goes back.
         except Exception as error:
             what = f"{type(error).__name__}: {redacted(str(error))}"
-            raise FleetUnavailable(f"the broker {connection.as_uri()} takes no messages: {what}") from error
+            raise FleetUnavailable(f"the broker {broker} takes no messages: {what}") from error
+
+    def _options(self, run: Run) -> dict[str, Any]:
+        options: dict[str, Any] = {"queue": self._queues[run.queue]} if run.queue in self._queues else {}
+        if (timeout := self._rota.jobs[run.job].job.timeout) is not None:
+            worker = self._rota.settings.worker
+            options["time_limit"] = (timeout + worker.grace + worker.kill_grace + BEHIND).total_seconds()
+        return options
 
     def recall(self, runs: Sequence[Run]) -> None:
         """Have workers throw messages away whose runs are somebody else's by now. They would refuse them anyway."""

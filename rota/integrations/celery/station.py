@@ -12,6 +12,7 @@ from celery.signals import celeryd_after_setup, worker_process_init, worker_proc
 from rota.app import Rota
 from rota.engine.crew import Crew
 from rota.engine.loop import Loop
+from rota.errors import StoreUnavailable
 from rota.settings import load
 from rota.settings.reading import laid_over
 
@@ -68,11 +69,18 @@ class Station:
     def tick(self, now: datetime) -> timedelta:
         """Give up what does not stop; where the process is its own, end that, which Celery replaces."""
         crew = self._crew
-        if crew is not None and crew.must_end.is_set():
+        if crew is None or not crew.must_end.is_set():
+            return LOOKS_EVERY
+        try:
             crew.give_up_stuck(now)
-            if self._has_own_process:
-                log.error("a job goes on though its time to stop is over: this process is replaced")
-                os._exit(STUCK)
+        except StoreUnavailable as error:
+            if not self._has_own_process:
+                raise
+            # The code must not go on beside that of another attempt, whatever can be recorded (G6).
+            log.warning("could not record what did not stop, its lease will end: %s", error)
+        if self._has_own_process:
+            log.error("a job goes on though its time to stop is over: this process is replaced")
+            os._exit(STUCK)
         return LOOKS_EVERY
 
     def _open(self) -> Crew:

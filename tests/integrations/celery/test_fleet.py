@@ -2,19 +2,21 @@
 
 import os
 import signal
+from threading import Event
 
 import pytest
 from celery import Celery
 
 from rota import State
 from rota.core.model import Outcome
-from rota.errors import FleetUnavailable
+from rota.errors import ConfigurationError, FleetUnavailable, StoreUnavailable
 from rota.integrations.celery import join
 from rota.integrations.celery.fleet import TASK, task_id
+from rota.integrations.celery.station import Station
 from tests.engine.house import an_app
 from tests.servers import HOST
 from tests.system.processes import wait_until
-from tests.values import a_run
+from tests.values import NOON, a_run
 
 pytestmark = pytest.mark.xdist_group("celery")
 
@@ -121,6 +123,64 @@ def test_a_broker_that_is_not_there_is_said_within_seconds():
         fleet.send(a_run(job="report", token=7))
 
     assert "secret" not in str(caught.value)
+
+
+def test_a_message_goes_to_the_queue_that_is_named_for_it_with_a_limit_behind_rotas_own():
+    app = an_app()
+
+    @app.job(executor="celery", timeout="10m")
+    def report() -> None: ...
+
+    @app.job(executor="celery", timeout=None)
+    def endless() -> None: ...
+
+    fleet = join(app, Celery(broker="memory://"), queues={"mail": "celery-mail"})
+
+    # The time limit, and then grace, hard grace and ten seconds.
+    assert fleet._options(a_run(job="report", queue="mail")) == {"queue": "celery-mail", "time_limit": 645.0}
+    assert fleet._options(a_run(job="endless")) == {}
+
+
+@pytest.mark.parametrize("wrong", [{"places": 0}, {"patience": "0s"}])
+def test_a_fleet_without_places_or_patience_is_refused(wrong):
+    with pytest.raises(ConfigurationError, match="both must be more than nothing"):
+        join(an_app(), Celery(broker="memory://"), **wrong)
+
+
+def test_a_celery_that_is_wrongly_configured_is_said_of_each_run():
+    app = an_app()
+
+    @app.job(executor="celery")
+    def report() -> None: ...
+
+    fleet = join(app, Celery(broker="nonsense://somewhere"))
+
+    # Raised as anything else, it would end the thread that sends.
+    with pytest.raises(FleetUnavailable, match="nonsense"):
+        fleet.send(a_run(job="report", token=7))
+
+
+def test_a_process_that_a_run_does_not_leave_ends_also_without_the_store(monkeypatch):  # G6
+    class Stuck:
+        must_end = Event()
+
+        def give_up_stuck(self, now):
+            raise StoreUnavailable("away")
+
+    ended = []
+    monkeypatch.setattr("rota.integrations.celery.station.os._exit", ended.append)
+    station = Station(an_app())
+    station._crew = Stuck()
+    Stuck.must_end.set()
+
+    # In a pool of threads it is tried again by whoever ticks.
+    with pytest.raises(StoreUnavailable):
+        station.tick(NOON)
+    assert ended == []
+    station._begin_process()
+    station.tick(NOON)
+
+    assert ended == [70]
 
 
 def test_two_fleets_of_a_process_do_not_have_each_others_task():
