@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    Index,
     String,
     Table,
     Text,
@@ -143,7 +144,8 @@ class Message(db.Model):
 
     __table_args__ = (
         UniqueConstraint("account_id", "fingerprint"),
-        UniqueConstraint("account_id", "uidvalidity", "uid"),
+        # Not unique: they are the server's, and an admin may connect another one.
+        Index("message_by_uid", "account_id", "uidvalidity", "uid"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from flask import Blueprint, abort, g, jsonify, request
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from examples.casework.jobs.email_sync import email_sync_admin, email_sync_agency, email_sync_disconnect
 from examples.casework.models import Admin, Case, Contact, MailAccount, Message, Notification, Token, db
@@ -47,8 +47,11 @@ def connect() -> Answer:
     account.username, account.password, account.refused = said["username"], said["password"], None
     account.connection += 1
     account.connected_at, account.synced_at = rota.clock.now(), None
-    # Queued when this is committed, and not at all if it is not.
-    run = ours(email_sync_admin).enqueue(g.admin.id)
+    # It may be another mailbox than before: what is stored of that is known by its fingerprint, not by its UIDs.
+    account.uidvalidity = account.last_uid = account.modseq = 0
+    db.session.execute(update(Message).where(Message.account_id == account.id).values(uidvalidity=0))
+    # Queued when this is committed, and not at all if it is not; in the place of one that reads the mailbox of before.
+    run = ours(email_sync_admin).using(on_conflict="replace").enqueue(g.admin.id)
     db.session.commit()
     return accepted(run)
 

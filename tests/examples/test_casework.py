@@ -7,11 +7,13 @@ from pathlib import Path
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from sqlalchemy import select
 
 from examples.casework.agencies import add_agency
 from examples.casework.app import create_app, rota
 from examples.casework.demo.agency import furnish, token_of
 from examples.casework.jobs.email_sync import email_sync_agency
+from examples.casework.models import Case, Token, db
 from rota.core.model import State
 from rota.testing import capture
 
@@ -116,9 +118,30 @@ def test_a_refused_password_is_not_tried_again_until_there_is_another(tmp_path, 
         web.put("/mailbox", json=box | {"password": "wrong"}, headers=ana)
         jobs.advance("25m")
         [refused] = jobs.runs("EMAIL_SYNC_ADMIN")
-        web.put("/mailbox", json=box | {"password": "secret"}, headers=ana)
+        for _ in range(2):
+            web.put("/mailbox", json=box | {"password": "secret"}, headers=ana)
         jobs.drain()
 
     assert (refused.state, refused.attempt) == (State.FAILED, 1)
     assert refused.error.first_line.endswith("the mail server refuses the password of admin 1")
-    assert jobs.runs("EMAIL_SYNC_ADMIN")[-1].state is State.SUCCEEDED
+    # The mailbox that was connected last is the one that is read.
+    assert [run.state for run in jobs.runs("EMAIL_SYNC_ADMIN")[1:]] == [State.CANCELLED, State.SUCCEEDED]
+
+
+def test_flaws_are_named_and_what_has_expired_is_deleted(tmp_path):
+    url = f"sqlite:///{tmp_path}/agencies"
+    furnish(add_agency(url, "agency_x"), "agency_x", mail_port=1, mailboxes=[], now=NOON)
+    create_app({"AGENCIES": url})
+    with capture(rota, now=NOON) as jobs:
+        with rota.tenant("agency_x"):
+            db.session.add(Case(id=99, reference="C-2026-0099", title="Nobody's"))
+            db.session.add(Token(digest="old", admin_id=1, expires_at=NOON + timedelta(minutes=30)))
+            db.session.add(Token(digest="new", admin_id=1, expires_at=NOON + timedelta(hours=3)))
+            db.session.commit()
+        jobs.advance("1h")
+        [found] = jobs.runs("check_health")
+        with rota.tenant("agency_x"):
+            kept = set(db.session.scalars(select(Token.digest)))
+
+    assert found.error.first_line.endswith("1 open cases without an admin; 1 open cases without a contact")
+    assert "new" in kept and "old" not in kept

@@ -55,7 +55,7 @@ def email_sync_admin(ctx: RunContext, admin_id: int) -> dict[str, int] | Cancel 
         return Cancel("the mailbox was disconnected, or is read by another run")
     except Refused as error:
         this_one = (MailAccount.id == at.account_id) & (MailAccount.connection == at.connection)
-        db.session.execute(update(MailAccount).where(this_one).values(refused=str(error)))
+        db.session.execute(update(MailAccount).where(this_one).values(refused=str(error)[:500]))
         db.session.commit()
         return Fail(f"the mail server refuses the password of admin {admin_id}", retry=False)
     # Asked of the database, and not of this attempt: one before may have stored them, and died.
