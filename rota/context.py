@@ -117,6 +117,10 @@ class BoundTenant:
         self._engine: Engine | None = None
         self._held = ExitStack()
 
+    def __str__(self) -> str:
+        # What a job prints to say for whom it works.
+        return self.tenant.id
+
     @property
     def id(self) -> str:
         return self.tenant.id

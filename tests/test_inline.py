@@ -182,7 +182,8 @@ def test_a_run_has_its_tenant_and_what_is_put_around_it():  # R33
 
     @app.job(per_tenant=True)
     def report(ctx: RunContext) -> None:
-        seen.append(ctx.tenant.id)
+        # As a job says it that prints for whom it works.
+        seen.append(f"{ctx.tenant}")
 
     report.using(tenant="globex").enqueue()
 
