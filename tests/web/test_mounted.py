@@ -11,6 +11,7 @@ from flask import Flask
 from starlette.testclient import TestClient
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
+from rota.operations.addresses import ADDRESSES
 from rota.operations.table import OPERATIONS
 from tests.web.values import a_token, an_app, bearer
 
@@ -74,7 +75,8 @@ def test_the_document_and_its_page_know_the_prefix(mounted):
     document = mounted.get(f"{PREFIX}/api/openapi.json").json()
 
     assert document["servers"] == [{"url": PREFIX}]
-    assert len({one["operationId"] for path in document["paths"].values() for one in path.values()}) == len(OPERATIONS)
+    named = {one["operationId"] for path in document["paths"].values() for one in path.values()}
+    assert len(named) == len(OPERATIONS) + len(ADDRESSES)
     assert mounted.get(f"{PREFIX}/api/docs/swagger-ui.css").status_code == 200
 
 
