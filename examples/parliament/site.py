@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -44,11 +45,12 @@ class Page(BaseHTTPRequestHandler):
         found = list(site.meetings) if self.path == "/meetings" else site.meetings.get(self.path)
         status = HTTPStatus.SERVICE_UNAVAILABLE if site.is_down else HTTPStatus.OK if found else HTTPStatus.NOT_FOUND
         self.send_response(status)
-        self.end_headers()
-        while self.path == site.hanging and not site.closed.wait(0.1):
-            self.wfile.write(b" ")
-            self.wfile.flush()
-        self.wfile.write(json.dumps(found).encode())
+        # Whoever asked may have been ended meanwhile.
+        with suppress(ConnectionError):
+            self.end_headers()
+            while self.path == site.hanging and not site.closed.wait(0.1):
+                self.wfile.write(b" ")
+            self.wfile.write(json.dumps(found).encode())
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing."""
