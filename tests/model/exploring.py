@@ -5,7 +5,8 @@ from collections import defaultdict, deque
 from rota.core.model import FINAL, State
 from tests.model.protocol import Doing, Protocol, Row, Step, World, in_short
 
-HOLDING = (Doing.EXECUTING, Doing.REPEATING)
+AT_WORK = (Doing.EXECUTING, Doing.REPEATING)
+HOLDING = (*AT_WORK, Doing.SENT)
 
 
 class Broken(AssertionError):
@@ -52,6 +53,11 @@ def broken(world: World, step: Step) -> str | None:
                 return "a live lease was taken"
         if step.renewed == number and not is_held(world, number):
             return "the lease of a claim that nobody holds was moved"
+        is_passed_on = was.state is now.state is State.RUNNING and (was.token, was.owner) != (now.token, now.owner)
+        if is_passed_on and was.live and at_work(world, number, was.token):
+            return "a live lease was taken"
+        if at_work(step.after, number, now.token) > 1:
+            return "two workers execute under one token"
     if sum(row.state is State.RUNNING for row in step.after.rows) > 1:
         return "two runs of one key run"
     return None
@@ -64,6 +70,12 @@ def is_held(world: World, number: int) -> bool:
         hand.claim is not None and hand.doing in HOLDING and (hand.claim.run, hand.claim.token) == (number, token)
         for hand in world.hands
     )
+
+
+def at_work(world: World, number: int, token: int) -> int:
+    """Return how many workers execute a run under a token."""
+    claims = [hand.claim for hand in world.hands if hand.claim is not None and hand.doing in AT_WORK]
+    return sum((claim.run, claim.token) == (number, token) for claim in claims)
 
 
 def is_over(world: World) -> bool:

@@ -46,6 +46,8 @@ class Doing(StrEnum):
 
     NOTHING = "nothing"
     EXECUTING = "executing"
+    SENT = "sent"
+    """It has sent word of its claim to a fleet, and keeps the lease until somebody takes the run over."""
     REPEATING = "repeating"
     """Its settlement got no answer: it sends the same again."""
     IN_DOUBT = "in doubt"
@@ -76,6 +78,8 @@ class World(NamedTuple):
     rows: tuple[Row, ...]
     hands: tuple[Hand, ...] = (Hand(), Hand())
     reading: Reading | None = None
+    message: Claim | None = None
+    """What a broker has, which may deliver it any number of times, at any time, or never."""
 
 
 class Step(NamedTuple):
@@ -120,7 +124,10 @@ def decided(claim: Claim, outcome: Outcome, max_attempts: int) -> tuple[State, i
 class Protocol:
     """The steps, and the guards of each write."""
 
-    def __init__(self, *, max_attempts: int = 1, cancels: bool = False, loses_answers: bool = True) -> None:
+    def __init__(
+        self, *, max_attempts: int = 1, cancels: bool = False, loses_answers: bool = True, sends: bool = False
+    ) -> None:
+        self._sends = sends
         self._max_attempts = max_attempts
         self._cancels = cancels
         self._loses_answers = loses_answers
@@ -139,6 +146,13 @@ class Protocol:
     def may_release(self, row: Row, claim: Claim, worker: int) -> bool:
         return row.state is State.RUNNING and (row.token, row.owner) == (claim.token, worker)
 
+    def may_take_over(self, row: Row, claim: Claim) -> bool:
+        return row.state is State.RUNNING and row.token == claim.token
+
+    def token_over(self, world: World, number: int) -> int:
+        """Return the token under which a run is taken over."""
+        return next_token(world, number)
+
     def keeps_key(self) -> bool:
         """Whether a run that leaves its worker's hands goes on holding its key."""
         return False
@@ -156,6 +170,8 @@ class Protocol:
         for worker, hand in enumerate(world.hands):
             yield from self._of_a_worker(world, worker, hand)
         yield from self._of_the_rescuer(world)
+        if world.message is not None:
+            yield Step("the message is lost", world._replace(message=None))
 
     def _of_the_store(self, world: World, number: int, row: Row) -> Iterator[Step]:
         if row.state is State.SCHEDULED:
@@ -171,6 +187,10 @@ class Protocol:
         match hand.doing:
             case Doing.NOTHING:
                 yield from self._claim(world, worker)
+                yield from self._take_over(world, worker)
+            case Doing.SENT:
+                yield from self._heartbeat(world, worker, hand)
+                yield from self._settle(world, worker, hand, (Outcome.INTERRUPTED,))
             case Doing.EXECUTING:
                 yield from self._heartbeat(world, worker, hand)
                 yield from self._settle(world, worker, hand, self._outcomes(hand))
@@ -201,8 +221,29 @@ class Protocol:
             after = write(world, number, claimed)
             executing = Hand(Doing.EXECUTING, claim, told_to_cancel=claim.cancel_requested)
             yield Step("claim", hold(after, worker, executing))
+            if self._sends:
+                sent = hold(after, worker, Hand(Doing.SENT, claim))
+                yield Step("claim and send", sent._replace(message=claim))
+                # What was sent of an earlier claim may still be there.
+                yield Step("claim and send, message lost", sent)
             if self._loses_answers:
                 yield Step("claim, answer lost", hold(after, worker, Hand(Doing.IN_DOUBT)))
+
+    def _take_over(self, world: World, worker: int) -> Iterator[Step]:
+        message = world.message
+        if message is None:
+            return
+        row = world.rows[message.run]
+        if not self.may_take_over(row, message):
+            yield Step("take over: refused", world)
+            return
+        taken = row._replace(token=self.token_over(world, message.run), owner=worker, live=True)
+        claim, after = claim_of(message.run, taken), write(world, message.run, taken)
+        executing = Hand(Doing.EXECUTING, claim, told_to_cancel=claim.cancel_requested)
+        yield Step("take over", hold(after, worker, executing))
+        if self._loses_answers:
+            # It begins nothing, and looks for nothing: the lease ends.
+            yield Step("take over, answer lost", after)
 
     def _heartbeat(self, world: World, worker: int, hand: Hand) -> Iterator[Step]:
         claim = hand.claim
@@ -297,7 +338,8 @@ def hold(world: World, worker: int, hand: Hand) -> World:
 def claims_in(world: World) -> list[Claim]:
     """Return the claims that somebody remembers."""
     claims = [hand.claim for hand in world.hands if hand.claim is not None]
-    return claims if world.reading is None else [*claims, world.reading.claim]
+    claims += [] if world.reading is None else [world.reading.claim]
+    return claims if world.message is None else [*claims, world.message]
 
 
 def next_token(world: World, number: int) -> int:
@@ -331,4 +373,8 @@ def in_short(world: World) -> World:
     if repr(second) < repr(first):
         first, second = second, first
         rows = tuple(row if row.owner is None else row._replace(owner=1 - row.owner) for row in rows)
-    return World(rows, (first, second), reading)
+    message = world.message
+    if message is not None:
+        # Of a message only run and token are read.
+        message = Claim(message.run, known[message.run].index(message.token), 1, 0, False)
+    return World(rows, (first, second), reading, message)

@@ -4,7 +4,7 @@ import pytest
 
 from rota.core.model import State
 from tests.model.exploring import Broken, explore
-from tests.model.protocol import Claim, Protocol, Reading, Row
+from tests.model.protocol import Claim, Protocol, Reading, Row, World
 
 
 def test_no_order_of_steps_breaks_the_protocol():
@@ -18,6 +18,10 @@ def test_retries_and_cancellations_break_nothing():
 
 def test_of_two_runs_that_share_a_key_never_both_run_and_both_end():  # R10
     assert explore(Protocol(loses_answers=False), runs=2) > 1000
+
+
+def test_runs_that_are_sent_to_a_fleet_break_nothing():  # G2, G5, G7
+    assert explore(Protocol(sends=True)) == 8257
 
 
 class CompletionSeesOnlyTheState(Protocol):
@@ -85,5 +89,29 @@ def test_without_this_guard_a_promise_is_broken(mutant, what):  # fault rows A4,
 def test_a_key_is_cleared_by_its_holder_and_by_nobody_else(mutant, what):  # R10
     with pytest.raises(Broken) as broken:
         explore(mutant(loses_answers=False), runs=2)
+
+    assert str(broken.value).startswith(what)
+
+
+class TakeOverByState(Protocol):
+    def may_take_over(self, row: Row, claim: Claim) -> bool:
+        return row.state is State.RUNNING
+
+
+class TakeOverUnderTheSameToken(Protocol):
+    def token_over(self, world: World, number: int) -> int:
+        return world.rows[number].token
+
+
+@pytest.mark.parametrize(
+    ("mutant", "what"),
+    [
+        (TakeOverByState, "a live lease was taken"),
+        (TakeOverUnderTheSameToken, "a live lease was taken"),
+    ],
+)
+def test_a_run_is_taken_over_once_and_under_a_new_token(mutant, what):  # fault rows J2, J3
+    with pytest.raises(Broken) as broken:
+        explore(mutant(sends=True))
 
     assert str(broken.value).startswith(what)
