@@ -12,6 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tests import servers
+from tests.server_kinds import free_port
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def with_tls(certificate: Path, authority: Path) -> Iterator[int]:
 def cluster() -> Iterator[int]:
     """Yield the port of a cluster of one node, which has all slots."""
     # Its nodes' own port is else 10,000 higher, which is no port for a third of those that are free.
-    options: list[object] = ["--cluster-enabled", "yes", "--cluster-port", servers._free_port()]
+    options: list[object] = ["--cluster-enabled", "yes", "--cluster-port", free_port()]
     with _started("--port", options, is_up=_accepts) as port:
         with closing(Redis(host=servers.HOST, port=port)) as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
@@ -37,9 +38,9 @@ def cluster() -> Iterator[int]:
 
 @contextmanager
 def _started(port_option: str, options: list[object], *, is_up: Callable[[int], bool]) -> Iterator[int]:
-    [program] = servers._redis_programs().values()
+    [program] = servers.KINDS["redis"].programs().values()
     with tempfile.TemporaryDirectory(prefix="rota-redis-") as folder, (Path(folder) / "log").open("wb") as log:
-        port = servers._free_port()
+        port = free_port()
         command = [program, "--bind", servers.HOST, port_option, port, "--appendonly", "yes", "--save", "", *options]
         process = servers._spawn([str(word) for word in command], None, Path(folder), log)
         try:

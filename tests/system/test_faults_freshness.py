@@ -77,6 +77,9 @@ def test_with_scheduler_worker_and_store_dead_the_watchdog_tells_in_time(ground)
             wait_until(lambda: states(site).get("beat") == "fresh", what="a success that is seen")
 
             kill_tree(work)
+            killed_at = datetime.now(UTC)
+            # It has seen the last success: of one that it learns of later only, it would rightly say `late` once more.
+            wait_until(lambda: found(site)["store"] == "ok" and when(site, "known_at") > killed_at, what="a last look")
             line.to(Mode.REFUSE)
             line.reset()
             cut_at = datetime.now(UTC)

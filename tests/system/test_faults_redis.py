@@ -12,6 +12,7 @@ from rota.errors import StoreUnavailable
 from rota.stores.redis.scripts import script
 from tests import servers
 from tests.proxy import proxy
+from tests.server_kinds import free_port
 from tests.system.crashing import VARIABLE
 from tests.system.faults import Ground, events, no_overlap, on, worker_pid
 from tests.system.processes import wait_until
@@ -96,7 +97,7 @@ class Own:
     def __init__(self, home: Path) -> None:
         self._home = home
         (home / "data").mkdir(parents=True)
-        self.port = servers._free_port()
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
