@@ -138,13 +138,15 @@ def used(pid: int) -> float:
 
 
 @contextmanager
-def a_server(url: str) -> Iterator[tuple[int, int]]:
-    """Serve an application over a store; give the process id and the port."""
+def a_server(url: str, *, settings: str = "") -> Iterator[tuple[int, int]]:
+    """Serve an application over a store; give the process id and the port. `settings`: lines of rota.toml."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "app.py").write_text(APP.format(url=url))
         (place / "secret").write_text(SECRET)
-        (place / "rota.toml").write_text('app = "app:app"\n[store]\nmigrate = "auto"\n[auth]\nsecret_file = "secret"\n')
+        (place / "rota.toml").write_text(
+            'app = "app:app"\n[store]\nmigrate = "auto"\n[auth]\nsecret_file = "secret"\n' + settings
+        )
         environment = {**os.environ, "PYTHONPATH": f"{Path.cwd()}:{folder}"}
         command = [sys.executable, "-m", "rota", "serve", "--port", "0"]
         with (place / "log").open("w+") as log:

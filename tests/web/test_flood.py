@@ -1,4 +1,7 @@
-"""A hundred thousand triggers: no more is taken than may wait, and nothing grows with who asks (T59)."""
+"""A hundred thousand triggers: no more is taken than may wait, and nothing grows with who asks (T59).
+
+`python -m bench.flood` sends as many to a real server.
+"""
 
 from datetime import timedelta
 
