@@ -60,7 +60,7 @@ def main() -> None:
     statuses = ", ".join(f"{number:,} with {status}" for status, number in sorted(told.items()))
     print(f"{given.store}: {given.triggers:,} triggers in {took:.0f} s: {statuses}")
     print(
-        f"{waiting:,} runs stored of {MOST:,} that may wait; the server has {before:.0f} MB before and {after:.0f} after"
+        f"{waiting:,} runs stored of {MOST:,} that may wait; the server had {before:.0f} MB and has {after:.0f}"
     )
     if waiting != 500 + told[202] or waiting > MOST or set(told) - {202, 503}:
         raise SystemExit("that is not right")
