@@ -3,8 +3,8 @@
 python -m bench.flood sqlite
 python -m bench.flood postgres --triggers 100000
 
-Nobody works the runs off. What is taken has to be stored, what is refused has to leave nothing, and the server has to be as
-big after it as before.
+Nobody works the runs off. What is taken has to be stored, what is refused has to leave nothing, and the server has to
+be as big after it as before.
 """
 
 import argparse
@@ -59,9 +59,7 @@ def main() -> None:
         store.close()
     statuses = ", ".join(f"{number:,} with {status}" for status, number in sorted(told.items()))
     print(f"{given.store}: {given.triggers:,} triggers in {took:.0f} s: {statuses}")
-    print(
-        f"{waiting:,} runs stored of {MOST:,} that may wait; the server had {before:.0f} MB and has {after:.0f}"
-    )
+    print(f"{waiting:,} runs stored of {MOST:,} that may wait; the server had {before:.0f} MB and has {after:.0f}")
     if waiting != 500 + told[202] or waiting > MOST or set(told) - {202, 503}:
         raise SystemExit("that is not right")
 
