@@ -45,13 +45,15 @@ def excluded(app: Rota, texts: Sequence[str]) -> list[str]:
     return ids
 
 
-def known(app: Rota, job: str, texts: Sequence[str]) -> list[str] | None:
-    """Return what `chosen` does, when job and tenants are there: nobody is asked to confirm what cannot be.
+def known(app: Rota, name: str, texts: Sequence[str]) -> list[str] | None:
+    """Return what `chosen` does, when the job or schedule and the tenants are there: nobody is asked to confirm what
+    cannot be.
 
     Raises:
         JobNotFound, TenantNotFound: there is none of that name.
     """
-    app.find(job)
+    if app.store.schedule(name) is None:
+        app.find(name)
     ids = chosen(app, texts)
     listed = [tenant.id for tenant in app.list_tenants()] if ids else []
     for name in ids or ():

@@ -71,6 +71,16 @@ def test_the_way_back_of_a_mark_names_the_tenants_that_were_marked(noon_rota):  
     assert "rota reset sync --tenant acme,globex" in result.stderr
 
 
+def test_a_schedule_of_a_name_of_its_own_is_marked_and_forgotten_by_that_name(noon_rota):  # R14
+    noon_rota("schedules", "put", "often", "sync", "every 20 minutes")
+
+    [marked] = {row["schedule"] for row in data(noon_rota("mark-success", "often", "--yes", "--json"))}
+    forgotten = noon_rota("reset", "often", "--yes")
+
+    assert marked == "often"
+    assert forgotten.exit_code == 0, forgotten.stderr
+
+
 def test_a_paused_schedule_says_by_whom_and_until_when_in_the_zone_asked_for(noon_app, noon_rota):  # R12
     noon_app.schedules.sync()
     noon_app.schedules.pause("sync", reason="migration", actor="ana", until=noon_app.clock.now() + 2 * HOUR)

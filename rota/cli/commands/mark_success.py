@@ -24,7 +24,10 @@ from rota.views.chosen import said
 def mark_success(
     session: Session, job: str, *, tenants: tuple[str, ...], until: str | None, reason: str | None
 ) -> None:
-    """Record slots as done without running them."""
+    """Record slots as done without running them.
+
+    JOB may be the name of a schedule, where that has one of its own.
+    """
     ends = session.instant(until, flag="--until", now=session.clock.now()) if until else None
     asked = MarkAsked(name=job, tenants=names(tenants), until=ends, reason=reason)
     ids = session.ask(mark_success_of, replace(asked, dry_run=True)).tenants

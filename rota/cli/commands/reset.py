@@ -17,7 +17,10 @@ from rota.views.chosen import said
 @click.option("--reason", help="Kept in the audit.")
 @pass_session
 def reset(session: Session, job: str, *, tenants: tuple[str, ...], reason: str | None) -> None:
-    """Forget the progress of a job; its history stays."""
+    """Forget the progress of a job; its history stays.
+
+    JOB may be the name of a schedule, where that has one of its own.
+    """
     asked = ProgressAsked(name=job, tenants=names(tenants), reason=reason)
     ids = session.ask(reset_progress, replace(asked, dry_run=True)).tenants
     session.confirm(f"Forget how far {job} has come for {said(ids)}?")
