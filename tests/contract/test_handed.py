@@ -1,6 +1,7 @@
 """A run that goes over from the worker that claimed it to another one."""
 
 from rota.core.model import State
+from tests.contract.races import together
 from tests.values import (
     DAY,
     HOUR,
@@ -91,3 +92,19 @@ def test_a_run_goes_over_with_what_somebody_asked_of_it(store):
     [taken] = take_over(store, first)
 
     assert taken.cancel_requested
+
+
+def test_of_messages_that_are_delivered_at_once_one_has_the_run_or_it_is_given_back(store):
+    # G5, G7: with the sender losing its patience at the same moment.
+    store.enqueue([a_run() for _ in range(20)], now=NOON)
+    runs = claim(store, "w1", limit=20)
+
+    first, second, given_back = together(
+        lambda: [taken.id for run in runs for taken in take_over(store, run, "w2")],
+        lambda: [taken.id for run in runs for taken in take_over(store, run, "w3")],
+        lambda: [run_id for run in reversed(runs) for run_id in store.release("w1", [(run.id, run.token)], now=NOON)],
+    )
+
+    assert sorted(first + second + given_back) == sorted(run.id for run in runs)
+    assert {found(store, run_id).owner for run_id in first} <= {"w2"}
+    assert {found(store, run_id).state for run_id in given_back} <= {State.QUEUED}
