@@ -35,7 +35,7 @@ def confirm_registration(email: str, code: str) -> None:
     """Make a registration an account."""
     with engine.begin() as db:
         user_id = _user_with_code(db, email, code, is_confirmed=False)
-        _take_code(db, user_id, is_confirmed=True)
+        _take_code(db, user_id, code, is_confirmed=True)
 
 
 def forgot_password(email: str) -> None:
@@ -50,7 +50,7 @@ def reset_password(email: str, code: str, password: str) -> None:
     """Choose a new password."""
     with engine.begin() as db:
         user_id = _user_with_code(db, email, code, is_confirmed=True)
-        _take_code(db, user_id, password=hashed(password))
+        _take_code(db, user_id, code, password=hashed(password))
 
 
 def _give_code(db: Connection, user_id: int, *, ended_by: str, valid: timedelta) -> None:
@@ -63,22 +63,27 @@ def _give_code(db: Connection, user_id: int, *, ended_by: str, valid: timedelta)
     send_code.using(connection=db).enqueue(user_id)
 
 
-def _take_code(db: Connection, user_id: int, **changes: object) -> None:
+def _take_code(db: Connection, user_id: int, code: str, **changes: object) -> None:
     """Change a user whose code was right; nothing is left to be ended."""
-    db.execute(update(users).where(users.c.id == user_id).values(code=None, code_expires_at=None, **changes))
+    used = update(users).where(users.c.id == user_id, users.c.code == code)
+    if not db.execute(used.values(code=None, code_expires_at=None, **changes)).rowcount:
+        # Of two at once one is served.
+        raise WrongCode
     db.execute(delete(cron_jobs).where(cron_jobs.c.user_id == str(user_id)))
 
 
 def _user_with_code(db: Connection, email: str, code: str, *, is_confirmed: bool) -> int:
-    """Return the user's id, and hold on to the row: of two who have the code one is served."""
+    """Return the id of the user whose code this is, at this moment."""
     user = db.execute(
-        select(users.c.id, users.c.code, users.c.code_expires_at)
-        .where(users.c.email == email, users.c.is_confirmed == is_confirmed, users.c.code.is_not(None))
-        .with_for_update()
+        select(users.c.id, users.c.code, users.c.code_expires_at).where(
+            users.c.email == email, users.c.is_confirmed == is_confirmed, users.c.code.is_not(None)
+        )
     ).one_or_none()
     # A code is over at its time, also in the minute before its row is looked at.
-    if user is None or user.code_expires_at <= stored(_now()) or not hmac.compare_digest(user.code, code):
-        raise WrongCode(email)
+    if user is None or user.code_expires_at <= stored(_now()):
+        raise WrongCode
+    if not hmac.compare_digest(user.code.encode(), code.encode()):
+        raise WrongCode
     user_id: int = user.id
     return user_id
 

@@ -106,7 +106,7 @@ def registered(week):
     assert week.rows("InvalidatePendingRegistration") == ["1", "2"]
     week.jobs.drain()
     code = week.code_of(ANA["email"])
-    assert week.post("/registrations/confirm", email=ANA["email"], code="another") == 400
+    assert week.post("/registrations/confirm", email=ANA["email"], code="änother") == 400
     assert week.post("/registrations/confirm", email=ANA["email"], code=code) == 204
     assert week.rows("InvalidatePendingRegistration") == ["2"]
 
