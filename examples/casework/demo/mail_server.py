@@ -41,12 +41,17 @@ default_internal_user = {internal}
 default_login_user = {login}
 service imap-login {{
   chroot =
+  service_count = 0
   inet_listener imap {{
     port = {port}
   }}
   inet_listener imaps {{
     port = 0
   }}
+}}
+service imap {{
+  service_count = 100
+  process_limit = 100
 }}
 service anvil {{
   chroot =
