@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="as they come, and less of it: under three minutes")
     parser.add_argument("--only", metavar="PEER,…", help="only these peers")
     parser.add_argument("--store", metavar="STORE,…", help="only these stores: postgres, redis, sqlite")
-    parser.add_argument("--rounds", type=int, help="how often everything is measured")
+    parser.add_argument("--rounds", type=int, help="how often everything is measured; 0: only the kill")
     parser.add_argument("--output", type=Path, default=Path("bench/results/peers.json"), help="where the JSON goes")
     options = parser.parse_args()
     chosen = [
@@ -111,7 +111,7 @@ def main() -> None:
         and not (options.quick and one.tuned)
     ]
     plan = QUICK if options.quick else FULL
-    plan = msgspec.structs.replace(plan, rounds=options.rounds or plan.rounds)
+    plan = msgspec.structs.replace(plan, rounds=plan.rounds if options.rounds is None else options.rounds)
     machine = this_machine()
     for peer in {one.peer for one in chosen}:
         programs(peer)

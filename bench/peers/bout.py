@@ -23,6 +23,9 @@ PATIENCE_S = 40.0
 SLOW_JOBS = 200
 SHOT_AFTER = 80
 """Slow jobs done when the worker is killed: some are being executed, most wait."""
+AT_ONCE = 20
+"""How many slow jobs a process takes on at the same time, if it is one that would take all: such a one sleeps once for
+all of them, and has done them before anybody could kill it."""
 
 
 class NoFigure(Exception):
@@ -83,14 +86,14 @@ class Bout:
             raise NoFigure(f"{self.contender.name}: {mode}: {done.stderr[-2000:]}")
         return done.stdout
 
-    def begin(self, processes: int) -> "list[subprocess.Popen[bytes]]":
-        """Start so many worker processes, and return what was started."""
+    def begin(self, processes: int, *, at_once: int = 0) -> "list[subprocess.Popen[bytes]]":
+        """Start so many worker processes, and return what was started. `at_once` bounds those that know no bound."""
         with (self._folder / "worker.log").open("ab") as told:
             return [
                 subprocess.Popen(
                     command,
                     cwd=self._folder,
-                    env=self._environment,
+                    env={**self._environment, "PEERS_AT_ONCE": str(at_once)},
                     stdin=subprocess.DEVNULL,
                     stdout=told,
                     stderr=told,
@@ -100,9 +103,9 @@ class Bout:
             ]
 
     @contextmanager
-    def working(self, processes: int) -> Iterator[None]:
+    def working(self, processes: int, *, at_once: int = 0) -> Iterator[None]:
         """Have worker processes for the time of the block; they are killed in the end, all of them."""
-        started = self.begin(processes)
+        started = self.begin(processes, at_once=at_once)
         try:
             yield
         finally:
@@ -141,7 +144,7 @@ class Bout:
         """Kill the worker while it works, start it again, and count after `seconds` at most."""
         self._notes.write_bytes(b"")
         self.tell("slow", SLOW_JOBS)
-        started = self.begin(2)
+        started = self.begin(2, at_once=AT_ONCE)
         try:
             self._wait(lambda: self._size() > 0, "its first slow job")
             everybody = family(started)
@@ -151,7 +154,7 @@ class Bout:
             kill(started)
         if len(self._lines()) == SLOW_JOBS:
             raise NoFigure(f"{self.contender.name} had done all slow jobs before it was killed")
-        with self.working(2):
+        with self.working(2, at_once=AT_ONCE):
             began = time.monotonic()
             recovered = None
             while time.monotonic() < began + seconds:

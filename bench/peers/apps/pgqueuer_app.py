@@ -31,7 +31,11 @@ async def work(batch: int) -> None:
         await asyncio.sleep(notes.SLOW_S)
         notes.note(f"{int(job.payload or b'0')}\n")
 
-    await pgq.run(batch_size=batch)
+    # Without a bound it takes on all that there is. It wants at least two batches.
+    if at_once := int(os.environ["PEERS_AT_ONCE"]):
+        await pgq.run(batch_size=min(batch, at_once // 2), max_concurrent_tasks=at_once)
+    else:
+        await pgq.run(batch_size=batch)
 
 
 def enqueue() -> None:
