@@ -49,9 +49,12 @@ def test_runs_go_their_way_through_it(store: Store) -> None:
 
 def test_who_waits_is_woken_through_it(store: Store) -> None:
     store.wait(timedelta(0))
-    Thread(target=lambda: store.enqueue([a_run()], now=NOON)).start()
+    other = Thread(target=lambda: store.enqueue([a_run()], now=NOON))
+    other.start()
 
     assert store.wait(timedelta(seconds=20))
+    # It is woken before the other has its answer.
+    other.join()
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(port: int) -> None:
