@@ -1,10 +1,12 @@
 """A site with a Celery fleet for each of two brokers, for all tests that need one."""
 
 from contextlib import ExitStack
+from datetime import timedelta
 
 import pytest
 
 from tests.integrations.celery.site import FleetSite
+from tests.system.processes import wait_until
 
 JOBS = """
 # Before the pool forks: no process may use the connection of another.
@@ -83,8 +85,15 @@ def site(broker, tmp_path_factory):
     site = FleetSite(tmp_path_factory.mktemp("fleet"), broker=broker, backend=backend, jobs=jobs)
     with ExitStack() as held:
         held.callback(site.app.close)
+        with site.app.working():
+            site.forgotten = site.module.visit.using(tenant="acme").enqueue(0).id
+            assert site.purge()
+            site.celery = held.enter_context(site.celery_worker())
+            wait_until(
+                lambda: len(site.run(site.forgotten).attempts) and site.run(site.forgotten).attempts[0].outcome,
+                what="the end of its patience",
+            )
+        # On a machine with much to do, a message may take longer than that.
+        site.module.fleet.patience = timedelta(minutes=1)
         held.enter_context(site.app.working())
-        site.forgotten = site.module.visit.using(tenant="acme").enqueue(0).id
-        assert site.purge() == 1
-        site.celery = held.enter_context(site.celery_worker())
         yield site

@@ -23,9 +23,9 @@ fleet = join(app, celery, patience="2s")
 
 SETTINGS = """
 [worker]
-lease = "5s"
+lease = "10s"
 heartbeat = "1s"
-margin = "1500ms"
+margin = "3s"
 kill_grace = "1s"
 grace = "500ms"
 """
