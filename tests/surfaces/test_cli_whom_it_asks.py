@@ -20,8 +20,12 @@ HERE = {
 }  # fmt: skip
 """What works where the application is, and nowhere else."""
 
-ALIKE = {"completion", "config env", "generate grafana", "generate openapi", "generate prometheus-rules"}
-"""What asks nobody, and says the same everywhere."""
+ALIKE = {
+    "completion", "config env", "init", "generate compose", "generate cron", "generate dockerfile", "generate eb",
+    "generate eventbridge", "generate grafana", "generate k8s", "generate openapi", "generate procfile",
+    "generate prometheus-rules", "generate systemd",
+}  # fmt: skip
+"""What asks nobody: it writes what there is to be, here or on a host that asks the server of `--url`."""
 
 MORE = {
     "alerts mute": ["x", "--for", "1h"],
