@@ -50,6 +50,8 @@ class FleetSite(Site):
     def celery_worker(self, *options: str) -> Iterator[subprocess.Popen[str]]:
         """Have a Celery worker at work, with the processes of a pool, for the time of the block."""
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"]
+        # A name of its own: of two workers of one name RabbitMQ lets the second one not begin.
+        quiet += ["-n", f"{self.queue}@%h"]
         command = [sys.executable, "-m", "celery", "-A", "app:celery", "worker", *quiet, *(options or ("-c", "2"))]
         with (self.folder / "celery.log").open("a") as log:
             process = subprocess.Popen(
