@@ -1,7 +1,12 @@
 """The HTTP door: operations as an API, triggers for schedulers outside, health and metrics."""
 
 from rota.core.access import Capability, Principal
-from rota.web.app import asgi_app, wsgi_app
+from rota.errors import MissingExtra
+
+try:
+    from rota.web.app import asgi_app, wsgi_app
+except ModuleNotFoundError as error:
+    raise MissingExtra("web", needed_for="the HTTP door") from error
 from rota.web.authority.host import Role, User
 from rota.web.believed import believed_by
 
