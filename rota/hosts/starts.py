@@ -30,18 +30,26 @@ STARTS: Mapping[str, Start] = {
         files=("app.py", "test_app.py"),
         app="app:rota",
         store="sqlite:///rota.db",
-        then=("rota jobs", "rota start", "python -m pytest"),
+        then=("rota jobs", "rota start", "pip install pytest, and then: python -m pytest"),
     ),
     "flask": Start(
         files=("app.py", "test_app.py"),
         store="sqlite:///rota.db",
-        then=("flask rota jobs", "flask rota start, and beside it: flask run", "python -m pytest"),
+        then=(
+            "flask rota jobs",
+            "flask rota start, and beside it: flask run",
+            "pip install pytest, and then: python -m pytest",
+        ),
     ),
     "fastapi": Start(
         files=("main.py", "test_main.py"),
         app="main:rota",
         store="sqlite:///rota.db",
-        then=("rota jobs", "rota start, and beside it: uvicorn main:app", "python -m pytest"),
+        then=(
+            "rota jobs",
+            "rota start, and beside it: uvicorn main:app",
+            "pip install pytest httpx2, and then: python -m pytest",
+        ),
     ),
     "django": Start(
         files=(

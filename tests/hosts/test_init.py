@@ -76,7 +76,7 @@ def test_the_next_lines_are_said_and_the_files_named(tmp_path):
         "next: cd shop",
         "next: rota jobs",
         "next: rota start, and beside it: uvicorn main:app",
-        "next: python -m pytest",
+        "next: pip install pytest httpx2, and then: python -m pytest",
     ]
 
 
