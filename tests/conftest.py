@@ -40,6 +40,12 @@ def _logging_stays_as_it_was() -> Iterator[None]:
         logger.propagate, logger.disabled = propagate, disabled
 
 
+@pytest.fixture(autouse=True)
+def _no_flask_application_is_named(monkeypatch) -> None:
+    """Keep the name that the application of one test gave to its processes out of the next one."""
+    monkeypatch.setenv("FLASK_APP", "")
+
+
 DIRECTORY = pytest.StashKey[Path]()
 OPEN = pytest.StashKey[ExitStack]()
 SKIP_REASON = "no server for this test"

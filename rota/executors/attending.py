@@ -218,7 +218,7 @@ class Attendance:
     def _end_guardian(self) -> None:
         """It does not answer: stopped, or killed by the job. Its own parent ends it, and what it guarded."""
         if self._child.born is not None:
-            self._spawning.sweep(self._child.born.guardian, kill=True, within_s=SILENCE_S)
+            self._spawning.sweep(self._child.born.guardian, within_s=SILENCE_S)
         self._is_deserted = True
 
     def _talk(self, events: int) -> None:

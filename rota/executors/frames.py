@@ -38,11 +38,10 @@ class Fork(Struct, frozen=True, kw_only=True, tag="fork"):
 
 
 class Sweep(Struct, frozen=True, kw_only=True, tag="sweep"):
-    """To the spawner: a guardian has died. Comes with a socket that is closed when nothing of its tree is left."""
+    """To the spawner: a guardian has died, or does not answer any more. Comes with a socket that is closed when nothing
+    is left of it and its tree."""
 
     guardian: int
-    kill: bool = False
-    """It has not died, but does not answer: end it."""
 
 
 ToSpawner = Setup | Fork | Sweep

@@ -100,9 +100,9 @@ class Spawner:
             case Fork():
                 self._fork(streams)
             case Sweep() as sweep:
-                if sweep.kill:
-                    kill(self._guardians & {sweep.guardian})
-                    self._await(sweep.guardian)
+                # Also one that has died: its end of a line closes before what it guarded becomes ours.
+                kill(self._guardians & {sweep.guardian})
+                self._await(sweep.guardian)
                 self._clear_away()
         for stream in streams:
             os.close(stream)

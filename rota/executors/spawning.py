@@ -65,12 +65,12 @@ class Spawning:
             control=socket.socket(fileno=here_control), out=out, err=err, watch=socket.socket(fileno=here_watch)
         )
 
-    def sweep(self, guardian: int, *, kill: bool = False, within_s: float) -> None:
-        """Return when nothing is left of what a guardian that died had guarded, or after `within_s`."""
+    def sweep(self, guardian: int, *, within_s: float) -> None:
+        """End a guardian that may have died; return when nothing is left of what it had guarded, or after `within_s`."""
         asks, answers = pair()
         with asks, answers:
             with suppress(OSError):
-                self._send(encoded(Sweep(guardian=guardian, kill=kill)), [answers.fileno()])
+                self._send(encoded(Sweep(guardian=guardian)), [answers.fileno()])
             answers.close()
             asks.settimeout(within_s)
             with suppress(OSError):
