@@ -66,7 +66,7 @@ class Spawning:
         )
 
     def sweep(self, guardian: int, *, within_s: float) -> None:
-        """End a guardian that may have died; return when nothing is left of what it had guarded, or after `within_s`."""
+        """End a guardian that may have died; return when nothing is left of what it guarded, or after `within_s`."""
         asks, answers = pair()
         with asks, answers:
             with suppress(OSError):
