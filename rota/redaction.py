@@ -10,6 +10,7 @@ import msgspec
 
 from rota.core.masking import Mask
 from rota.core.redaction import LEAST, Redactor
+from rota.errors import Stopped
 
 WITHHELD: Final = "(not shown: what looks for secrets in it failed)"
 
@@ -122,6 +123,9 @@ def redacted(text: str) -> str:
     """
     try:
         return SECRETS.redactor.text(text)
+    except Stopped:
+        # SIGTERM, which met the job while it logs: it is the job's.
+        raise
     # A bug here must neither leak nor end the worker whose log this is.
     except Exception:  # noqa: BLE001
         return WITHHELD
@@ -131,6 +135,8 @@ def seam(head: str, tail: str) -> tuple[str, str]:
     """Return the two ends of a text whose middle was left out, without a part of a secret at the cut."""
     try:
         return SECRETS.redactor.seam(head, tail)
+    except Stopped:
+        raise
     # As above.
     except Exception:  # noqa: BLE001
         return WITHHELD, ""

@@ -5,6 +5,7 @@ import pytest
 
 from rota import Rota, Secret, State, redaction
 from rota.core.redaction import Redactor
+from rota.errors import Stopped
 from rota.redaction import (
     WITHHELD,
     Secrets,
@@ -12,6 +13,7 @@ from rota.redaction import (
     redacted,
     redacted_json,
     redacted_within,
+    seam,
     secrets_of_url,
 )
 from rota.tenants.connection import parsed
@@ -33,6 +35,21 @@ def test_of_secrets_that_pass_by_the_newest_are_known():
     assert secrets.redactor.text("passing-099 passing-095") == "*** ***"
     assert secrets.redactor.text("passing-003") == "passing-003"
     assert secrets.redactor.text("hunter2-and-more") == "***"
+
+
+def test_a_signal_to_stop_is_no_failure_of_the_search(
+    monkeypatch,
+):  # R42: it is for the job, whatever it logs just then
+    def stopped(_self: Redactor, *_texts: str) -> str:
+        raise Stopped("out of time")
+
+    monkeypatch.setattr(Redactor, "text", stopped)
+    monkeypatch.setattr(Redactor, "seam", stopped)
+
+    with pytest.raises(Stopped):
+        redacted("hunter2-and-more")
+    with pytest.raises(Stopped):
+        seam("hunter2", "and-more")
 
 
 def test_text_is_not_shown_when_the_search_for_secrets_fails(monkeypatch):  # T53: rather nothing than a secret

@@ -41,10 +41,14 @@ def test_an_order_is_confirmed_in_its_transaction_and_every_city_visited_but_one
     }
 
 
-def test_orders_are_confirmed_by_workers_two_of_which_are_killed_in_between(tmp_path):  # R30
+def test_orders_are_confirmed_by_workers_two_of_which_are_killed_in_between(database, tmp_path):  # R30
     quick = {"ROTA_WORKER__LEASE": "2s", "ROTA_WORKER__HEARTBEAT": "500ms", "ROTA_WORKER__MARGIN": "1s"}
 
-    assert gone_through(tmp_path, "worked", **quick) == {"confirmed": 30, "killed": 2, "ended": 0}
+    assert gone_through(tmp_path, "worked", SHOP_DATABASE=database, **quick) == {
+        "confirmed": 30,
+        "killed": 2,
+        "ended": 0,
+    }
 
 
 def test_two_cronrun_forever_make_up_each_hour_once_and_end_when_told(tmp_path):  # G4, R8

@@ -81,9 +81,10 @@ def test_an_order_is_confirmed_in_its_transaction_and_every_city_visited_but_one
     assert [run["tenant"] for run in cities if run["state"] != "succeeded"] == ["city_07"]
 
 
-def test_orders_are_confirmed_by_workers_two_of_which_are_killed_in_between(folder, ready):  # R30
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb"])
+def test_orders_are_confirmed_by_workers_two_of_which_are_killed_in_between(kind, folder, ready):  # R30
     quick = {"ROTA_WORKER__LEASE": "2s", "ROTA_WORKER__HEARTBEAT": "500ms", "ROTA_WORKER__MARGIN": "1s"}
-    shop = Shop(folder, ready.url("sqlite", folder / "shop.db"), **quick)
+    shop = Shop(folder, ready.url(kind, folder / "shop.db"), **quick)
 
     with shop.served() as browser:
         supervisor = shop.rota("start", "--processes", "2")

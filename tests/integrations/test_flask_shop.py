@@ -41,7 +41,7 @@ def test_an_order_is_confirmed_in_its_transaction_and_every_city_visited_but_one
     }
 
 
-def test_orders_are_confirmed_by_workers_two_of_which_are_killed_in_between(tmp_path):  # R30
+def test_orders_are_confirmed_by_workers_two_of_which_are_killed_in_between(database, tmp_path):  # R30
     quick = {"ROTA_WORKER__LEASE": "2s", "ROTA_WORKER__HEARTBEAT": "500ms", "ROTA_WORKER__MARGIN": "1s"}
 
-    assert gone_through(tmp_path, "worked", **quick) == {"confirmed": 30, "killed": 2, "ended": 0}
+    assert gone_through(tmp_path, "worked", **database, **quick) == {"confirmed": 30, "killed": 2, "ended": 0}

@@ -137,6 +137,7 @@ def driven() -> dict[str, Any]:
     command = [sys.executable, str(SHOP / "manage.py"), "cronrun", "--forever", "--every", "10m"]
     both = [subprocess.Popen(command, cwd=os.environ["SHOP_DIR"]) for _ in range(2)]
     wait_until(lambda: len(made_up()) >= 3, what="the hours are made up")
+    wait_until(lambda: all(is_ready_for(signal.SIGTERM, one.pid) for one in both), what="both listen")
     for one in both:
         one.terminate()
     ended = [one.wait(30) for one in both]
@@ -146,6 +147,13 @@ def driven() -> dict[str, Any]:
         "once": len(runs) == len({run.slot for run in runs}) and all(run.attempt == 1 for run in runs),
         "ended": ended,
     }
+
+
+def is_ready_for(number: signal.Signals, pid: int) -> bool:
+    """Whether a process has a handler for a signal; one that is still starting is ended by it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
 def place(browser: Any, number: int) -> None:
