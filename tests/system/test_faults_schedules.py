@@ -122,8 +122,8 @@ def test_five_schedulers_of_which_some_die_and_one_freezes_fire_each_slot_once(w
 def refused_for_a_duplicate(log: Path) -> list[str]:
     """Return the lines of a server's log that tell of a slot, a round or a run which was there before.
 
-    Not of what is watched and told: who is the first to see a new schedule, a failure or a minute writes its row, and one
-    that lost this race looks again.
+    Not of what is watched and told: who is the first to see a new schedule, a failure or a minute writes its row, and
+    one that lost this race looks again.
     """
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     refused = [line for line in lines if "duplicate key" in line or "Duplicate entry" in line or "ERROR 1062" in line]
