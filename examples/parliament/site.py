@@ -52,7 +52,7 @@ class Page(BaseHTTPRequestHandler):
                 self.wfile.write(b" ")
             self.wfile.write(json.dumps(found).encode())
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server calls it so
         """Say nothing."""
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from rota import Rota
 from rota.core.model import ScheduleState
+from rota.errors import StoreUnavailable
 from rota.exits import Exit
 from tests.surfaces.conftest import data, run
 from tests.surfaces.test_cli_import import CRONTAB, an_app
@@ -90,3 +91,17 @@ def test_what_is_imported_begins_as_it_is_asked_to(app, rota, tmp_path, begins, 
     assert result.exit_code == Exit.OK
     schedule = app.schedules.get("clearsessions")
     assert (schedule.state, "clearsessions" in app.shadows.list()) == (state, in_shadow)
+
+
+def test_an_import_that_dies_half_way_leaves_nothing_at_work(app, rota, tmp_path, monkeypatch):
+    (tmp_path / "crontab").write_text(CRONTAB)
+
+    def gone(*_args, **_fields):
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr(app.schedules, "pause", gone)
+    result = rota("import", "crontab", str(tmp_path / "crontab"), "--yes")
+
+    assert result.exit_code == Exit.UNREACHABLE
+    assert app.schedules.get("clearsessions").state is ScheduleState.ACTIVE
+    assert "clearsessions" in app.shadows.list()
