@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,9 @@ from tests import haste, servers
 from tests.ready import Ready
 
 haste.keep_what_is_compiled()
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts `make test &` has it ignored, by all processes that tests start and interrupt too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
