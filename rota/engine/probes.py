@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from rota.core.model import Tenant
 from rota.errors import RotaError
+from rota.redaction import redacted
 
 AT_ONCE = 4
 """Tenants that are tried at once: those of a dead host take all the time that connecting may take."""
@@ -73,6 +74,9 @@ class Probes:
             self._connect(tenant)
         except RotaError as error:
             reason = str(error)
+        # Whatever a driver raises is an answer: a tenant that never gets one is never tried again.
+        except Exception as error:  # noqa: BLE001
+            reason = redacted(f"{type(error).__name__}: {error}")
         self._answers.append((tenant.id, reason))
 
 

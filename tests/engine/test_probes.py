@@ -1,6 +1,7 @@
 """Trying tenants: one that hangs holds up nobody."""
 
 import threading
+from collections.abc import Callable
 
 from rota.core.model import Tenant
 from rota.engine.probes import AT_ONCE, MOST_HANGING, WITHIN_S, Probes
@@ -14,6 +15,12 @@ def tenants(count: int) -> list[Tenant]:
     return [Tenant(id=f"agency-{number}") for number in range(count)]
 
 
+def in_a_thread_that_ends(function: Callable[[], None]) -> None:
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()
+
+
 def test_each_answer_comes_once_with_its_reason():
     def connect(tenant: Tenant) -> None:
         if tenant.id == "agency-1":
@@ -25,6 +32,20 @@ def test_each_answer_comes_once_with_its_reason():
 
     assert probes.answers() == [("agency-0", None), ("agency-1", "refused")]
     assert probes.answers() == [] and not probes.is_busy
+
+
+def test_a_driver_that_raises_an_error_of_its_own_has_answered_and_is_tried_again():  # R25
+    def connect(tenant: Tenant) -> None:
+        raise TypeError("connect() got an unexpected keyword argument 'tmieout'")
+
+    probes = Probes(connect, monotonic=FakeClock().monotonic, start=in_a_thread_that_ends)
+    [tenant] = tenants(1)
+    probes.begin(tenant)
+
+    assert probes.answers() == [
+        ("agency-0", "TypeError: connect() got an unexpected keyword argument 'tmieout'"),
+    ]
+    assert probes.has_room("agency-0")
 
 
 def test_only_so_many_are_tried_at_once():

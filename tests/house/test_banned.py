@@ -100,6 +100,7 @@ BROAD_CATCHES = {
     "rota/engine/worker.py": "around what an application's log does at the end of a run: published as ServiceFailed",
     "rota/engine/tap.py": "around what is made of a job's output, so that it is never the job that fails: logged once",
     "rota/engine/bus.py": "around a subscriber: logged",
+    "rota/engine/probes.py": "around a tenant's database driver, when it is tried: kept as why it cannot be reached",
     "rota/engine/alerts/deliverer.py": "around a notifier, which may be anybody's: kept with the delivery, and logged",
     "rota/executors/asyncio_.py": "around a coroutine job, and around what its tasks raise to end the loop: logged",
     "rota/executors/call.py": "around a job, which may raise anything, also while its error is described",
