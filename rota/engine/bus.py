@@ -1,7 +1,8 @@
 """Hands events to their subscribers."""
 
 import logging
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rota.core.events import Event
@@ -19,12 +20,16 @@ class Bus:
     """
 
     def __init__(self) -> None:
-        self._subscribers: dict[type[Event], list[Subscriber]] = {}
+        # Replaced and never changed: while one thread subscribes, others publish.
+        self._subscribers: Mapping[type[Event], Sequence[Subscriber]] = {}
         self._resolved: dict[type[Event], Sequence[Subscriber]] = {}
+        self._one_subscribes = threading.Lock()
 
     def on(self, kind: type[Event], subscriber: Subscriber) -> None:
-        self._subscribers.setdefault(kind, []).append(subscriber)
-        self._resolved.clear()
+        with self._one_subscribes:
+            self._subscribers = {**self._subscribers, kind: [*self._subscribers.get(kind, ()), subscriber]}
+            # A new one, after the line above: what a thread resolves meanwhile goes into the old one, and is forgotten.
+            self._resolved = {}
 
     def wants(self, kind: type[Event]) -> bool:
         """Return whether anybody listens: an event nobody hears need not be built."""
@@ -38,8 +43,9 @@ class Bus:
                 log.exception("a subscriber of %s failed", type(event).__name__)
 
     def _of(self, kind: type[Event]) -> Sequence[Subscriber]:
-        found = self._resolved.get(kind)
+        resolved = self._resolved
+        found = resolved.get(kind)
         if found is None:
             found = [one for known, many in self._subscribers.items() if issubclass(kind, known) for one in many]
-            self._resolved[kind] = found
+            resolved[kind] = found
         return found
