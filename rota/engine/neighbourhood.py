@@ -1,13 +1,18 @@
 """Who else is alive: before a schedule is called broken, somebody with other code may know better (R5)."""
 
+import logging
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from rota.core.definition import Definition
+from rota.core.events import ScheduleBroken
 from rota.core.model import Schedule, ScheduleState, WorkerRecord
+from rota.engine.bus import Bus
 from rota.ports import Store
 from rota.version import __version__
+
+log: logging.Logger = logging.getLogger(__name__)
 
 ALIVE = timedelta(minutes=1)
 PATIENCE = timedelta(minutes=3)
@@ -47,10 +52,14 @@ def no_job(job: str) -> str:
     return f"no job {job!r} is registered"
 
 
-def mark_broken(store: Store, schedule: Schedule, reason: str) -> bool:
-    """Mark a row that makes no sense, and return whether this call did; an edit is noticed from then on."""
+def mark_broken(store: Store, schedule: Schedule, reason: str, *, bus: Bus) -> None:
+    """Mark a row that makes no sense, so that it stops no other row (R5); an edit is noticed from then on.
+
+    Of several processes one marks it, and that one tells. It is left alone where it has fired since it was read: then
+    somebody's code can make sense of it.
+    """
     if schedule.state is ScheduleState.BROKEN:
-        return False
+        return
     broken = replace(
         schedule,
         state=ScheduleState.BROKEN,
@@ -58,4 +67,6 @@ def mark_broken(store: Store, schedule: Schedule, reason: str) -> bool:
         fingerprint=Definition.of(schedule).fingerprint,
         version=schedule.version + 1,
     )
-    return store.put_schedule(broken, expected_version=schedule.version)
+    if store.put_schedule(broken, expected_version=schedule.version, expected_cursor=schedule.cursor):
+        log.error("schedule %s is broken: %s", schedule.name, reason)
+        bus.publish(ScheduleBroken(schedule=schedule.name, reason=reason))

@@ -121,16 +121,16 @@ class Rows:
             # What its code says is known to a process that has that code: see `Declared`.
             return
         if schedule.job not in self._jobs and self._others.is_empty(now):
-            self._break(schedule, no_job(schedule.job))
+            mark_broken(self._store, schedule, no_job(schedule.job), bus=self._bus)
             return
         try:
             due = self._agenda(schedule, now)
         except BadSchedule as error:
             if self._others.are_of_this_version(now):
-                self._break(schedule, str(error))
+                mark_broken(self._store, schedule, str(error), bus=self._bus)
             return
         except RotaError as error:
-            self._break(schedule, str(error))
+            mark_broken(self._store, schedule, str(error), bus=self._bus)
             return
         created_at = now if schedule.created_at <= EPOCH else schedule.created_at
         zones = self._zones.of(schedule, now)
@@ -148,11 +148,6 @@ class Rows:
             if not registered.job.per_tenant and (schedule.tenants is not None or is_of_tenants(timing)):
                 raise BadSchedule(schedule.timing, field="tenants", reason=f"job {schedule.job!r} is not per_tenant")
         return agenda(timing, self._zones.of(schedule, now))
-
-    def _break(self, schedule: Schedule, reason: str) -> None:
-        if mark_broken(self._store, schedule, reason):
-            log.error("schedule %s is broken: %s", schedule.name, reason)
-            self._bus.publish(ScheduleBroken(schedule=schedule.name, reason=reason))
 
     def _follow_zones(self, schedule: Schedule, now: datetime) -> None:
         """A timing in the zone of the tenant is due in the zones of the tenants there are now (R15)."""

@@ -1,6 +1,5 @@
 """Fires the slots that are due, and lets schedules go on whose pause is over."""
 
-import logging
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
@@ -10,7 +9,7 @@ from rota.clock import EPOCH, Clock
 from rota.core import catchup, editing, rounds
 from rota.core.agenda import Agenda, agenda_of
 from rota.core.definition import is_edited, is_unreadable
-from rota.core.events import ScheduleBroken, ScheduleFired
+from rota.core.events import ScheduleFired
 from rota.core.model import Firing, Origin, Schedule, ScheduleState
 from rota.engine.bus import Bus
 from rota.engine.neighbourhood import Neighbourhood, mark_broken, no_job
@@ -19,8 +18,6 @@ from rota.errors import BadSchedule
 from rota.ports import Store
 from rota.queries import ScheduleQuery
 from rota.signature import Registered
-
-log: logging.Logger = logging.getLogger(__name__)
 
 
 class Scheduler:
@@ -88,7 +85,7 @@ class Scheduler:
         if registered is None:
             # One of the code is left to a scheduler that has that code; when nobody has it is orphaned, see `Declared`.
             if schedule.origin is Origin.ROW and self._others.is_for_nobody(schedule, now):
-                self._mark_broken(schedule, no_job(schedule.job))
+                mark_broken(self._store, schedule, no_job(schedule.job), bus=self._bus)
             return None
         try:
             agenda = agenda_of(schedule)
@@ -97,19 +94,13 @@ class Scheduler:
             due = catchup.due_slots(agenda, schedule.catch_up, after=schedule.cursor, now=now)
         except BadSchedule as error:
             if self._others.are_of_this_version(now) or self._others.is_for_nobody(schedule, now):
-                self._mark_broken(schedule, str(error))
+                mark_broken(self._store, schedule, str(error), bus=self._bus)
             return None
         if schedule.job in self._standing.paused_jobs:
             return rounds.passed_over(schedule, due)
         if (shadow := self._standing.shadows.get(schedule.name)) is not None:
             return rounds.in_shadow(schedule, due, shadow.said, now=now, new_id=self._clock.new_id)
         return rounds.firing(schedule, registered.job, due, now=now, new_id=self._clock.new_id)
-
-    def _mark_broken(self, schedule: Schedule, reason: str) -> None:
-        """A bad row stops no other row (R5). Of several schedulers one marks it, and that one tells."""
-        if mark_broken(self._store, schedule, reason):
-            log.error("schedule %s is broken: %s", schedule.name, reason)
-            self._bus.publish(ScheduleBroken(schedule=schedule.name, reason=reason))
 
 
 def _is_off_course(schedule: Schedule, agenda: Agenda) -> bool:

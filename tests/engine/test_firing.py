@@ -5,8 +5,11 @@ from datetime import timedelta
 from rota import CatchUp, Overlap, Retry, Rota, RunContext, State, every
 from rota.core.events import ScheduleBroken
 from rota.core.model import Origin, RoundState, ScheduleState
+from rota.engine.bus import Bus
+from rota.engine.neighbourhood import mark_broken
+from rota.stores.memory import MemoryStore
 from tests.engine.house import Driven, driven, hourly, noon_plus, rounds_of, runs_of
-from tests.values import DAY, HOUR, MINUTE, SECOND, a_schedule
+from tests.values import DAY, HOUR, MINUTE, SECOND, a_firing, a_schedule
 
 
 def test_catch_up_all_runs_each_missed_slot_in_order_for_each_tenant():  # R8
@@ -155,6 +158,20 @@ def test_a_stored_schedule_that_makes_no_sense_is_marked_once_and_stops_nobody()
     assert sorted(event.schedule for event in told) == ["bad-job", "bad-text"]
     assert process.app.schedules.get("bad-text").state is ScheduleState.BROKEN
     assert len(seen) == 1
+
+
+def test_a_schedule_that_another_process_has_just_fired_is_not_marked_as_broken():  # R5
+    store = MemoryStore()
+    schedule = a_schedule(origin=Origin.ROW, next_at=noon_plus(hours=1))
+    store.put_schedule(schedule, expected_version=None)
+    fired = a_firing(schedule, cursor=noon_plus(hours=1), next_at=noon_plus(hours=2))
+    assert store.fire([fired], now=noon_plus(hours=1)) == [schedule.name]
+
+    mark_broken(store, schedule, "no job 'nobody' is registered", bus=Bus())
+
+    known = store.schedule(schedule.name)
+    assert known is not None
+    assert (known.state, known.cursor) == (ScheduleState.ACTIVE, noon_plus(hours=1))
 
 
 def test_a_schedule_that_leaves_the_code_is_orphaned_and_comes_back_without_its_past():  # R5
