@@ -41,7 +41,7 @@ from rota.signature import Registered
 log: logging.Logger = logging.getLogger(__name__)
 
 MOST_WAIT = timedelta(seconds=2)
-"""How long a loop may take to end its last pass; a store that hangs must not hold up the end of the process."""
+"""How long loops may take to end their last passes; a store that hangs must not hold up the end of the process."""
 
 KILLED = timedelta(seconds=1)
 """How long a child process that was killed may take to be recorded."""
@@ -332,8 +332,10 @@ class Crew:
     def _end(self, loops: Sequence[Loop]) -> None:
         for loop in loops:
             loop.stop()
+        ends = self._clock.monotonic() + MOST_WAIT.total_seconds()
         for loop in loops:
-            if not loop.join(MOST_WAIT):
+            # All of them together have so long: a store that hangs for one of them hangs for all.
+            if not loop.join(timedelta(seconds=max(ends - self._clock.monotonic(), 0.0))):
                 log.warning("%s is still at its last pass", loop.name)
 
     def _give_back_waiting(self) -> None:

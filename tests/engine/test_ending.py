@@ -8,6 +8,7 @@ import pytest
 from rota import Rota, State
 from rota.core.model import Outcome, Run
 from rota.core.policy import Retry
+from rota.engine.crew import MOST_WAIT
 from rota.errors import StoreUnavailable
 from rota.queries import ClaimRequest
 from rota.stores.memory import MemoryStore
@@ -32,6 +33,30 @@ def test_a_process_that_only_schedules_stops_cleanly():
     assert crew.stop()
 
     assert app.store.workers() == []
+
+
+class Hanging:
+    """A loop whose last pass waits for a store that does not answer."""
+
+    name = "hanging"
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+
+    def stop(self) -> None: ...
+
+    def join(self, timeout: timedelta) -> bool:
+        self._clock.tick(timeout)
+        return False
+
+
+def test_twenty_loops_that_hang_hold_up_the_end_of_a_process_no_longer_than_one():  # R45
+    clock = FakeClock()
+    crew, began = an_app(clock=clock).crew(), clock.monotonic()
+
+    crew._end([Hanging(clock) for _ in range(20)])  # type: ignore[misc]
+
+    assert clock.monotonic() - began == MOST_WAIT.total_seconds()
 
 
 class Watched(MemoryStore):
