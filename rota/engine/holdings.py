@@ -80,6 +80,7 @@ class Holdings:
         return runs
 
     def began_since_last_look(self) -> list[str]:
-        """Return the names of the jobs whose runs were taken since the last call."""
-        began, self._began = self._began, set()
+        """Return the names of the jobs whose runs were taken since the last call. Safe from any thread."""
+        with self._one_begins:
+            began, self._began = self._began, set()
         return sorted(began)

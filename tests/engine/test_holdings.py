@@ -1,5 +1,6 @@
 """What a worker holds and takes, what becomes of a lost attempt, and how often ended leases are looked for."""
 
+import threading
 from datetime import timedelta
 from random import Random
 
@@ -46,6 +47,31 @@ def test_a_share_of_a_queue_is_what_is_held_of_it_at_once_and_not_of_each_claim(
     assert held.shares(8) == {"mail": 1, "default": 8}
     held.take(attempts(app, 1, queue="mail"))
     assert held.shares(8) == {"default": 8}
+
+
+def test_whoever_asks_what_began_while_runs_are_taken_is_told_of_all_of_them(app):
+    held = holdings(app, default=0)
+    [attempt] = attempts(app, 1)
+    is_asked, told = threading.Event(), []
+    asks = threading.Thread(target=lambda: (is_asked.set(), told.extend(held.began_since_last_look())))
+
+    class Slow:
+        """An attempt whose taking is in the midst when somebody asks."""
+
+        registered = attempt.registered
+
+        @property
+        def run(self):
+            if not is_asked.is_set():
+                asks.start()
+                is_asked.wait()
+                asks.join(0.05)
+            return attempt.run
+
+    held.take([Slow()])
+    asks.join()
+
+    assert told == ["count"]
 
 
 def test_nothing_is_taken_once_all_was_given_up(app):  # R45, G6
