@@ -1,6 +1,5 @@
 """Who may do what, to which jobs and tenants (R62)."""
 
-from collections.abc import Iterable
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -47,10 +46,6 @@ class Principal(Struct, frozen=True, kw_only=True):
     def knows_tenant(self, tenant: str | None) -> bool:
         """Return whether there is this tenant for it; None is what is of no tenant."""
         return self.tenants is None or (tenant is not None and tenant in self.tenants)
-
-    def knows_all(self, tenants: Iterable[str | None]) -> bool:
-        """Return whether there is each of these for it: who asks for another one gets none of them."""
-        return all(self.knows_tenant(tenant) for tenant in tenants)
 
 
 LOCAL = Principal(subject="local", capabilities=frozenset({Capability.ADMIN}), jobs=("*",), tenants=None)

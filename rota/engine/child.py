@@ -63,10 +63,6 @@ class Child:
         return self.process.pid
 
     @property
-    def is_asked_to_end(self) -> bool:
-        return self.kill_at is not None
-
-    @property
     def can_bury(self) -> bool:
         """Whether it can free the runs of another."""
         return self.ready is not None and self.ended_clean is None and not self.channel.is_over

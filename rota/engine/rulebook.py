@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from rota.core.expecting import Situation, Watch, rule_of, rule_of_watch
+from rota.core.expecting import Situation, Watch, rule_of
 from rota.core.freshness import Allowance, Expectation, Rule, expectation
 from rota.core.model import Run, RunKind, Schedule, State, Tenant
 from rota.core.policy import Job
@@ -84,11 +84,6 @@ class Rulebook:
             known.rules[key] = self._rule(known, *key)
         rule = known.rules[key]
         return None if rule is None else expectation(rule, proof=run.slot)
-
-    def of_watch(self, name: str) -> tuple[Watch, Rule] | None:
-        """Return what is expected of a script outside of Rota, if there is one of this name."""
-        found = next((watch for watch in self._watches if watch.name == name), None)
-        return None if found is None else (found, rule_of_watch(found, default=self._default))
 
     def _names(self) -> list[str]:
         return [watch.name for watch in self._watches]

@@ -1,6 +1,6 @@
 """Whether each schedule has succeeded lately enough for each tenant (R51)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -98,8 +98,3 @@ def _pair(watched: Watched, job: str, entry: Progress | None, *, now: datetime) 
 
 def _is_meant(pair: Pair, query: PairQuery) -> bool:
     return (not query.tenants or pair.tenant in query.tenants) and (not query.states or pair.state in query.states)
-
-
-def worst_state(found: Sequence[Pair]) -> Freshness:
-    """Return the worst state of some pairs."""
-    return max((pair.state for pair in found), key=WORSE.__getitem__, default=Freshness.FRESH)

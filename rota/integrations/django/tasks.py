@@ -41,8 +41,6 @@ from rota.integrations.django.task_results import fresh_result, path_of, result_
 from rota.job import JobFunction
 
 DEFAULT = "default"
-ONCE = Retry(attempts=1)
-"""How a task is tried that says nothing: as Django's own backends do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

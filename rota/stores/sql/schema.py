@@ -12,9 +12,6 @@ from rota.stores.sql.dialects import unavailable
 SCHEMA = 6
 """The number of the schema that this code was written for. Each migration raises it by one."""
 
-WORKS_FROM = 1
-"""The oldest SCHEMA whose code works on this schema. Raised only by a migration that takes something away."""
-
 VALUE = "SELECT value FROM {meta} WHERE name = ?"
 
 
@@ -31,6 +28,9 @@ def stored(database: Database) -> int | None:
 
 def check(database: Database) -> None:
     """Refuse a schema that this code must not work on.
+
+    The row `works_from` of `meta` names the oldest SCHEMA whose code works on what is there. Only a migration that
+    takes something away raises it.
 
     Raises:
         SchemaMismatch: it is missing, older than the code, or too new for it.
