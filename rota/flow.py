@@ -7,7 +7,7 @@ from typing import Any, get_args
 from msgspec.structs import replace
 
 from rota.core.accepts import can_take
-from rota.core.flow import BatchSummary
+from rota.core.flow import MOST_STEPS, BatchSummary
 from rota.core.gates import FLOW, flow_batch, follow_batch
 from rota.core.model import Run
 from rota.core.part import Part, Role
@@ -18,7 +18,6 @@ from rota.footing import Footing
 from rota.job import JobFunction, Step
 from rota.transactions import in_thread
 
-MOST_STEPS = 1000
 MOST_MEMBERS = 100_000
 
 

@@ -7,14 +7,14 @@ from typing import NamedTuple
 from rota.clock import Clock
 from rota.core.codec import decode
 from rota.core.duration import parse_duration
-from rota.core.flow import in_order
+from rota.core.flow import MOST_STEPS, in_order
 from rota.core.gates import flow_batch, flow_of
 from rota.core.model import Run, State
 from rota.errors import ConfigurationError, RunFailed, RunNotFound, WaitTimedOut
 from rota.paging import every_run
 from rota.ports import Store
 from rota.queries import RunQuery
-from rota.reopening import MOST_STEPS, reopen
+from rota.reopening import reopen
 
 FIRST_PAUSE = timedelta(milliseconds=2)
 LONGEST_PAUSE = timedelta(milliseconds=200)

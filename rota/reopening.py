@@ -6,15 +6,13 @@ from datetime import datetime
 from msgspec import Struct
 
 from rota.core.controls import AuditEntry
-from rota.core.flow import part_of, reopened
+from rota.core.flow import MOST_STEPS, part_of, reopened
 from rota.core.gates import FLOW, flow_batch, flow_of, follow_batch
 from rota.core.model import Run
 from rota.core.part import Role
 from rota.paging import PAGE
 from rota.ports import Store
 from rota.queries import RunQuery
-
-MOST_STEPS = 1000
 
 
 class Reopening(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from rota.cli.progress import progress
 from rota.cli.session import Session
 from rota.clock import sleep
 from rota.core.campaign import Campaign, CampaignState
+from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.model import State
 from rota.core.safe import safe_text
@@ -25,7 +26,7 @@ MARKS = {"succeeded": "●", "failed": "■", "running": "○", "waiting": "◇"
 
 def preview_lines(session: Session, preview: Preview) -> list[str]:
     """Return what a backfill would do: the sums, and its first and last slots."""
-    tenants = "" if preview.tenants == (None,) else f" × {_count(len(preview.tenants), 'tenant')}"
+    tenants = "" if preview.tenants == (None,) else f" × {counted(len(preview.tenants), 'tenant')}"
     span = f"{session.shown(preview.since)} to {session.shown(preview.until)}"
     lines = [
         safe_text(f"{preview.job} · schedule {preview.schedule} · mode {preview.mode} · {span}"),
@@ -35,18 +36,20 @@ def preview_lines(session: Session, preview: Preview) -> list[str]:
         lines.append(f"one run per tenant for the whole range: {runs_text(preview)}")
     lines += [f"  {session.shown(plan.slot)}  {slot_text(plan)}" for plan in preview.first]
     if left := preview.slots - len(preview.first) - len(preview.last):
-        lines.append(f"  … {'' if preview.slots_are_all else 'more than '}{_count(left, 'slot')} between …")
+        lines.append(f"  … {'' if preview.slots_are_all else 'more than '}{counted(left, 'slot')} between …")
     lines += [f"  {session.shown(plan.slot)}  {slot_text(plan)}" for plan in preview.last]
     return [*lines, _estimate(preview)] if preview.total else lines
 
 
 def runs_text(preview: Preview) -> str:
     """Return how many runs it makes, as far as that was looked at."""
-    return f"{'' if preview.is_all else 'at least '}{_count(preview.total, 'run')}"
+    return f"{'' if preview.is_all else 'at least '}{counted(preview.total, 'run')}"
 
 
 def _slots(preview: Preview) -> str:
-    return _count(preview.slots, "slot") if preview.slots_are_all else f"more than {_count(preview.slots - 1, 'slot')}"
+    if preview.slots_are_all:
+        return counted(preview.slots, "slot")
+    return f"more than {counted(preview.slots - 1, 'slot')}"
 
 
 def _looked_at(preview: Preview) -> str:
@@ -174,9 +177,5 @@ def how(campaign: Campaign) -> str:
     if campaign.canary is not None:
         words.append(safe_text(f"canary {campaign.canary}"))
     if campaign.stop_after is not None:
-        words.append(f"stops after {_count(campaign.stop_after, 'failure')}")
+        words.append(f"stops after {counted(campaign.stop_after, 'failure')}")
     return ", ".join(words)
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -15,6 +15,9 @@ GIVEN_UP = "flow stopped: "
 LOST = (State.FAILED, State.CANCELLED, State.SKIPPED)
 """Where a run stands that is over and has not succeeded."""
 
+MOST_STEPS = 1000
+"""Steps of one chain: what reads a chain reads all of it."""
+
 MOST_NAMED = 100
 """Failed members that a summary names; the others are counted."""
 

@@ -136,6 +136,20 @@ def unknown_in_hand(run: Run, *, now: datetime) -> Settlement:
     return settle(run, ending, now=now, wait=LOST_WAIT)
 
 
+def own_attempt(run: Run) -> Attempt:
+    """Return the attempt that stands on the run's own row: the one that runs or ended it."""
+    return Attempt(
+        run_id=run.id,
+        token=run.token,
+        owner=run.owner,
+        claimed_at=run.claimed_at,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        outcome=run.outcome,
+        error=run.error,
+    )
+
+
 def first_start(run: Run, attempts: Sequence[Attempt]) -> datetime | None:
     """Return when the first attempt of a claimed run began, of those that used one up since it was opened last; None
     before there is one. `attempts` are all of its own, oldest first."""

@@ -11,16 +11,13 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from rota.core.flow import LOST, NOTHING, Moves, batch_moves, chain_moves, part_of
+from rota.core.flow import LOST, MOST_STEPS, NOTHING, Moves, batch_moves, chain_moves, part_of
 from rota.core.gates import FLOW, flow_batch, flow_of, follow_batch, follows
 from rota.core.model import Run
 from rota.core.part import Role
 from rota.errors import StoreUnavailable
 from rota.ports import Store
 from rota.queries import RunQuery
-
-MOST_STEPS = 1000
-"""Steps of one chain."""
 
 MANY = 1000
 REST_PER_MEMBER = timedelta(microseconds=5)

@@ -16,6 +16,7 @@ from rota.core.policy import Job, Overlap
 from rota.core.rounds import Expansion, digest, line_key, tenant_run
 from rota.core.slot_plan import Made, SlotPlan, plan_slot, stands_at
 from rota.core.words import parse
+from rota.paging import every_run
 from rota.ports import Store
 from rota.queries import InLine, RoundQuery, RunQuery
 
@@ -147,8 +148,8 @@ class Planner:
         if not ids:
             return []
         slots = [plan.slot for plan in plans]
-        query = RunQuery(batch=self._batch, slot_since=min(slots), slot_until=max(slots) + _TICK, limit=PAGE)
-        ours = {run.id for run in pages(self._store, query)}
+        query = RunQuery(batch=self._batch, slot_since=min(slots), slot_until=max(slots) + _TICK)
+        ours = {run.id for run in every_run(self._store, query)}
         return [run_id for run_id in ids if run_id not in ours]
 
     def _run(self, round_: Round, tenant: str | None, *, since: datetime | None) -> Run:
@@ -218,7 +219,7 @@ class Planner:
         wanted = self.wanted()
         [at_last] = self.plans([last])
         # After what history says: of a run that an earlier try has written both must be seen, or none.
-        ours = {run.tenant for run in pages(self._store, RunQuery(batch=self._batch, limit=PAGE))}
+        ours = {run.tenant for run in every_run(self._store, RunQuery(batch=self._batch))}
         tenants = [tenant for tenant in wanted if tenant not in ours]
         free = set(at_last.missing)
         of_slot = self._rounds_of([last])[last]
@@ -293,23 +294,12 @@ def made_up(store: Store, schedule: str, *, since: datetime, until: datetime) ->
             continue
         # By its slot, not by its batch: who retries the run takes it out of that.
         at = campaign.planned
-        query = RunQuery(
-            schedule=schedule, triggers=(Trigger.BACKFILL,), slot_since=at, slot_until=at + _TICK, limit=PAGE
-        )  # fmt: skip
+        query = RunQuery(schedule=schedule, triggers=(Trigger.BACKFILL,), slot_since=at, slot_until=at + _TICK)
         found += [
             Made(tenant=run.tenant, since=run.since, until=at, state=run.state, run_id=run.id)
-            for run in pages(store, query)
+            for run in every_run(store, query)
         ]
     return found
-
-
-def pages(store: Store, query: RunQuery) -> Iterator[Run]:
-    """Yield all runs of a query, newest first."""
-    while page := store.runs(query):
-        yield from page
-        if len(page) < query.limit:
-            return
-        query = replace(query, before_id=page[-1].id)
 
 
 def _made_up_round(round_: Round, campaign: Campaign) -> Round:

@@ -7,11 +7,11 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from rota.core.fairness import turns
-from rota.core.lifecycle import EXPIRED, is_expired
+from rota.core.lifecycle import EXPIRED, is_expired, own_attempt
 from rota.core.model import OPEN, Run, State
 from rota.core.policy import Overlap
 from rota.queries import InLine
-from rota.stores.memory_run import Runs, attempt_of, in_line, without_attempt
+from rota.stores.memory_run import Runs, in_line, without_attempt
 
 OVERLAP_REASON = "overlap: an earlier run is not final"
 REPLACED_REASON = "overlap: a later run takes its place"
@@ -103,7 +103,7 @@ class Line:
         opened = []
         for run in runs:
             if run.outcome is not None:
-                self._runs.append(attempt_of(run))
+                self._runs.append(own_attempt(run))
             line = lines.get(run.id)
             key = run.concurrency_key if line is None else line.key
             anew = replace(

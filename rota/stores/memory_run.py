@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from rota.core.lifecycle import own_attempt
 from rota.core.model import OPEN, Attempt, Note, Outcome, Run, RunHistory, State
 from rota.queries import RunQuery
 from rota.stores.memory_query import is_run_meant
@@ -116,7 +117,7 @@ class Runs:
     def give_back(self, run: Run, *, now: datetime) -> None:
         """Queue a running run again, its attempt not counted; one that had begun is appended to the attempts."""
         if run.started_at is not None:
-            self.append(attempt_of(replace(run, outcome=Outcome.INTERRUPTED, ended_at=now)))
+            self.append(own_attempt(replace(run, outcome=Outcome.INTERRUPTED, ended_at=now)))
         self.write(replace(without_attempt(run), state=State.QUEUED, attempt=run.attempt - 1))
 
     def tell(self, note: Note) -> bool:
@@ -134,7 +135,7 @@ class Runs:
 
     def history(self, run: Run) -> RunHistory:
         """Return a run with its attempts, the one on its own row last."""
-        own = () if run.claimed_at is None else (attempt_of(run),)
+        own = () if run.claimed_at is None else (own_attempt(run),)
         return RunHistory(run=run, attempts=(*self._attempts.get(run.id, ()), *own))
 
     def attempt(self, run: Run, token: int) -> Attempt | None:
@@ -169,20 +170,6 @@ def in_line(run: Run) -> tuple[datetime, str]:
 def in_queue(run: Run) -> tuple[int, float, str]:
     """Sort as runs are claimed."""
     return -run.priority, run.turn, run.id
-
-
-def attempt_of(run: Run) -> Attempt:
-    """Return the attempt that stands on the run's own row."""
-    return Attempt(
-        run_id=run.id,
-        token=run.token,
-        owner=run.owner,
-        claimed_at=run.claimed_at,
-        started_at=run.started_at,
-        ended_at=run.ended_at,
-        outcome=run.outcome,
-        error=run.error,
-    )
 
 
 def without_attempt(run: Run) -> Run:

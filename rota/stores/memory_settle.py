@@ -4,13 +4,14 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from rota.core.lifecycle import own_attempt
 from rota.core.model import Outcome, Run, Settlement, State
 from rota.stores.memory_alerts import Signals
 from rota.stores.memory_errors import Errors
 from rota.stores.memory_line import Line
 from rota.stores.memory_progress import ProgressBook
 from rota.stores.memory_round import Rounds
-from rota.stores.memory_run import Runs, attempt_of, without_attempt
+from rota.stores.memory_run import Runs, without_attempt
 
 
 class Ledger:
@@ -53,7 +54,7 @@ class Ledger:
             self._progress.move(ended, settlement.expected)
             self._line.free([ended], now=now)
         else:
-            self._runs.append(attempt_of(ended))
+            self._runs.append(own_attempt(ended))
             self._runs.write(without_attempt(ended))
         if settlement.expanded is not None:
             self._rounds.expand(run.round_id, settlement.expanded)

@@ -11,7 +11,7 @@ from rota.core.campaign import Campaign, CampaignState, open_runs
 from rota.core.gates import campaign_batch
 from rota.core.model import OPEN, State
 from rota.core.slot_plan import stands_at
-from rota.engine.planning import pages
+from rota.paging import every_run
 from rota.queries import RunQuery
 
 LOOKED_AT = 1000
@@ -133,7 +133,7 @@ def _strip(app: Rota, row: CampaignRow) -> list[Cell]:
     if row.total > STRIP_RUNS:
         return []
     worst: dict[datetime, State] = {}
-    for run in pages(app.store, RunQuery(batch=campaign_batch(row.campaign.id), limit=LOOKED_AT)):
+    for run in every_run(app.store, RunQuery(batch=campaign_batch(row.campaign.id))):
         if run.slot is not None:
             worst[run.slot] = _worse(worst.get(run.slot, State.SUCCEEDED), run.state)
     slots = sorted(worst, key=lambda slot: stands_at(row.campaign, slot))

@@ -7,11 +7,12 @@ from itertools import islice
 import msgspec
 
 from rota.clock import EPOCH
+from rota.core.lifecycle import own_attempt
 from rota.core.model import OPEN, Run, RunHistory, RunKind, SlotState, State
 from rota.queries import Counts, RunQuery
 from rota.stores.memory_history import counts_of
 from rota.stores.memory_query import is_run_meant, within
-from rota.stores.redis.mapping import MICROSECOND, STATES, at, attempt_of, micros, own_attempt, run_of
+from rota.stores.redis.mapping import MICROSECOND, STATES, at, attempt_of, micros, run_of
 from rota.stores.redis.paging import PAGE, newest_first
 from rota.stores.redis.queue import runs_of
 from rota.stores.redis.records import AttemptRecord, RunRecord

@@ -319,20 +319,6 @@ def attempt_of(record: AttemptRecord) -> Attempt:
     )
 
 
-def own_attempt(run: Run) -> Attempt:
-    """Return the attempt that stands on the run itself."""
-    return Attempt(
-        run_id=run.id,
-        token=run.token,
-        owner=run.owner,
-        claimed_at=run.claimed_at,
-        started_at=run.started_at,
-        ended_at=run.ended_at,
-        outcome=run.outcome,
-        error=run.error,
-    )
-
-
 def round_record(round_: Round) -> RoundRecord:
     """Return a round as Redis keeps it."""
     return RoundRecord(

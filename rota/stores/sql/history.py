@@ -7,7 +7,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from rota.clock import from_micros, id_after, to_micros
-from rota.core.model import Attempt, Run, RunHistory, SlotState, State
+from rota.core.lifecycle import own_attempt
+from rota.core.model import Run, RunHistory, SlotState, State
 from rota.queries import Counts, RunQuery
 from rota.stores.sql.database import Link, json_of
 from rota.stores.sql.narrowing import Narrowing
@@ -71,22 +72,8 @@ def run(link: Link, run_id: str) -> RunHistory | None:
         f"SELECT {columns(ATTEMPT)} FROM {{attempts}} WHERE run_id = ? ORDER BY token",
         found.id,
     )
-    own = () if found.claimed_at is None else (attempt_on(found),)
+    own = () if found.claimed_at is None else (own_attempt(found),)
     return RunHistory(run=found, attempts=(*map(attempt_of, attempts), *own))
-
-
-def attempt_on(found: Run) -> Attempt:
-    """Return the attempt that stands on the run's own row."""
-    return Attempt(
-        run_id=found.id,
-        token=found.token,
-        owner=found.owner,
-        claimed_at=found.claimed_at,
-        started_at=found.started_at,
-        ended_at=found.ended_at,
-        outcome=found.outcome,
-        error=found.error,
-    )
 
 
 def runs(link: Link, query: RunQuery) -> list[Run]:
