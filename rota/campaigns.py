@@ -77,7 +77,6 @@ class Campaigns:
     """
 
     def __init__(self, footing: Footing, *, schedules: Schedules) -> None:
-        """`kept` is for how long runs that succeeded are kept."""
         self._store = footing.store
         self._jobs = footing.jobs
         self._schedules = schedules

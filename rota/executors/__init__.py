@@ -1,1 +1,1 @@
-"""How a function is run: in threads, or inline."""
+"""How a function is run: in threads, on an event loop, in child processes, by a fleet, or inline."""

@@ -23,6 +23,7 @@ PROMISES = ["TO" + "DO", "FIX" + "ME", "XX" + "X", "NotImplemented" + "Error"]
 
 DECISIONS = ROOT / "docs" / "internals" / "decisions"
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|<img [^>]*src=\"([^\"]+)\"|!\[[^\]]*\]\(([^)\s]+)\)")
+NAMED_FILE = re.compile(r"`([\w./-]+\.(?:py|lua|md|toml))`")
 TARGETS = ["setup", "demo", "test", "check", "lint", "bench", "soak", "docs", "clean"]
 
 
@@ -82,6 +83,20 @@ def test_every_link_in_the_documents_leads_somewhere(path):
             broken.append(link)
 
     assert not broken
+
+
+def test_what_contributors_are_told_to_read_is_there():
+    known = {shown(path) for path in files()}
+    told = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs" / "internals").rglob("*.md"))]
+
+    lost = [
+        f"{shown(path)}: {named}"
+        for path in told
+        for named in NAMED_FILE.findall(text(path))
+        if not any(one == named or one.endswith(f"/{named}") for one in known)
+    ]
+
+    assert lost == []
 
 
 def test_decision_records_are_numbered_without_a_gap():
