@@ -31,4 +31,5 @@ def make_once(
     except NotUnique as taken:
         if taken.run_id is None or not keyed.is_on(taken.run_id):
             raise KeyReused(keyed.key) from None
-    return store.enqueue_unique(standing(asked), now=now)
+    # Should that one be gone by now, what is asked here is made after all, and whole.
+    return store.enqueue_unique(standing(asked), now=now, new=new, audit=audit)

@@ -167,9 +167,14 @@ class Desk(Struct, frozen=True, kw_only=True):
         """
         if not self.key:
             return None
+        who, subject = self.principal, self.actor
+        if not who.knows_everything:
+            # "All tenants" is not the same to two tokens of one subject: one must not be answered what the other did.
+            tenants = None if who.tenants is None else sorted(who.tenants)
+            subject = msgspec.json.encode([subject, sorted(who.jobs), tenants]).decode()
         try:
             return keyed(
-                self.key, subject=self.actor, question=[type(asked).__name__, msgspec.to_builtins(asked, str_keys=True)]
+                self.key, subject=subject, question=[type(asked).__name__, msgspec.to_builtins(asked, str_keys=True)]
             )
         except ValueError as error:
             raise BadRequest("Idempotency-Key", str(error)) from None

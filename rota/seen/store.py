@@ -192,8 +192,10 @@ class SeenStore:
 
     def run(self, run_id: str) -> RunHistory | None:
         found = self.runs(RunQuery(ids=(run_id,), kind=None, limit=1)) or self._beginning(run_id)
-        history = self._store().run(found[0].id) if len(found) == 1 else None
-        return history if history is not None and self._scope.has_run(history.run) else None
+        if len(found) > 1:
+            return None
+        history = self._store().run(found[0].id if found else run_id)
+        return history if history is not None and self._has_run(history.run) else None
 
     def runs(self, query: RunQuery) -> list[Run]:
         narrowed = self._scope.within(query)
@@ -343,7 +345,14 @@ class SeenStore:
 
     def _is_for_theirs(self, round_: Round) -> bool:
         expansions = self._store().runs(RunQuery(round_id=round_.id, kind=RunKind.EXPANSION, limit=1))
-        return any(self._scope.has_all(expansion_of(run).tenants) for run in expansions)
+        return any(map(self._has_run, expansions))
+
+    def _has_run(self, run: Run) -> bool:
+        """Whether there is this run for it; one that lists tenants, where it lists none but theirs: who started it is
+        told so again under the same key."""
+        if run.kind is not RunKind.EXPANSION:
+            return self._scope.has_run(run)
+        return self._scope.has_job(run.job) and self._scope.has_all(expansion_of(run).tenants)
 
     def _beginning(self, run_id: str) -> list[Run]:
         """Return the runs of which this is the beginning of the id: one, or two where there are more."""

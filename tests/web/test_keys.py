@@ -35,9 +35,9 @@ def report(month: str = "may") -> None: ...
 def sync() -> None: ...
 
 
-def ask(app: Rota, path: str, body: object, *, key: str = "k1", sub: str = "ana"):
+def ask(app: Rota, path: str, body: object, *, key: str = "k1", **claims):
     now = int(app.clock.now().timestamp())
-    return a_client(app, a_token(sub=sub, iat=now, exp=now + 600)).post(
+    return a_client(app, a_token(iat=now, exp=now + 600, **claims)).post(
         path, json=body, headers={"Idempotency-Key": key}
     )
 
@@ -147,6 +147,18 @@ def test_what_is_no_key_is_refused(key):  # R64
     answer = ask(a_site(), RUN, {"job": "report"}, key=key)
 
     assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
+
+
+@pytest.mark.parametrize(("path", "body"), [("/scheduler/run/sync", {}), (ROUND, {"job": "sync"})])
+def test_two_tokens_of_one_name_for_different_tenants_start_each_their_own(path, body):  # T17, T25
+    app = a_site()
+
+    answers = [ask(app, path, body, tenants=[tenant]) for tenant in ("acme", "globex", "globex")]
+
+    assert [answer.status_code for answer in answers] == [202, 202, 202]
+    started = [answer.json()["round"] for answer in answers]
+    assert started[0] != started[1] == started[2]
+    assert {one.id for one in app.store.rounds(RoundQuery())} == set(started)
 
 
 def test_a_key_in_quotes_is_the_same_key():
