@@ -38,8 +38,12 @@ def from_json(text: str | None) -> tuple[list[object], dict[str, object]]:
 
 
 def names(texts: Sequence[str]) -> tuple[str, ...]:
-    """Return the names that stand in texts such as `acme,globex`, each by itself."""
-    return tuple(word for text in texts for word in map(str.strip, text.split(",")) if word)
+    """Return the names of tenants that stand in texts such as `acme,globex`, each by itself."""
+    found = tuple(word for text in texts for word in map(str.strip, text.split(",")) if word)
+    if texts and not found:
+        # A variable of a shell that is empty must not mean everybody, nor spare nobody.
+        raise click.UsageError(f"a tenant is called {texts[0]!r} nowhere: name one, or leave the flag out")
+    return found
 
 
 def actor() -> str:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from rota.errors import BadRequest
 from rota.operations.bounds import check
 from rota.operations.operation import Asked, Operation
+from rota.views.chosen import NOBODY
 
 TRUTHS = {"true": True, "false": False}
 WHOLE = re.compile(r"-?[0-9]{1,18}")
@@ -68,6 +69,9 @@ def question(
         if not isinstance(body, dict):
             raise BadRequest("", "the body is to be a JSON object")
         fields = {**body, **path}
+        if fields.get("tenants") == []:
+            # Left out it is everybody: a list that came out empty must not be.
+            raise BadRequest("tenants", NOBODY)
     else:
         fields |= _from_query(operation, query)
     asked = _converted(fields, operation.asks)

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 from rota.app import Rota
 from rota.core.counting import counted
-from rota.errors import TenantNotFound
+from rota.errors import BadRequest, TenantNotFound
 
 MOST_NAMED = 5
+
+NOBODY = "it names nobody: name some, or leave it out"
+"""Said of a list that came out empty, where leaving it out would mean everybody."""
 
 
 def chosen(app: Rota, texts: Sequence[str]) -> list[str] | None:
@@ -14,8 +17,11 @@ def chosen(app: Rota, texts: Sequence[str]) -> list[str] | None:
 
     Raises:
         TenantNotFound: a tag that no tenant has. Unknown ids are found by the command that uses them.
+        BadRequest: there are texts, and they name nobody.
     """
     words = [word.strip() for text in texts for word in text.split(",") if word.strip()]
+    if texts and not words:
+        raise BadRequest("tenants", NOBODY)
     if not words or "all" in words:
         return None
     ids: list[str] = []

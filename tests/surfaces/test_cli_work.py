@@ -30,6 +30,17 @@ def test_a_run_is_for_the_tenants_that_are_named_tagged_and_not_excluded(rota, a
     assert states(app) == {"acme": "succeeded", "hooli": "succeeded"}
 
 
+@pytest.mark.parametrize(
+    "words", [["run", "sync", "--tenant", ""], ["run", "sync", "--exclude", " ,"], ["reset", "sync", "--tenant", ""]]
+)
+def test_a_list_of_tenants_that_came_out_empty_is_nobody_and_not_everybody(rota, app, words):  # R64
+    result = rota(*words, "--yes")
+
+    assert result.exit_code == 2
+    assert "name one, or leave the flag out" in result.stderr
+    assert app.store.runs(RunQuery(kind=None)) == []
+
+
 def test_a_dry_run_names_the_tenants_and_starts_nothing(rota, app):  # R24
     result = rota("run", "sync", "--exclude", "hooli", "--dry-run")
 

@@ -249,6 +249,9 @@ def test_a_slot_is_run_again():  # R61
         ({"slot": "2026-01-01T00:00:00Z", "args": [1]}, "args"),
         ({"args": {"x": 1}, "kwargs": {"x": 1}}, "kwargs"),
         ({"tenants": "acme"}, "tenants"),
+        ({"tenants": []}, "tenants"),
+        ({"tenants": [" "]}, "tenants"),
+        ({"exclude": [""]}, "tenants"),
         ({"unknown": 1}, ""),
     ],
 )
