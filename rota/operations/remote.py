@@ -7,13 +7,13 @@ from http.client import HTTPException
 from typing import Any, NamedTuple, Protocol, cast
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
+from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 import msgspec
 
 from rota.errors import ConfigurationError, RemoteFailed, ServerUnreachable
 from rota.exits import Exit
-from rota.operations.operation import Answer, Asked, Operation
+from rota.operations.operation import Answer, Asked, Method, Operation
 from rota.operations.wire import carried
 from rota.version import __version__
 
@@ -57,14 +57,21 @@ class HttpLine:
         Raises:
             ConfigurationError: it is no URL that a token may be sent to.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigurationError(f"--url: {url!r} is no address of a server, such as https://jobs.example.org")
+        no_address = ConfigurationError(f"--url: {url!r} is no address of a server, such as https://jobs.example.org")
+        try:
+            parts = urlsplit(url)
+            is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            raise no_address from None
+        if not is_address or "@" in parts.netloc or parts.query or parts.fragment:
+            raise no_address
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ConfigurationError(f"--url: the token would go to {parts.hostname} for all to read: use https")
         self.url: str = url.rstrip("/")
         self._timeout_s = timeout_s
-        self._opener: OpenerDirector = build_opener(_NoRedirect)
+        # To this very machine no proxy is asked: it would read the token, and mean another machine.
+        direct = [ProxyHandler({})] if parts.scheme == "http" else []
+        self._opener: OpenerDirector = build_opener(_NoRedirect, *direct)
 
     def exchange(self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None) -> Said:
         # Whether it is http or https was looked at when the line was made.
@@ -76,13 +83,25 @@ class HttpLine:
             with error:
                 return Said(error.code, error.read())
         except (OSError, HTTPException) as error:
-            raise ServerUnreachable(f"{self.url} does not answer: {getattr(error, 'reason', error)}") from error
+            reason = getattr(error, "reason", error)
+            told = f"{self.url} does not answer: {reason}"
+            if method != Method.GET and isinstance(reason, TimeoutError | ConnectionResetError | HTTPException):
+                # It was sent, and its answer is lost.
+                told += "; it may be done all the same: look before you ask again"
+            raise ServerUnreachable(told) from error
 
 
 class RemoteDesk:
     """Puts operations to the server at the other end of a line, under a token."""
 
     def __init__(self, line: Line, *, token: str) -> None:
+        """Take the token as it is sent.
+
+        Raises:
+            ConfigurationError: it has what no token has, and no header may have.
+        """
+        if not token.isascii() or not token.isprintable():
+            raise ConfigurationError("the token (ROTA_TOKEN, ROTA_TOKEN_FILE) has characters that no token has")
         self._line = line
         self._token = token
 

@@ -1,5 +1,6 @@
 """The line of the command to a server far away: where a token goes, and what comes back."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,6 +12,7 @@ from rota.exits import Exit, exit_of
 from rota.operations.operation import Nothing
 from rota.operations.remote import HttpLine, RemoteDesk
 from rota.operations.status import show_status
+from rota.operations.triggers import PassAsked, run_pass
 
 
 class Server(HTTPServer):
@@ -75,7 +77,17 @@ def test_a_redirection_is_not_followed_with_the_token(server, status):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://jobs.example.org", "ftp://127.0.0.1", "jobs.example.org", "https://", "http://127.0.0.1.example.org"],
+    [
+        "http://jobs.example.org",
+        "ftp://127.0.0.1",
+        "jobs.example.org",
+        "https://",
+        "http://127.0.0.1.example.org",
+        "http://[::1",
+        "https://jobs.example.org:many",
+        "https://ana:secret@jobs.example.org",
+        "https://jobs.example/?a",
+    ],
 )
 def test_the_token_goes_nowhere_that_others_can_read(url):
     with pytest.raises(ConfigurationError, match="--url"):
@@ -85,6 +97,29 @@ def test_the_token_goes_nowhere_that_others_can_read(url):
 @pytest.mark.parametrize("url", ["https://jobs.example.org/ops", "http://localhost:8765", "http://[::1]:8765"])
 def test_the_token_goes_where_nobody_else_can_read_it(url):
     assert HttpLine(url, timeout_s=5).url == url
+
+
+def test_no_proxy_reads_a_token_for_this_machine(server, monkeypatch):
+    server.says(200, b'{"level": "ok", "lines": []}')
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+
+    assert ask(server.url).level == "ok"
+
+
+@pytest.mark.parametrize("token", ["one\ntwo", "k\u00e9y"])
+def test_a_token_that_no_header_can_carry_is_refused(token):  # R64
+    with pytest.raises(ConfigurationError, match="ROTA_TOKEN"):
+        RemoteDesk(HttpLine("https://jobs.example.org", timeout_s=5), token=token)
+
+
+def test_who_has_lost_the_answer_to_a_change_is_told_that_it_may_be_done():  # R64
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        line = HttpLine(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.05)
+
+        with pytest.raises(ServerUnreachable, match="may be done all the same"):
+            RemoteDesk(line, token="mine").ask(run_pass, PassAsked())
+        with pytest.raises(ServerUnreachable, match=r"timed out$"):
+            RemoteDesk(line, token="mine").ask(show_status, Nothing())
 
 
 @pytest.mark.parametrize("body", [b"<html>Welcome", b"[]", b'{"level": "splendid", "lines": []}'])
