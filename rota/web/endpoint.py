@@ -101,7 +101,9 @@ def _ask(desk: Desk, operation: Operation[Any, Any], asked: Any, brakes: Brakes)
     if operation.makes_runs:
         tenants = [*(getattr(asked, "tenants", None) or ()), *([asked.tenant] if hasattr(asked, "tenant") else ())]
         runs = max(len(getattr(asked, "calls", ())), len(tenants), 1)
-        brakes.check(desk.app.store, tenants=[tenant for tenant in tenants if tenant is not None], runs=runs)
+        # The pace of a tenant that there is not for it is neither used up nor told.
+        theirs = [one for one in tenants if one is not None and desk.principal.knows_tenant(one)]
+        brakes.check(desk.app.store, tenants=theirs, runs=runs)
     answer = replace(desk, app=desk.app.seen_by(desk.principal)).ask(operation, asked)
     url = getattr(answer, "url", None) if operation.status in (HTTPStatus.ACCEPTED, HTTPStatus.CREATED) else None
     said = msgspec.json.encode(answer) if operation.shows_secrets else redacted_json(answer)

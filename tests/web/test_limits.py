@@ -192,6 +192,16 @@ def test_too_much_for_one_tenant_is_refused_and_not_for_another():  # T59
     assert start("globex") == 202
 
 
+def test_nobody_uses_up_the_pace_of_a_tenant_that_he_does_not_see():  # T25, T59
+    app = a_site(tenant_rate=1)
+    stranger = a_client(app, a_token(tenants=["globex"]))
+
+    answers = [stranger.post(RUN, json={"job": "sync", "tenant": "acme"}).status_code for _ in range(4)]
+
+    assert set(answers) == {404}
+    assert a_client(app, a_token()).post(RUN, json={"job": "sync", "tenant": "acme"}).status_code == 202
+
+
 def test_no_more_is_taken_while_too_much_waits():  # T59
     app = a_site(most_queued=3)
     client = a_client(app, a_token())
