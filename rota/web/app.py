@@ -65,6 +65,8 @@ def asgi_app(
         exception_handlers={404: _no_route, Exception: _broken},
         lifespan=partial(_lifespan, app),
     )
+    # To an address that ends in a slash it would send on whoever asks, by a host and a scheme that are a guess.
+    inner.router.redirect_slashes = False
     inner.state.auth_is_off = authority.is_off
     return Gate(
         Limits(Packing(inner), web=web, clock=app.clock),

@@ -32,6 +32,14 @@ def test_only_the_very_path_is_open(path):  # T10
     assert a_client(an_app()).request("GET", f"http://testserver{path}").status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/metrics/", "/api/docs/", "/api/v1/status/", "/nothing"])
+def test_nobody_is_sent_on_to_another_address(path):  # R64, T39
+    answer = a_client(an_app(), a_token()).get(path, follow_redirects=False)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_route")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
 def test_a_field_that_cannot_be_read_is_named():  # R64
     answer = a_client(an_app(), a_token()).get("/api/v1/runs?limit=many")
 
