@@ -1,4 +1,4 @@
-"""Making what is asked under a key, or finding what was made of it before."""
+"""Doing once what is asked under an idempotency key: making its runs, or finding those that were made before."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -35,7 +35,8 @@ class Contact:
 
 
 current_contact: ContextVar[Contact | None] = ContextVar("rota_current_contact", default=None)
-"""That of the attempt that this code belongs to. An object, so that threads which the job gave its context tell too."""
+"""Of the attempt that this code belongs to. An object and not a flag: threads to which the job gave a copy of its
+context mark the same one."""
 
 
 NO_GRACE = timedelta(0)

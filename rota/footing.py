@@ -1,4 +1,4 @@
-"""What the parts of an application stand on."""
+"""What the parts of an application share: its store, jobs, tenants, clock and settings."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -9,7 +9,7 @@ from typing import Protocol
 log: logging.Logger = logging.getLogger("rota.metrics")
 
 LONGEST_TEXT = 10_000
-"""Characters of a name that go on from here: far more than are kept, and no burden on the way."""
+"""Characters of a name that are passed on from here: far more than are kept, and few enough to be no burden."""
 
 
 class Numbers(Protocol):

@@ -39,7 +39,7 @@ class ClaimRequest(Struct, frozen=True, kw_only=True):
 
 
 class Sign(StrEnum):
-    """That there is, or may be, something to do for whoever looks after one matter."""
+    """A hint that there may be something to do for one service."""
 
     RUN_QUEUED = "run_queued"
     """For `claim`."""

@@ -20,7 +20,7 @@ class RunStarted(Event, frozen=True, kw_only=True):
 
 
 class RunsStarted(Event, frozen=True, kw_only=True):
-    """The same of all that a worker began together, for who would be slow one by one."""
+    """All attempts that a worker began together, in one event: for subscribers that would be slow with one for each."""
 
     runs: tuple[Run, ...]
 
@@ -36,7 +36,8 @@ class AttemptFailed(AttemptEnded, frozen=True, kw_only=True):
 
 
 class AttemptsEnded(Event, frozen=True, kw_only=True):
-    """The same of all whose settlements were recorded together, for who would be slow one by one."""
+    """All attempts whose settlements were recorded together, in one event: for subscribers that would be slow with one
+    for each."""
 
     settlements: tuple[Settlement, ...]
 
@@ -74,7 +75,7 @@ class LoopBlocked(Event, frozen=True, kw_only=True):
     """The event loop of the coroutine jobs has not come round for a while: every coroutine of this process waits."""
 
     lag: timedelta
-    """How long by now."""
+    """For how long by now."""
     run: Run | None
     """The run whose coroutine has not given the loop back, where it is one of Rota's."""
     stack: str
@@ -134,8 +135,8 @@ class ScheduleFailed(Event, frozen=True, kw_only=True):
 
 
 class FreshnessChanged(Event, frozen=True, kw_only=True):
-    """A schedule and tenant changed their state for the watchdog (R51): to `paused`, or from there, it is this event;
-    else one of those below."""
+    """The watchdog sees a schedule and tenant in another state than before (R51). Into and out of `paused` it is this
+    event itself; every other change is one of those below."""
 
     job: str
     """That of the schedule; of a script outside of Rota its name."""

@@ -1,4 +1,4 @@
-"""Whether a door may be opened where it is to be: who can reach it, and what he has to show (R62, T8, T9)."""
+"""Whether the HTTP door may open at an address: who can reach it there, and what they have to show (R62, T8, T9)."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""What is asked under a key, so that it can be asked again when the answer was lost: one of it comes to be (T17, I3).
+"""Requests under an idempotency key: asked again because the answer was lost, they are done once (T17, I3).
 
 The key becomes a name that one run has for a day, so it is the store that decides, in the transaction that makes the
 run. What was asked becomes part of the run's id: a later one under the same key is the same question if its run would

@@ -23,11 +23,11 @@ EACH = "*"
 """In place of a name: each one apart."""
 
 PARTS = 1000
-"""Of how many parts a window is: starts within one part are counted together, at its end. A rate is so used in full but
-for a thousandth, and a window holds at most so many entries, however high the rate."""
+"""A window is divided into so many parts; starts within one part are counted together, at its end. So a rate is used in
+full but for a thousandth, and a window holds at most so many entries, however high the rate."""
 
 FEW = 8
-"""Behind how many limits a claim looks at the least."""
+"""A claim looks for runs behind at least so many limits."""
 
 LONGEST = timedelta(days=31)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,7 +57,7 @@ class Rate(Struct, frozen=True, kw_only=True):
 
 
 class Limit(Struct, frozen=True, kw_only=True):
-    """One limit. Without both numbers it sets no bounds: so one with a name lifts a general one."""
+    """One limit. With neither number it sets no bounds: for one name, that lifts the limit on each one."""
 
     scope: LimitScope
     name: str
@@ -80,7 +80,7 @@ class Limit(Struct, frozen=True, kw_only=True):
 
 
 class Place(NamedTuple):
-    """What of a run limits look at."""
+    """The part of a run that limits look at."""
 
     kind: str
     job: str
@@ -110,7 +110,7 @@ def known_as(scope: LimitScope, name: str) -> str:
 
 
 def place_of(run: Run) -> Place:
-    """Return what of a run limits look at."""
+    """Return the part of a run that limits look at."""
     return Place(run.kind, run.job, run.queue, run.tenant, run.limit_key, run.host)
 
 
@@ -274,9 +274,9 @@ class Room:
         return found
 
     def starts(self) -> list[tuple[str, datetime, int]]:
-        """Return what is to be noted of the runs that were taken: limit, when it counts until a window later, how many.
+        """Return the starts to be written down for the runs that were taken, as (limit, instant, how many), by limit.
 
-        Only of limits with a rate, by name.
+        Each counts from that instant until a window later. Only limits with a rate have any.
         """
         return [
             (name, mark(self._now, limit.rate), number)

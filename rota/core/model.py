@@ -225,10 +225,10 @@ class Run(Struct, frozen=True, kw_only=True, gc=False):
     """The gate that it has to pass, see `gates`. Once it is due and first of its key it is held there: `scheduled`, no
     matter its due time, until `admit`. It holds its concurrency key meanwhile."""
     batch: str | None = None
-    """With what runs it belongs together: a campaign, a round, a schedule's missed slots, which share a number of
-    places; or a flow."""
+    """Which runs it belongs with: those of a campaign, a round or a schedule's missed slots, which share a number of
+    places; or those of a flow."""
     part: Part | None = None
-    """What it is within the flow that is its batch; `None` is of no flow."""
+    """Its role in the flow that is its batch; `None` where it is part of no flow."""
     weight: float = 1.0
     """Its tenant's share of the queue beside other tenants."""
     overlap: Overlap = Overlap.QUEUE_ALL
@@ -263,7 +263,7 @@ class Run(Struct, frozen=True, kw_only=True, gc=False):
     """What the job returned, in the codec's JSON."""
     done: int | None = None
     total: int | None = None
-    """How far its attempt said that it has come: `done` of `total`, in units of the job's own."""
+    """How far its attempt has come, by its own word: `done` of `total`, in units of the job's own."""
     last_success: datetime | None = None
     """The newest slot of its schedule and tenant that succeeded, as the claim found it; `None` elsewhere."""
 

@@ -1,4 +1,4 @@
-"""How fast somebody may go on: so many a second, and some at once after a pause (T58, T59)."""
+"""Token buckets: how fast somebody may go on, so many a second, and some at once after a pause (T58, T59)."""
 
 from msgspec import Struct
 

@@ -8,7 +8,7 @@ from rota.core.exceptions import named
 from rota.core.policy import Exceptions, Retry
 
 MOST_SHOWN = 5
-"""Waits that are told one by one."""
+"""Waits that are named one by one in a text."""
 
 LONGEST_WAIT = timedelta(days=3650)
 """No run waits longer, whoever asks for it."""

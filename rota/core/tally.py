@@ -1,4 +1,4 @@
-"""How often which error met whom, in settlements that are written together (R38)."""
+"""Errors counted over settlements that are written together: how often each was met, and by which tenants (R38)."""
 
 from collections.abc import Iterable
 from datetime import datetime

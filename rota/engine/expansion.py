@@ -43,7 +43,7 @@ class Expander:
         jobs: Mapping[str, Registered],
         default_zone: str = "UTC",
     ) -> None:
-        """`default_zone` is that of tenants who have none."""
+        """`default_zone` is the zone of tenants who have none."""
         self._store = store
         self._clock = clock
         self._bus = bus

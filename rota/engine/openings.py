@@ -17,7 +17,7 @@ SOONEST = timedelta(milliseconds=2)
 
 
 class Openings:
-    """What a worker tells with its claims: the limits of runs that it settles with the same breath, and those that a
+    """What a worker tells with its claims: the limits of the runs that it settles in the same call, and those that a
     look has found open.
 
     Claims count exactly, whatever they are told: one that was missed here is found by the next look.

@@ -1,4 +1,4 @@
-"""Asks the store once a second of what there is something to do, and wakes those who look after it.
+"""Asks the store once a second what there is to do, and wakes the services that do it.
 
 Each of them asked by itself, once a second: sixteen statements a second of a process that had nothing to do, each in a
 thread that had to be woken for it (decision 27). Nobody depends on the pulse: all look by themselves as well, every few

@@ -30,7 +30,7 @@ BATCH = 1000
 HELD_BATCH = 100_000
 """Pairs that are looked at in one pass while only good news is written."""
 SHARE = 50
-"""What is known is written down again after so many times as long as that took: at most 2 % of the time."""
+"""What is known is written down again only after so many times as long as reading it took: at most 2 % of the time."""
 
 
 class Watchdog:

@@ -1,4 +1,4 @@
-"""One attempt in a child process, as the thread sees it that waits for it."""
+"""One attempt in a child process, from the side of the thread that waits for it."""
 
 import os
 import selectors

@@ -1,4 +1,4 @@
-"""The files with which an application of somebody begins, for each framework."""
+"""The files that `rota init` writes for a new application, for each framework."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Where it is measured: tables of its own, gone afterwards."""
+"""The store that is measured: tables of its own, dropped afterwards."""
 
 import secrets
 import tempfile

@@ -50,7 +50,7 @@ from rota.queries import (
 
 @runtime_checkable
 class Joins(Protocol):
-    """What a store can do besides whose runs may be written in a transaction of the application's own (R34)."""
+    """What a store can do beyond `Store` where its runs may be written in the application's own transaction (R34)."""
 
     def is_home_of(self, driver: object) -> bool:
         """Whether a driver's connection leads to the database of this store, and finds its tables there.

@@ -1,4 +1,4 @@
-"""What was, and where things stand."""
+"""Reading runs: one with its attempts, lists, slots, counts."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta

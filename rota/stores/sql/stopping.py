@@ -1,4 +1,4 @@
-"""Ending open runs by a word, and not by their work."""
+"""Ending open runs on request: waiting ones at once, running ones by asking their worker."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The tables of what tells people before they ask; see `tables`."""
+"""The tables of the watchdog, of alerts and of metrics; see `tables`."""
 
 from sqlalchemy import BigInteger, Column, Double, Integer, MetaData, Table
 
