@@ -86,8 +86,8 @@ def _look(premises: Premises) -> Callable[[datetime], Iterable[Condition]]:
     stale = conditions.Stale(store)
 
     def look(now: datetime) -> Iterable[Condition]:
-        yield from stale.look()
-        yield from conditions.broken(store)
+        yield from stale.look(now)
+        yield from conditions.broken(store, now=now)
         yield from conditions.parked(store)
         yield from conditions.stopped(store, usual, heartbeat=worker.heartbeat, lease=worker.lease, now=now)
 

@@ -6,23 +6,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from rota.alerting import alert_services, notifiers
+from rota.alerting import alert_services, notifiers, telling_of
 from rota.app import Rota
-from rota.core.alert import Alert, IncidentKind, Stage
-from rota.core.counting import counted
-from rota.core.events import FreshnessChanged
-from rota.core.freshness import Freshness
-from rota.core.safe import safe_text
-from rota.core.telling import MOST_NAMES
+from rota.engine.alerts.straight import Straight
 from rota.engine.dead_man import DeadMan
 from rota.engine.judged import Judged, Tell
 from rota.engine.last_known import Fallback, LastKnown
 from rota.engine.loop import Service
 from rota.engine.watchdog import Watchdog
-from rota.errors import DeliveryFailed, StoreUnavailable
+from rota.errors import StoreUnavailable
 from rota.lookouts import make_dead_man, make_watchdog
-from rota.ports import Notifier
-from rota.redaction import redacted
 from rota.status_board import StatusBoard
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -51,19 +44,19 @@ class Outpost:
         """`tell` is given what each pass found; the status page is written into the folders of `pages`.
 
         With `notify` what is stale goes to the channels of the settings, as alerts that the store keeps; while it is
-        away straight to them, once.
+        away straight to them, once, and again that it is back.
         """
         self._app = app
-        self._fallback = Fallback(LastKnown(state_file), bus=app.bus)
+        # Now: a channel that is not understood is said before it is needed.
+        self._straight = _straight(app) if notify else None
+        decide = None if self._straight is None else self._straight.decide
+        self._fallback = Fallback(LastKnown(state_file), bus=app.bus, decide=decide)
         self._tell: tuple[Tell, ...] = (*tell, *(self._board(folder) for folder in dict.fromkeys(pages)))
         self._dog: Watchdog | None = None
         self._dead_man: DeadMan | None = None
         self._alerts: Mapping[str, Service] = {}
-        self._channels: Mapping[str, Notifier] = {}
-        if notify:
-            # Now: a channel that is not understood is said before it is needed.
-            self._channels = notifiers(app.settings.alerts, clock=app.clock)
-            self._tell += (self._send,)
+        if self._straight is not None:
+            self._tell += (self._tell_news,)
 
     def look(self, now: datetime) -> Judged:
         """Do one pass, and return what it found.
@@ -123,48 +116,31 @@ class Outpost:
             premises = self._app.premises()
             self._dog = make_watchdog(premises, fallback=self._fallback, tell=self._tell)
             self._dead_man = make_dead_man(premises, self._dog)
-            self._alerts = alert_services(premises) if self._channels else {}
+            self._alerts = alert_services(premises) if self._straight is not None else {}
         return self._dog
 
     def _deliver(self, now: datetime) -> None:
         """Take what is to be told to its channels, as far as they take it now."""
-        for service in self._alerts.values():
-            for _ in range(MOST_DELIVERED):
-                if service.tick(now) > timedelta(0):
-                    break
+        try:
+            for service in self._alerts.values():
+                for _ in range(MOST_DELIVERED):
+                    if service.tick(now) > timedelta(0):
+                        break
+        except StoreUnavailable as error:
+            # What was found stands; the next pass finds the store away, and tells by itself.
+            log.warning("alerts wait: %s", error)
 
-    def _send(self, judged: Judged) -> None:
-        """Tell of what turned stale while the store, which would keep the alert, is away."""
-        bad = [flip for flip in judged.flips if flip.is_from_memory and flip.after is Freshness.STALE]
-        by_job: dict[str, list[FreshnessChanged]] = {}
-        for flip in bad:
-            by_job.setdefault(flip.job, []).append(flip)
-        for job, flips in by_job.items():
-            alert = _alert(job, flips, judged, new_id=self._app.clock.new_id())
-            for name, channel in self._channels.items():
-                try:
-                    channel.send(alert)
-                except DeliveryFailed as error:
-                    log.error("channel %s did not accept an alert: %s", name, error)
+    def _tell_news(self, judged: Judged) -> None:
+        straight = self._straight
+        if straight is not None:
+            self._fallback.tell(lambda news: straight.told(news, now=judged.at))
 
 
-def _alert(job: str, flips: Sequence[FreshnessChanged], judged: Judged, *, new_id: str) -> Alert:
-    tenants = tuple(sorted({flip.tenant for flip in flips if flip.tenant}))
-    whom = f" for {counted(len(tenants), 'tenant')}" if tenants else ""
-    return Alert(
-        id=new_id,
-        incident=new_id,
-        stage=Stage.OPENED,
-        kind=IncidentKind.STALE,
-        job=job,
-        title=f"{safe_text(job)} is stale{whom}, and the store is down",
-        error=safe_text(redacted(judged.store)),
-        tenants=tenants[:MOST_NAMES],
-        number_of_tenants=len(tenants),
-        slot=max((flip.last_success for flip in flips if flip.last_success is not None), default=None),
-        number=len(flips),
-        first_at=judged.at,
-        last_at=judged.at,
-        at=judged.at,
-        advice="rota doctor",
-    )
+def _straight(app: Rota) -> Straight:
+    settings = app.settings.alerts
+
+    def tags_of(job: str) -> frozenset[str]:
+        known = app.jobs.get(job)
+        return frozenset(() if known is None else known.registered.job.tags)
+
+    return Straight(notifiers(settings, clock=app.clock), telling_of(settings), tags_of=tags_of, clock=app.clock)

@@ -4,10 +4,11 @@ import pytest
 from msgspec.structs import replace
 
 from rota import Rota, every
+from rota.core.alert import Stage
 from rota.core.freshness import Freshness
 from rota.errors import DeliveryFailed, StoreUnavailable
 from rota.outpost import Outpost
-from rota.settings import Settings
+from rota.settings import AlertSettings, RuleSettings, Settings
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.receiver import answered, receiving
@@ -19,12 +20,16 @@ class Channel:
 
     def __init__(self):
         self.sent = []
-        self.is_down = False
+        self.fault = None
 
     def send(self, alert):
-        if self.is_down:
-            raise DeliveryFailed("refused")
+        if self.fault is not None:
+            raise self.fault
         self.sent.append(alert)
+
+    @property
+    def stages(self):
+        return [alert.stage for alert in self.sent]
 
 
 def an_app(store=None, *, settings=None):
@@ -89,13 +94,55 @@ def test_what_turns_stale_without_the_store_is_sent_once_for_all_tenants(tmp_pat
     assert alert.tenants == ("acme", "hooli")
 
 
-def test_a_channel_that_refuses_does_not_end_the_watch(tmp_path, state_file, channel):  # R50, fault row H4
+@pytest.mark.parametrize("fault", [DeliveryFailed("refused"), RuntimeError("a bug")], ids=["refused", "a bug"])
+def test_what_no_channel_accepts_ends_no_watch_and_is_told_when_one_does(
+    tmp_path, state_file, channel, fault
+):  # R50, H1, H4
     known_to(state_file)
-    channel.is_down = True
+    outpost = Outpost(without_store(tmp_path), state_file=state_file, notify=True)
+    channel.fault = fault
+    outpost.look(NOON + 3 * HOUR)
 
-    found = Outpost(without_store(tmp_path), state_file=state_file, notify=True).look(NOON + 3 * HOUR)
+    channel.fault = None
+    outpost.look(NOON + 3 * HOUR + MINUTE)
+    outpost.look(NOON + 3 * HOUR + 2 * MINUTE)
 
-    assert found.worst is Freshness.STALE
+    assert channel.stages == [Stage.OPENED]
+
+
+def test_what_was_decided_before_it_was_killed_is_told_by_the_next_one(tmp_path, state_file, channel):  # A17, H5
+    known_to(state_file)
+    channel.fault = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        Outpost(without_store(tmp_path), state_file=state_file, notify=True).look(NOON + 3 * HOUR)
+
+    channel.fault = None
+    Outpost(without_store(tmp_path), state_file=state_file, notify=True).look(NOON + 3 * HOUR + MINUTE)
+
+    assert channel.stages == [Stage.OPENED]
+
+
+def test_who_was_told_that_the_store_is_down_is_told_that_it_is_back(tmp_path, state_file, channel):  # R50, H5
+    known_to(state_file)
+    Outpost(without_store(tmp_path), state_file=state_file, notify=True).look(NOON + 3 * HOUR)
+
+    back = Outpost(an_app(), state_file=state_file, notify=True)
+    back.look(NOON + 3 * HOUR + MINUTE)
+    back.look(NOON + 3 * HOUR + 2 * MINUTE)
+
+    opened, recovered = channel.sent
+    assert (recovered.stage, recovered.incident) == (Stage.RECOVERED, opened.incident)
+    assert recovered.title == "the store is back, and judges report again"
+
+
+def test_without_its_store_the_rules_say_who_is_told_as_well(tmp_path, state_file, channel):  # R50, H5
+    alerts = AlertSettings(rule=(RuleSettings(jobs=("rep*",), channels=()),))
+    known_to(state_file)
+
+    app = replaced_store(tmp_path, Settings(alerts=alerts))
+    Outpost(app, state_file=state_file, notify=True).look(NOON + 3 * HOUR)
+
+    assert channel.sent == []
 
 
 def test_with_its_store_alerts_go_through_that(state_file, channel, monkeypatch):  # R50, R51

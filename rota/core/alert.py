@@ -60,6 +60,8 @@ class Alert(Struct, frozen=True, kw_only=True):
     """The run that met it last."""
     number: int = 1
     """How often it was met."""
+    openings: int = 1
+    """How often it was opened in a row, each time before it had been closed for long."""
     first_at: datetime
     last_at: datetime
     at: datetime

@@ -81,7 +81,7 @@ class Incident(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How many members were affected then."""
     reminders: int = 0
     channels: tuple[str, ...] = ()
-    """Who was told that it is open, and will be told that it is over."""
+    """Who was told that it is open, at once or by a reminder, and will be told that it is over."""
     messages: int = 0
     """How many were decided on; they are numbered."""
     openings: int = 1
@@ -364,6 +364,9 @@ def _with(
             acked_at=None,
             acked_by="",
         )
+        if incident.muted_until is None:
+            # Until it was over, and that it was.
+            incident = replace(incident, muted_at=None, muted_by="")
     look_at = incident.tell_at or now
     if known is not None and known.look_at is not None:
         look_at = min(look_at, known.look_at)

@@ -36,6 +36,7 @@ def alert_of(incident: Incident, members: Iterable[Member], stage: Stage, *, now
         slot=incident.slot,
         run_id=incident.run_id,
         number=incident.number,
+        openings=incident.openings,
         first_at=incident.opened_at,
         last_at=incident.last_at,
         at=now,

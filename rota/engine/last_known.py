@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from rota.core.delivery import Delivery
 from rota.core.watched import Watched, as_known
 from rota.engine.bus import Bus
 from rota.engine.judged import Judged, event_of
@@ -38,6 +39,12 @@ class Known(Struct, frozen=True, kw_only=True):
     jobs: Mapping[str, str]
     """The job of each schedule."""
     pairs: tuple[Watched, ...]
+    news: tuple[Delivery, ...] = ()
+    """What is told while the store, which would keep it, is away: see `Straight`."""
+
+
+Decide = Callable[[Judged, Sequence[Delivery]], tuple[Delivery, ...]]
+"""What there is to tell after a pass, of what there was and what it has found."""
 
 
 class LastKnown:
@@ -67,9 +74,11 @@ class LastKnown:
 class Fallback:
     """What a watchdog does while its store is away: it judges by what was known last, and remembers what it told."""
 
-    def __init__(self, last_known: LastKnown, *, bus: Bus) -> None:
+    def __init__(self, last_known: LastKnown, *, bus: Bus, decide: Decide | None = None) -> None:
+        """With `decide` what there is to tell is written down with what is known, before anybody is told."""
         self._last_known = last_known
         self._bus = bus
+        self._decide = decide
         self._is_away = False
         self.known: Known | None = last_known.read()
 
@@ -110,16 +119,30 @@ class Fallback:
         """Write down what a pass found."""
         if judged.known_at == judged.at:
             self._is_away = False
-        self.known = Known(
-            checked_at=judged.at,
-            known_at=judged.known_at,
-            store=judged.store,
-            clock=judged.clock,
-            jobs=judged.jobs,
-            pairs=judged.pairs,
+        news = self.known.news if self.known is not None else ()
+        self._keep(
+            Known(
+                checked_at=judged.at,
+                known_at=judged.known_at,
+                store=judged.store,
+                clock=judged.clock,
+                jobs=judged.jobs,
+                pairs=judged.pairs,
+                news=news if self._decide is None else self._decide(judged, news),
+            )
         )
+
+    def tell(self, told: Callable[[Sequence[Delivery]], tuple[Delivery, ...]]) -> None:
+        """Have the news told, and write down what is left of it then."""
+        if self.known is not None and self.known.news:
+            left = told(self.known.news)
+            if left != self.known.news:
+                self._keep(replace(self.known, news=left))
+
+    def _keep(self, known: Known) -> None:
+        self.known = known
         try:
-            self._last_known.write(self.known)
+            self._last_known.write(known)
         except OSError as error:
             # A full disk is no reason to watch nothing; the old file is there, and shows its age.
             log.error("cannot write %s: %s", self._last_known.path, error)

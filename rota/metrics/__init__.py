@@ -49,7 +49,8 @@ def _exposition(app: "Rota", *, is_open: bool) -> str:
     from rota.metrics.exposition import exposition
     from rota.metrics.reading import read
 
-    reading = read(app.store, now=app.clock.now(), settings=app.settings)
+    declared = [(name, function.registered.job.queue) for name, function in app.jobs.items()]
+    reading = read(app.store, now=app.clock.now(), settings=app.settings, declared=declared)
     return exposition(reading, shows_tenants=bool(app.settings.metrics.tenant_label), is_open=is_open)
 
 

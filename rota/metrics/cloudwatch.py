@@ -17,6 +17,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rota.core.rollup import (
     BAD,
@@ -30,6 +31,7 @@ from rota.core.rollup import (
     added,
     start_of,
 )
+from rota.core.safe import safe_text
 from rota.errors import ConfigurationError, MissingExtra
 from rota.metrics.reading import KEPT, Standing, standing
 from rota.premises import Premises
@@ -46,6 +48,7 @@ MOST_JOBS = 500
 """Jobs that are told of: each is several metrics, and CloudWatch is paid for by the metric."""
 MOST_WAITING = 15
 """Minutes that are kept for a sink that fails, and told when it works again."""
+LONGEST_NAME = 1024
 MOST_VALUES = 100
 """Values of one metric in a line of the embedded format."""
 MOST_DATA = 500
@@ -102,7 +105,7 @@ class Publisher:
         store = self._premises.store
         # An empty sheet: of all who bring this number, one is told that it was new.
         if store.rollups.add(Sheet(source=self._source, number=(minute - BEGINNING) // MINUTE), now=now):
-            self._waiting.append(Minute(at=minute, data=tuple(self._data(minute, now))))
+            self._waiting.append(Minute(at=minute, data=tuple(map(_as_taken, self._data(minute, now)))))
         self._send()
         return minute + 2 * MINUTE + LATE - now
 
@@ -152,6 +155,17 @@ def make_publisher(premises: Premises) -> Publisher | None:
 
 
 # --- what is told ---
+
+
+def _as_taken(datum: Datum) -> Datum:
+    """Return a metric whose dimensions CloudWatch takes: one that it refuses takes all metrics of its call along."""
+    return replace(datum, dimensions={name: _plain(value) for name, value in datum.dimensions.items()})
+
+
+def _plain(name: str) -> str:
+    """Return a name of a job, a queue or a tenant in printable ASCII: nothing else may be a dimension."""
+    plain = safe_text(name).encode("ascii", "backslashreplace").decode()
+    return plain[:LONGEST_NAME] if plain.strip() else f"'{plain[: LONGEST_NAME - 2]}'"
 
 
 def _of_jobs(sums: Sequence[Rollup], *, apart: Callable[[str], bool]) -> Iterable[Datum]:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
-from rota.core.rollup import EDGES_S, End, Rollup, Subject, added
+from rota.core.model import RoundState
+from rota.core.rollup import BAD, EDGES_S, End, Rollup, Subject, added
 from rota.core.safe import safe_text
 from rota.errors import MissingExtra
 from rota.metrics.reading import Reading
@@ -25,6 +26,8 @@ try:
     from rota.metrics.text import text_of
 except ImportError as error:
     raise MissingExtra("prometheus", needed_for="the exposition of metrics") from error
+
+UNWELL = (RoundState.FAILED, RoundState.PARTIAL)
 
 BOUNDS = (*(str(edge) for edge in EDGES_S), "+Inf")
 
@@ -50,26 +53,30 @@ class ReadingCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         runs = self._reading.sums[Subject.RUN]
-        yield from self._runs([one for one in runs if End(one.key.outcome).is_last])
+        places = {(one.key.job, one.key.queue, one.key.tenant) for one in runs}
+        places |= {(job, queue, "") for job, queue in self._reading.declared}
+        yield from self._runs([one for one in runs if End(one.key.outcome).is_last], places)
         yield self._counted(
             "rota_retries",
             "Attempts after which a run goes on: retried, snoozed, interrupted by a stop, or lost with its worker.",
             [one for one in runs if not End(one.key.outcome).is_last],
             ("queue", "reason"),
             lambda one: (one.key.queue, one.key.outcome),
+            from_zero=[((job, queue, End.LOST), tenant) for job, queue, tenant in places],
         )
         yield from self._rounds()
         yield from self._own()
         yield from self._queues()
         yield from self._processes()
 
-    def _runs(self, ended: Sequence[Rollup]) -> Iterator[Metric]:
+    def _runs(self, ended: Sequence[Rollup], places: Iterable[tuple[str, str, str]]) -> Iterator[Metric]:
         yield self._counted(
             "rota_runs",
             "Runs that are over, by how they ended.",
             ended,
             ("queue", "outcome"),
             lambda one: (one.key.queue, one.key.outcome),
+            from_zero=[((job, queue, end), tenant) for job, queue, tenant in places for end in sorted(BAD)],
         )
         durations = HistogramMetricFamily(
             "rota_run_duration_seconds",
@@ -90,16 +97,22 @@ class ReadingCollector(Collector):
         yield waits
 
     def _rounds(self) -> Iterator[Metric]:
-        rounds = self._reading.sums[Subject.ROUND]
+        rounds, tenants = self._reading.sums[Subject.ROUND], self._reading.sums[Subject.TENANT]
         yield self._counted(
-            "rota_rounds", "Rounds that are over, by their sum.", rounds, ("outcome",), lambda one: (one.key.outcome,)
+            "rota_rounds",
+            "Rounds that are over, by their sum.",
+            rounds,
+            ("outcome",),
+            lambda one: (one.key.outcome,),
+            from_zero=[((job, end), "") for job in {one.key.job for one in rounds} for end in UNWELL],
         )
         yield self._counted(
             "rota_round_tenants",
             "Runs of rounds that are over, one for each tenant, by how they ended.",
-            self._reading.sums[Subject.TENANT],
+            tenants,
             ("outcome",),
             lambda one: (one.key.outcome,),
+            from_zero=[((one.key.job, End.FAILED), "") for one in tenants],
         )
         passes = SummaryMetricFamily(
             "rota_round_duration_seconds",
@@ -111,12 +124,14 @@ class ReadingCollector(Collector):
         yield passes
 
     def _own(self) -> Iterator[Metric]:
+        parts = self._reading.sums[Subject.PART]
         yield self._counted(
             "rota_parts",
             "Parts that jobs measured by themselves: rota.metrics.record_success and record_failure.",
-            self._reading.sums[Subject.PART],
+            parts,
             ("outcome",),
             lambda one: (one.key.outcome,),
+            from_zero=[((one.key.job, End.FAILED), one.key.tenant) for one in parts],
         )
         numbers = SummaryMetricFamily(
             "rota_job_number", "Numbers that jobs count or return, summed up.", labels=("job", "name", *self._names)
@@ -169,15 +184,26 @@ class ReadingCollector(Collector):
         rollups: Iterable[Rollup],
         also: Sequence[str],
         values: Callable[[Rollup], Sequence[str]],
+        *,
+        from_zero: Iterable[tuple[Sequence[str], str]],
     ) -> Metric:
-        """Return a counter with a series for each sum, labelled with job, `also`, and tenant where it is shown."""
+        """Return a counter with a series for each sum, labelled with job, `also`, and tenant where it is shown.
+
+        Those `from_zero`, with their labels and tenant, are there before anything is counted: of a series that begins
+        with 1 Prometheus sees no increase, and the first failure of a job would ring nowhere.
+        """
         family = CounterMetricFamily(name, text, labels=("job", *also, *self._names))
-        for one in rollups:
-            family.add_metric(self._labels(one, *values(one)), one.number)
+        counted = {self._labels(one, *values(one)): one.number for one in rollups}
+        zeros = {self._named(labels, tenant) for labels, tenant in from_zero} - counted.keys()
+        for labels, number in [*counted.items(), *((labels, 0) for labels in sorted(zeros))]:
+            family.add_metric(labels, number)
         return family
 
     def _labels(self, one: Rollup, *also: str) -> tuple[str, ...]:
-        return (safe_text(one.key.job), *map(safe_text, also), *(safe_text(one.key.tenant) for _ in self._names))
+        return self._named((one.key.job, *also), one.key.tenant)
+
+    def _named(self, labels: Sequence[str], tenant: str) -> tuple[str, ...]:
+        return (*map(safe_text, labels), *(safe_text(tenant) for _ in self._names))
 
 
 def _together(rollups: Iterable[Rollup], by: Callable[[Rollup], tuple[str, ...]]) -> Iterator[Rollup]:

@@ -1,7 +1,7 @@
 """What metrics say, read from the store: the same from any process (R53)."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -50,10 +50,12 @@ class Reading(Struct, frozen=True, kw_only=True):
     """Since the beginning, by what they are of. Tenants that have no series of their own are "" together."""
     measures: tuple[Measure, ...]
     standing: Standing
+    declared: frozenset[tuple[str, str]] = frozenset()
+    """The jobs of the code, each with its queue: also those that never ran."""
 
 
-def read(store: Store, *, now: datetime, settings: Settings) -> Reading:
-    """Return what there is to say.
+def read(store: Store, *, now: datetime, settings: Settings, declared: Iterable[tuple[str, str]] = ()) -> Reading:
+    """Return what there is to say; `declared` are jobs, each with its queue.
 
     Raises:
         StoreUnavailable: it could not be read.
@@ -67,7 +69,10 @@ def read(store: Store, *, now: datetime, settings: Settings) -> Reading:
         measures = merged_measures(_named_measure(one, apart) for one in measures)
     by_subject = {subject: tuple(one for one in sums if one.key.subject is subject) for subject in Subject}
     return Reading(
-        sums=by_subject, measures=tuple(measures), standing=standing(store, now=now, lease=settings.worker.lease)
+        sums=by_subject,
+        measures=tuple(measures),
+        standing=standing(store, now=now, lease=settings.worker.lease),
+        declared=frozenset(declared),
     )
 
 

@@ -130,10 +130,12 @@ def mail_of(alert: Alert, *, sender: str, to: Iterable[str], prefix: str) -> Ema
     mail["Subject"] = header_text(f"{prefix} {message.title}")
     # The time of the news, not of the try: a repeated mail is the same mail.
     mail["Date"] = alert.at
-    # All mails of an incident answer its first one, whether or not that went through this channel.
+    # All mails of an incident answer its first one, whether or not that went through this channel; also the one that
+    # it was opened again, since mailboxes drop a second mail of the same id.
     first, own = f"<{_id(alert.incident)}@{domain}>", f"<{_id(alert.id)}@{domain}>"
-    mail["Message-ID"] = first if alert.stage is Stage.OPENED else own
-    if alert.stage in (Stage.REMINDER, Stage.RECOVERED):
+    is_first = alert.stage is Stage.OPENED and alert.openings == 1
+    mail["Message-ID"] = first if is_first else own
+    if not is_first and alert.stage is not Stage.TEST:
         mail["In-Reply-To"] = mail["References"] = first
     # RFC 3834: nobody's absence note answers it.
     mail["Auto-Submitted"] = "auto-generated"

@@ -327,6 +327,16 @@ def test_who_acknowledged_it_is_forgotten_when_it_is_opened_again():  # R50
     assert (incident.acked_at, incident.acked_by) == (None, "")
 
 
+@pytest.mark.parametrize(("until", "stage"), [(None, Stage.OPENED), (NOON + 8 * HOUR, None)], ids=["over", "a time"])
+def test_what_is_muted_until_it_is_over_is_told_when_it_is_opened_again(until, stage):  # R50
+    closed, members = a_closed_one()
+    closed = replace(closed, muted_at=NOON, muted_until=until, muted_by="ana")
+
+    incident, _ = fold(closed, members, a_signal(at=NOON + 5 * MINUTE), now=NOON + 5 * MINUTE)
+
+    assert look(incident, NOON + 6 * MINUTE)[1] is stage
+
+
 def test_what_is_muted_until_it_is_over_is_not_told_at_all():  # R50
     incident, members = opened("acme")
     incident = replace(incident, muted_at=NOON)

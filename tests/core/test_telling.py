@@ -73,6 +73,10 @@ def test_an_alert_has_the_number_of_its_message_in_its_id():  # A17
     assert alert_of(incident, [], Stage.OPENED, now=NOON).id == f"{incident.id}-3"
 
 
+def test_an_alert_says_how_often_it_was_opened():  # R50
+    assert alert_of(an_incident(openings=2), [], Stage.OPENED, now=NOON).openings == 2
+
+
 def test_an_alert_says_what_is_known():  # R50
     remarks = (Remark(at=NOON, author="ana", text="old"), Remark(at=NOON, author="bob", text="the host is back soon"))
     incident = an_incident(error="E: boom", place="app.mail", slot=NOON, run_id="r1", number=7, remarks=remarks)

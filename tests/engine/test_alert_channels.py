@@ -38,6 +38,18 @@ def test_mail_that_is_down_for_an_hour_loses_no_alert(watch):  # R50, H1
     assert sorted(opened) == ["mail", "report"]
 
 
+def test_a_channel_that_is_down_is_waited_for_once_in_a_round(watch):  # R51, H1
+    for job in ("mail", "report", "sync"):
+        watch.fail(job)
+    watch.alerter.tick(watch.clock.now())
+    watch.alerter.tick(watch.clock.tick(MINUTE))
+    watch.down()
+
+    # Who goes round by hand, as a watchdog of its own does, goes on when it says so.
+    assert watch.deliverers["ops"].tick(watch.clock.now()) > timedelta(0)
+    assert watch.ops.tries == 1
+
+
 def test_mail_that_is_down_delays_no_job(watch):  # R50, H1
     watch.down()
     watch.fail()

@@ -9,8 +9,10 @@ from rota.core.freshness import Freshness
 from rota.core.incident import IncidentState
 from rota.core.liveness import USUAL
 from rota.core.model import ErrorReport, Outcome, RunKind, ScheduleState
+from rota.core.routing import Rule
 from rota.core.watched import Turn, watch_key
-from rota.engine.alerts import conditions
+from rota.engine.alerts import alerter, conditions
+from rota.queries import FlipQuery
 from tests.contract.flaky import flaky
 from tests.engine.alerting import Watch
 from tests.values import (
@@ -238,6 +240,35 @@ def test_while_it_is_open_it_is_told_again_after_the_cool_down(watch):  # R50
     assert len({alert.incident for alert in watch.ops.got}) == 1
 
 
+def test_who_learns_of_it_by_a_reminder_is_told_that_it_is_over():  # R50
+    rules = [Rule(tenants=("acme",), channels=("pager",)), Rule(channels=("ops",))]
+    watch: Watch = Watch(channels=("ops", "pager"), rules=rules)
+    watch.fail(tenant="globex")
+    watch.advance(MINUTE)
+    watch.fail(tenant="acme")
+    watch.advance(20 * MINUTE)
+
+    for tenant in ("acme", "globex"):
+        watch.succeed(tenant=tenant)
+    watch.advance(MINUTE)
+
+    assert watch.ops.stages == [Stage.OPENED, Stage.RECOVERED]
+    assert watch.channels["pager"].stages == [Stage.REMINDER, Stage.RECOVERED]
+
+
+def test_however_many_incidents_there_are_each_failure_finds_its_own(watch, monkeypatch):  # R50
+    monkeypatch.setattr(alerter, "PAGE", 2)
+    for job in ("a", "b", "c", "d", "e"):
+        watch.fail(job)
+        watch.advance(MINUTE)
+
+    watch.fail("a", "globex")
+    watch.advance(MINUTE)
+
+    assert watch.store.alerts.signals() == []
+    assert [alert.job for alert in watch.ops.got] == ["a", "b", "c", "d", "e"]
+
+
 # --- what is wrong without having ended ---
 
 
@@ -248,8 +279,8 @@ def looking(find):
 
 
 def test_a_schedule_that_cannot_be_understood_is_told_until_it_is_mended():  # R50, R5
-    watch = looking(lambda watch, _: conditions.broken(watch.store))
-    broken = a_schedule(state=ScheduleState.BROKEN, reason="no such zone")
+    watch = looking(lambda watch, now: conditions.broken(watch.store, now=now))
+    broken = a_schedule(state=ScheduleState.BROKEN, reason="no such zone", created_at=NOON - 365 * DAY)
     watch.store.put_schedule(broken, expected_version=None)
     watch.advance(MINUTE)
     [alert] = watch.ops.got
@@ -258,6 +289,8 @@ def test_a_schedule_that_cannot_be_understood_is_told_until_it_is_mended():  # R
     watch.advance(MINUTE)
 
     assert (alert.kind, alert.error, alert.tenants) == (IncidentKind.BROKEN, "no such zone", ("nightly",))
+    # It was made a year ago, and was well until today.
+    assert alert.first_at >= NOON - MINUTE
     assert watch.ops.stages == [Stage.OPENED, Stage.RECOVERED]
 
 
@@ -315,17 +348,17 @@ def test_a_process_that_is_gone_is_no_stopped_loop():  # R52
     assert watch.ops.got == []
 
 
-def turn(watch, before, after):
+def turn(watch, before, after, **flipped):
     """Let the watchdog flip a pair."""
     state = Freshness.NEW if before is None else before.state
-    flip = a_flip(schedule=after.schedule, tenant=after.tenant, before=state, after=after.state)
+    flip = a_flip(**flipped, schedule=after.schedule, tenant=after.tenant, before=state, after=after.state)
     assert watch.store.freshness.turn([Turn(before=before, after=after, flip=flip)]) == [after.key]
     return after
 
 
 @pytest.fixture
 def stale_watch():
-    watch: Watch = Watch(conditions=lambda _: look())
+    watch: Watch = Watch(conditions=lambda now: look(now))
     look = conditions.Stale(watch.store).look
     watch.store.put_schedule(a_schedule(name="nightly", job="mail"), expected_version=None)
     return watch
@@ -368,12 +401,24 @@ def test_a_script_outside_of_rota_is_told_by_its_own_name(stale_watch):  # R51
     ]
 
 
+def test_what_another_watchdog_wrote_late_under_an_older_id_is_found_too(stale_watch):  # R50, R51
+    store = stale_watch.store
+    turn(stale_watch, None, a_pair(schedule="other", state=Freshness.FRESH), id="f2")
+    stale_watch.advance(MINUTE)
+
+    turn(stale_watch, None, a_pair(schedule="nightly", tenant="acme", state=Freshness.STALE), id="f1")
+    stale_watch.advance(10 * MINUTE)
+
+    assert [flip.id for flip in store.freshness.flips(FlipQuery())] == ["f2", "f1"]
+    assert [alert.kind for alert in stale_watch.ops.got] == [IncidentKind.STALE]
+
+
 def test_while_nothing_flips_and_nothing_is_stale_no_pair_is_read():  # R51
     store, calls = flaky(Watch().store)
     stale = conditions.Stale(store)
 
-    stale.look()
+    stale.look(NOON)
     first = calls.calls["freshness.pairs"]
-    stale.look()
+    stale.look(NOON + MINUTE)
 
     assert (first, calls.calls["freshness.pairs"]) == (1, 1)

@@ -56,4 +56,9 @@ def values(app: Rota, name: str):
     }
 
 
-__all__ = ["BEGINNING", "Grain", "add", "an_app", "busy_app", "families", "values"]
+def counted(app: Rota, name: str):
+    """Return those values of a counter that anything was counted for."""
+    return {labels: value for labels, value in values(app, name).items() if value}
+
+
+__all__ = ["BEGINNING", "Grain", "add", "an_app", "busy_app", "counted", "families", "values"]

@@ -115,6 +115,17 @@ def test_no_tenant_is_a_dimension_unless_it_is_on_the_list(app):  # R53
     assert runs == {("Runs", "Job=report"): (2.0,), ("Runs", "Job=report", "Tenant=acme"): (1.0,)}
 
 
+def test_no_name_is_one_that_cloudwatch_refuses(app):  # R53, R65
+    names = ["bäckerei", "a\x1b[2J", " ", "x" * 2000]
+    add(app, *[a_rollup(job=name) for name in names])
+    sink = Kept()
+    a_publisher(app, sink).tick(TOLD)
+
+    jobs = {datum.dimensions["Job"] for datum in sink.minutes[0].data if "Job" in datum.dimensions}
+    # One that is refused takes all other metrics of its call along.
+    assert jobs >= {"b\\xe4ckerei", "a\\x1b[2J", "' '", "x" * 1024}
+
+
 def test_a_sink_that_fails_is_said_once_and_gets_what_it_missed(app, caplog):  # R53, R65
     sink = Kept()
     publisher = a_publisher(app, sink)

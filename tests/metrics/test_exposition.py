@@ -13,7 +13,7 @@ from rota.metrics.exposition import ReadingCollector
 from rota.metrics.reading import read
 from rota.settings import MetricsSettings
 from tests.house.source import ROOT
-from tests.metrics.house import add, an_app, busy_app, families, values
+from tests.metrics.house import add, an_app, busy_app, counted, families, values
 from tests.values import HOUR, NOON, SECOND, a_measure, a_rollup, a_worker
 
 TENANTS = MetricsSettings(tenant_label=("acme",))
@@ -23,11 +23,30 @@ def test_runs_are_counted_by_job_queue_and_outcome():  # R53
     assert values(busy_app(), "rota_runs_total") == {
         "job=report,outcome=succeeded,queue=default": 3.0,
         "job=report,outcome=failed,queue=default": 1.0,
+        "job=report,outcome=timed_out,queue=default": 0.0,
     }
 
 
+def test_the_first_failure_of_a_job_is_an_increase():  # R53
+    app = an_app()
+
+    @app.job(queue="mail")
+    def never_ran() -> None:
+        """Wait for its time."""
+
+    # Of a series that begins with 1, Prometheus sees none.
+    assert values(app, "rota_runs_total") == {
+        "job=never_ran,outcome=failed,queue=mail": 0.0,
+        "job=never_ran,outcome=timed_out,queue=mail": 0.0,
+    }
+    assert values(app, "rota_retries_total") == {"job=never_ran,queue=mail,reason=lost": 0.0}
+
+
 def test_attempts_after_which_a_run_goes_on_are_no_runs():  # R53
-    assert values(busy_app(), "rota_retries_total") == {"job=report,queue=default,reason=retried": 1.0}
+    assert values(busy_app(), "rota_retries_total") == {
+        "job=report,queue=default,reason=retried": 1.0,
+        "job=report,queue=default,reason=lost": 0.0,
+    }
 
 
 def test_durations_are_a_histogram_whose_buckets_only_grow():  # R53
@@ -47,7 +66,7 @@ def test_waits_rounds_tenants_parts_and_own_numbers_are_told():  # R53
     app = busy_app()
 
     assert values(app, "rota_run_wait_seconds_sum") == {"job=report,queue=default": 1.0}
-    assert values(app, "rota_rounds_total") == {"job=report,outcome=partial": 1.0}
+    assert values(app, "rota_rounds_total") == {"job=report,outcome=partial": 1.0, "job=report,outcome=failed": 0.0}
     assert values(app, "rota_round_tenants_total") == {"job=report,outcome=failed": 1.0}
     assert values(app, "rota_round_duration_seconds_sum") == {"job=report": 60.0}
     assert values(app, "rota_parts_total") == {"job=email_sync,outcome=failed": 1.0}
@@ -81,7 +100,7 @@ def test_a_tenant_on_the_list_has_series_of_its_own_and_the_others_are_one():  #
     app = an_app(metrics=TENANTS)
     add(app, a_rollup(tenant="acme"), a_rollup(tenant="globex"), a_rollup(tenant="initech"), apart=("acme", "globex"))
 
-    assert values(app, "rota_runs_total") == {
+    assert counted(app, "rota_runs_total") == {
         "job=report,outcome=succeeded,queue=default,tenant=acme": 1.0,
         # Also that which was on the list once.
         "job=report,outcome=succeeded,queue=default,tenant=": 2.0,
@@ -94,7 +113,7 @@ def test_a_tenant_that_is_not_on_the_list_any_more_is_counted_with_the_others():
         app, a_rollup(tenant="acme"), a_rollup(tenant=""), measures=(a_measure(), a_measure(tenant="")), apart=("acme",)
     )
 
-    assert values(app, "rota_runs_total") == {"job=report,outcome=succeeded,queue=default": 2.0}
+    assert counted(app, "rota_runs_total") == {"job=report,outcome=succeeded,queue=default": 2.0}
     assert values(app, "rota_job_number_sum") == {"job=report,name=rows": 1000.0}
 
 
@@ -160,9 +179,9 @@ def test_labels_from_people_cannot_break_the_text():  # R65
     app = an_app()
     add(app, a_rollup(job='a"b\\c\nd\x1b[31m'))
 
-    [series] = [line for line in prometheus(app).splitlines() if line.startswith("rota_runs_total")]
+    [series] = [line for line in prometheus(app).splitlines() if line.startswith("rota_runs_total") and "succ" in line]
     assert "\x1b" not in series
-    [labels] = values(app, "rota_runs_total")
+    [labels] = counted(app, "rota_runs_total")
     assert labels.startswith('job=a"b\\c')
 
 

@@ -111,6 +111,13 @@ def test_mails_of_one_incident_are_one_thread():  # R50
     }
 
 
+def test_that_it_was_opened_again_is_a_mail_of_its_own_in_the_thread():  # R50
+    again = sent(an_alert(incident="i1", id="i1-3", openings=2))
+
+    # Mailboxes drop a second one of the same id without a word.
+    assert (again["Message-ID"], again["References"]) == ("<i1-3@example.org>", "<i1@example.org>")
+
+
 def test_a_repeated_mail_is_the_same_mail():  # R50
     alert = an_alert(at=NOON - HOUR)
     first, again = sent(alert), sent(alert)

@@ -43,8 +43,9 @@ TIDIES = timedelta(minutes=10)
 BATCH = 500
 """Signals that are taken in at once."""
 
-MOST_HELD = 1000
-"""Incidents that are known at once: a few of each job, and those that were closed within the cool-down."""
+PAGE = 1000
+"""Incidents that are read, and looked at, at once: a few of each job, and those that were closed within the cool-down.
+"""
 
 
 class Telling(Struct, frozen=True, kw_only=True):
@@ -91,7 +92,7 @@ class Alerter:
         if self._levels_at is None or not self._levels_at <= now < self._levels_at + LEVELS:
             self._levels_at = now
             self._compare(now)
-        for incident in self._store.alerts.incidents(IncidentQuery(look_before=now, limit=MOST_HELD)):
+        for incident in self._store.alerts.incidents(IncidentQuery(look_before=now, limit=PAGE)):
             self._look(incident, now)
         if self._tidied_at is None or not self._tidied_at <= now < self._tidied_at + TIDIES:
             self._tidied_at = now
@@ -146,8 +147,13 @@ class Alerter:
         deliveries: list[Delivery] = []
         if stage is not None:
             deliveries = self._deliveries(after, members.values(), stage, now)
-            if stage is Stage.OPENED:
-                after = replace(after, channels=tuple(one.channel for one in deliveries))
+            told = tuple(one.channel for one in deliveries)
+            match stage:
+                case Stage.OPENED:
+                    after = replace(after, channels=told)
+                case Stage.REMINDER:
+                    # Rules look at whom it meets by now: who learns of it so late is told of its end too.
+                    after = replace(after, channels=tuple(dict.fromkeys((*after.channels, *told))))
         if self._write(Change(after, change.members), incident, deliveries=deliveries):
             self._publish(incident, after)
 
@@ -208,8 +214,16 @@ class Alerter:
         self._store.alerts.prune(before=now - self._telling.keep, limit=BATCH)
 
     def _held(self) -> dict[str, Incident]:
-        found = self._store.alerts.incidents(IncidentQuery(held=True, limit=MOST_HELD))
-        return {incident.key: incident for incident in found if incident.key is not None}
+        """Return the incidents that have keys, all of them: a failure whose incident is not known cannot be taken in,
+        and stands in the way of those behind it."""
+        found: dict[str, Incident] = {}
+        before: str | None = None
+        while True:
+            page = self._store.alerts.incidents(IncidentQuery(held=True, before_id=before, limit=PAGE))
+            found |= {incident.key: incident for incident in page if incident.key is not None}
+            if len(page) < PAGE:
+                return found
+            before = page[-1].id
 
     def _members(self, incident: Incident | None) -> Mapping[str, Member]:
         return {} if incident is None else {one.name: one for one in self._store.alerts.members(incident.id)}

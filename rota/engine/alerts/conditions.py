@@ -19,15 +19,15 @@ LOOKED_AT = frozenset({IncidentKind.STALE, IncidentKind.PARKED, IncidentKind.BRO
 """Kinds of incidents that are over once they are not found any more."""
 
 
-def broken(store: Store) -> Iterable[Condition]:
-    """Yield the schedules that cannot be understood, by job (R5)."""
+def broken(store: Store, *, now: datetime) -> Iterable[Condition]:
+    """Yield the schedules that cannot be understood, by job (R5). Since when is not kept: since it was seen."""
     for schedule in store.schedules(ScheduleQuery(states=(ScheduleState.BROKEN,))):
         yield Condition(
             kind=IncidentKind.BROKEN,
             job=schedule.job,
             about="",
             member=schedule.name,
-            since=schedule.created_at,
+            since=now,
             error=schedule.reason or "",
         )
 
@@ -70,6 +70,10 @@ MOST_STALE = 10_000
 
 NEVER_LOOKED = ""
 
+AFRESH = timedelta(minutes=5)
+"""How often all stale pairs are read though nothing seems to have changed: of two watchdogs that write at once, the one
+that is seen last may have the older ids."""
+
 
 class Stale:
     """Finds what has not succeeded in time (R51), as the watchdog left it.
@@ -82,12 +86,15 @@ class Stale:
         self._store = store
         self._seen: str | None = NEVER_LOOKED
         self._schedules: tuple[str, ...] = ()
+        self._whole_at: datetime | None = None
 
-    def look(self) -> list[Condition]:
+    def look(self, now: datetime) -> list[Condition]:
         """Return the pairs that are stale now, by schedule."""
         newest = next((flip.id for flip in self._store.freshness.flips(FlipQuery(limit=1))), None)
         pairs: list[Watched] = []
-        if newest != self._seen:
+        is_due = self._whole_at is None or not self._whole_at <= now < self._whole_at + AFRESH
+        if newest != self._seen or is_due:
+            self._whole_at = now
             pairs = self._store.freshness.pairs(PairQuery(states=(Freshness.STALE,), limit=MOST_STALE))
         elif self._schedules:
             query = PairQuery(schedules=self._schedules, states=(Freshness.STALE,), limit=MOST_STALE)
