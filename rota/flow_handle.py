@@ -6,12 +6,13 @@ from datetime import timedelta
 from msgspec import Struct
 
 from rota.core.codec import decode
-from rota.core.flow import in_order
+from rota.core.flow import in_order, part_of
 from rota.core.gates import flow_batch, follow_batch
 from rota.core.model import OPEN, Run, State
-from rota.errors import FlowNotFound, RunFailed, WaitTimedOut
+from rota.core.part import Role
+from rota.errors import FlowNotFound, WaitTimedOut
 from rota.footing import Footing
-from rota.handle import RunHandle, pauses
+from rota.handle import RunHandle, pauses, result_of
 from rota.paging import PAGE, every_run
 from rota.queries import RunQuery
 from rota.reopening import reopen
@@ -70,8 +71,17 @@ class FlowHandle:
 
     @property
     def progress(self) -> FlowProgress:
-        """How many of its steps or members stand where."""
+        """How many of its steps or members stand where.
+
+        Raises:
+            FlowNotFound: retention has pruned it; or it waits for the commit of the transaction that it belongs to.
+            StoreIsBlackHole: the store keeps nothing.
+        """
         counts = self._footing.store().batch_counts(flow_batch(self.id))
+        if not counts:
+            # A black hole says so. Of no runs all are over, and nobody who waits for some must hear that.
+            self._footing.store().run(self.id)
+            raise FlowNotFound(self.id)
         return FlowProgress(
             total=sum(counts.values()),
             succeeded=counts.get(State.SUCCEEDED, 0),
@@ -85,7 +95,8 @@ class FlowHandle:
     @property
     def is_over(self) -> bool:
         """Whether all of its runs have ended, what follows a batch too."""
-        if self.progress.done < self.progress.total:
+        progress = self.progress
+        if progress.done < progress.total:
             return False
         query = RunQuery(batch=follow_batch(self.id), states=tuple(sorted(OPEN)), limit=1)
         return not self._footing.store().runs(query)
@@ -118,10 +129,10 @@ class FlowHandle:
         return pause
 
     def result(self, timeout: timedelta | str | None = None) -> object:
-        """Return what the last step of a chain returned, once it has.
+        """Return what the last step of a chain returned, or of a batch a list of what its members did, once it is over.
 
         Raises:
-            RunFailed: the chain ended before, with the step that ended it.
+            RunFailed: the chain ended before, with the step that ended it; or a member did not succeed, the first one.
             WaitTimedOut: it is not over after `timeout`.
         """
         self.wait(timeout)
@@ -136,10 +147,10 @@ class FlowHandle:
         return await asyncio.to_thread(self._result)
 
     def _result(self) -> object:
-        *_, last = in_order(self._members())
-        if last.state is not State.SUCCEEDED:
-            raise RunFailed(last.id, state=last.state, error=last.error.first_line if last.error else last.reason)
-        return None if last.result is None else decode(last.result)
+        members = in_order(self._members())
+        if part_of(members[-1]).role is Role.STEP:
+            return result_of(members[-1])
+        return [result_of(run) for run in members]
 
     def results(self) -> Iterator[object]:
         """Yield what its steps or members returned so far, in their order; None for one that has not succeeded."""

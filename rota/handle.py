@@ -125,11 +125,11 @@ class RunHandle:
             RunFailed: the run ended otherwise.
             WaitTimedOut: it has not ended after `timeout`.
         """
-        return _result(self.wait(timeout))
+        return result_of(self.wait(timeout))
 
     async def aresult(self, timeout: timedelta | str | None = None) -> object:
         """`result`, from a coroutine."""
-        return _result(await self.await_end(timeout))
+        return result_of(await self.await_end(timeout))
 
     # --- what to do with it ---
 
@@ -179,7 +179,12 @@ def _next(pauses: Iterator[timedelta], run: Run) -> timedelta:
     return pause
 
 
-def _result(run: Run) -> object:
+def result_of(run: Run) -> object:
+    """Return what an ended run returned.
+
+    Raises:
+        RunFailed: it ended otherwise.
+    """
     if run.state is not State.SUCCEEDED:
         raise RunFailed(run.id, state=run.state, error=run.error.first_line if run.error else run.reason)
     return None if run.result is None else decode(run.result)

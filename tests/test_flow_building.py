@@ -13,6 +13,7 @@ from rota.errors import (
     FlowNotFound,
     JobNotFound,
     NoTenant,
+    StoreIsBlackHole,
     StoreUnavailable,
     TenantNotFound,
 )
@@ -230,3 +231,12 @@ def test_a_flow_can_be_started_more_than_once_and_found_by_its_id(app):
     assert first != second
     assert app.flow(first.id) == first
     assert [run.id for run in app.flow(first.id).runs()] == [child.id for child in first.children]
+
+
+@pytest.mark.parametrize("ask", ["progress", "is_over", "wait", "result"])
+def test_a_flow_that_is_not_there_is_not_taken_for_one_that_is_over(ask):
+    app, black = an_app(), Rota("blackhole://")
+
+    for handle, error in ((app.flow("0" * 32), FlowNotFound), (black.flow("0" * 32), StoreIsBlackHole)):
+        with pytest.raises(error):
+            getattr(handle, ask)() if ask in ("wait", "result") else getattr(handle, ask)

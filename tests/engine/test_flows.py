@@ -273,6 +273,29 @@ def test_what_follows_a_batch_is_told_how_it_ended():
     assert list(batch.results()) == [list(range(number)) for number in range(5)]
 
 
+def test_the_result_of_a_batch_is_what_each_of_its_members_returned():
+    _, process = a_process()
+    jobs = steps(process)
+
+    batch = process.app.batch([jobs["double"].step(number) for number in (3, 1, 2)]).enqueue()
+    process.settle_down()
+
+    assert batch.result() == [6, 2, 4]
+
+
+def test_a_batch_of_which_one_member_failed_has_no_result():
+    heard, process = a_process()
+    jobs = steps(process)
+    heard.failing = {"double 1"}
+
+    batch = process.app.batch([jobs["double"].step(number) for number in (3, 1, 2)]).enqueue()
+    process.settle_down()
+
+    with pytest.raises(RunFailed, match="double does not work") as refused:
+        batch.result()
+    assert refused.value.run_id == batch.children[1].id
+
+
 def test_after_a_failure_only_on_complete_runs_and_is_told_who_failed():
     heard, process = a_process()
     jobs = steps(process)
