@@ -182,9 +182,9 @@ class Store(Protocol):
 
         One transaction. Each settlement is judged alone: run, attempt, progress, round, and the next waiting run of
         a concurrency key that became free, are written together or not at all. A final state keeps the attempt on
-        the run's own row; any other appends it to the attempts. A settlement that is refused leaves the run as it
-        is; where its attempt is recorded as `lost`, that becomes `superseded`.
-        Tokens only grow, so repeating the call applies nothing twice, and names what the first try applied.
+        the run's own row; any other appends it to the attempts, and is due at once where the run was cancelled
+        meanwhile. A settlement that is refused leaves the run as it is; where its attempt is recorded as `lost`, that
+        becomes `superseded`. Tokens only grow: repeating the call applies nothing twice, and names what was applied.
         """
 
     def release(self, worker: str, held: Sequence[tuple[str, int]], *, now: datetime) -> list[str]:

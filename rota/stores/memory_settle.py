@@ -38,7 +38,7 @@ class Ledger:
         ended = replace(
             run,
             state=settlement.state,
-            due_at=run.due_at if settlement.state.is_final else settlement.due_at,
+            due_at=_due_at(run, settlement),
             attempt=settlement.attempt,
             lost_count=settlement.lost_count,
             started_at=settlement.started_at,
@@ -72,3 +72,10 @@ class Ledger:
         if recorded.outcome is Outcome.LOST and settlement.outcome is not Outcome.LOST:
             self._runs.supersede(run, settlement.run.token)
         return False
+
+
+def _due_at(run: Run, settlement: Settlement) -> datetime:
+    if settlement.state.is_final:
+        return run.due_at
+    # One that was asked to stop while it ran does not wait for an attempt that never begins.
+    return settlement.ended_at if run.cancel_requested else settlement.due_at

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from rota.core.model import RoundState, State
+from rota.core.model import Outcome, RoundState, State
 from rota.core.policy import Overlap
 from rota.queries import InLine, RoundQuery
 from tests.values import (
@@ -15,6 +15,7 @@ from tests.values import (
     a_run,
     add_rounds,
     claim,
+    ended,
     failed,
     found,
     given_up,
@@ -70,6 +71,20 @@ def test_a_running_run_is_asked_to_stop(store):
     assert run.cancel_requested
     assert run.reason == "ann"
     assert run.token == claimed.token
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.SNOOZED])
+def test_one_that_was_asked_to_stop_does_not_wait_for_another_attempt(store, outcome):  # R32
+    store.enqueue([a_run()], now=NOON)
+    [claimed] = claim(store)
+    store.cancel([claimed.id], now=NOON, reason="ann")
+
+    settle_all(store, ended(claimed, outcome, wait=DAY, now=NOON + MINUTE))
+
+    assert found(store, claimed.id).due_at == NOON + MINUTE
+    assert store.promote(now=NOON + MINUTE) == 1
+    [again] = claim(store, now=NOON + MINUTE)
+    assert (again.cancel_requested, again.reason) == (True, "ann")
 
 
 def test_ended_and_unknown_runs_are_not_cancelled(store):

@@ -29,10 +29,14 @@ outcome = s.ended_as, lease_until = NULL, running_key = NULL{no_room}
 TOLD_FIELDS = PLAIN_FIELDS + ", failure:long, answer:long, why:long"
 TOLD = PLAIN + ", error = s.failure, result = s.answer, reason = coalesce(s.why, reason)"
 
-OPEN_FIELDS = "row_id:id, held:int, lease:int, next_state:id, next_due:int, tries:int, losses:int, why:long"
+OPEN_FIELDS = (
+    "row_id:id, held:int, lease:int, next_state:id, next_due:int, finished:int, tries:int, losses:int, why:long"
+)
+# One that was asked to stop while it ran does not wait for an attempt that never begins.
 OPEN_AGAIN = (
     """
-state = s.next_state, due_at = s.next_due, attempt = s.tries, lost_count = s.losses, reason = coalesce(s.why, reason),
+state = s.next_state, due_at = CASE WHEN cancel_requested = 1 THEN s.finished ELSE s.next_due END,
+attempt = s.tries, lost_count = s.losses, reason = coalesce(s.why, reason),
 """
     + WITHOUT_ATTEMPT
 )
@@ -142,6 +146,7 @@ def _open_row(settlement: Settlement) -> tuple[Any, ...]:
         since_epoch(settlement.lease_until),
         settlement.state.value,
         to_micros(settlement.due_at),
+        to_micros(settlement.ended_at),
         settlement.attempt,
         settlement.lost_count,
         clean(settlement.reason) or None,

@@ -99,7 +99,8 @@ local function settle(one, text, n, pairs_, now)
     local is_final = FINAL[settlement.state]
     local fields = {
         state = settlement.state,
-        due_at = is_final and run.due_at or settlement.due_at,
+        -- One that was asked to stop while it ran does not wait for an attempt that never begins.
+        due_at = is_final and run.due_at or run.cancel_requested and settlement.ended_at or settlement.due_at,
         attempt = settlement.attempt or NONE,
         lost_count = settlement.lost_count or NONE,
         reason = settlement.reason,
