@@ -101,6 +101,8 @@ class RunQuery(Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     """Created in [since, until)."""
+    ended_since: datetime | None = None
+    """Ended at it or later; those that have not ended are left out."""
     before_id: str | None = None
     """The key of the page before: only runs with a smaller id."""
     limit: int = 50

@@ -25,6 +25,7 @@ def is_run_meant(run: Run, query: RunQuery) -> bool:
         and query.owner in (None, run.owner)
         and within(run.slot, query.slot_since, query.slot_until)
         and within(run.created_at, query.since, query.until)
+        and within(run.ended_at, query.ended_since, None)
         and (query.before_id is None or run.id < query.before_id)
     )
 

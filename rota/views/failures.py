@@ -21,8 +21,6 @@ WINDOWS = {
     timedelta(days=3): "3d",
     timedelta(days=7): "7d",
 }
-LOOK_BACK = timedelta(days=1)
-"""A run may have been made so long before it failed: it waited, and was tried again."""
 
 
 class By(StrEnum):
@@ -68,19 +66,18 @@ def windows(since: timedelta) -> dict[str, timedelta]:
 def failures_of(app: Rota, search: Search, *, by: By, since: timedelta) -> Failures:
     """Return the runs that failed since so long ago, counted."""
     now = app.clock.now()
-    base = RunQuery(states=(State.FAILED,), since=now - since - LOOK_BACK, limit=MOST)
+    base = RunQuery(states=(State.FAILED,), ended_since=now - since, limit=MOST)
     found = hits_of(app, search, base=base)
     groups: dict[str, list[Run]] = {}
     for run in found.runs:
-        if run.ended_at is not None and run.ended_at > now - since:
-            groups.setdefault(_name(run, by), []).append(run)
+        groups.setdefault(_name(run, by), []).append(run)
     spans = windows(since)
     rows = [_row(name, runs, spans, now=now) for name, runs in groups.items()]
     longest = list(spans)[-1]
     return Failures(
         windows=list(spans),
         rows=sorted(rows, key=lambda row: (-row.counts[longest], row.name)),
-        is_cut=len(found.runs) == MOST,
+        is_cut=found.next_page is not None,
     )
 
 
@@ -100,7 +97,7 @@ def _row(name: str, runs: Sequence[Run], spans: Mapping[str, timedelta], *, now:
     return FailureRow(
         name=name,
         what=said(newest),
-        counts={named: sum(end > now - span for end in ends) for named, span in spans.items()},
+        counts={named: sum(end >= now - span for end in ends) for named, span in spans.items()},
         jobs=sorted({run.job for run in runs}),
         tenants=len({run.tenant for run in runs if run.tenant is not None}),
         first_at=min(ends),

@@ -87,6 +87,14 @@ def test_runs_come_newest_first_page_by_page(store):
     assert pages == [newest_first[:3], newest_first[3:6], newest_first[6:]]
 
 
+def test_runs_are_found_by_when_they_ended(store):  # R38
+    store.enqueue(runs := [a_run() for _ in range(3)], now=NOON)
+    before, after, _ = claim(store)
+    settle_all(store, succeeded(before, now=NOON - MINUTE), succeeded(after, now=NOON))
+
+    assert ids(store.runs(RunQuery(ended_since=NOON))) == [runs[1].id]
+
+
 def test_runs_are_found_by_what_is_asked(store):
     made = [
         a_run(job="a", tenant="acme", queue="mail", created_at=NOON - HOUR),

@@ -138,6 +138,7 @@ def listing(query: RunQuery, half: str = "") -> tuple[str, list[Any]]:
     narrowing.equal("owner", query.owner)
     narrowing.within("slot", query.slot_since, query.slot_until)
     narrowing.within("created_at", query.since, query.until)
+    narrowing.within("ended_at", query.ended_since, None)
     narrowing.below("id", query.before_id)
     # An id begins with when it was made, so what came later or before need not be read to be left out.
     if query.until is not None:
