@@ -18,6 +18,8 @@ from rota.core.lifecycle import rescue
 from rota.core.limits import Bounds, Limit, LimitScope, Rate, place_of, reopened
 from rota.core.model import OPEN, LogChunk, LogLine, Note, Outcome, Round, RoundState, Run, RunKind, State
 from rota.core.policy import Overlap
+from rota.core.unique import Conflict, Scope, UniqueRun
+from rota.errors import NotUnique
 from rota.ports import Store
 from rota.queries import AuditQuery, RoundQuery, RunQuery
 from rota.stores.memory import MemoryStore
@@ -67,8 +69,10 @@ drafts = st.fixed_dictionaries(
         "parent": st.sampled_from([None, None, f"{7:032x}"]),
         "limit_key": st.sampled_from([None, None, "smtp"]),
         "host": st.sampled_from([None, "db1"]),
+        "expires_at": st.sampled_from([None, None, None, NOON + 2 * MINUTE, NOON + 2 * HOUR]),
     }
 )
+names = st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(list(Scope)), st.sampled_from(list(Conflict)))
 limits = st.lists(
     st.builds(
         Limit,
@@ -86,6 +90,20 @@ gates = st.sampled_from(["depends", "canary/1", BATCH, "job/report", "tenant/acm
 def a_draft(draft, **fields):
     # Heavier as a tenant, not as a run: runs of one tenant with different weights in one call are nobody's promise.
     return a_run(**draft, weight=2.0 if draft["tenant"] == "acme" else 1.0, **fields)
+
+
+def a_unique(draft, name, scope, conflict, *, until):
+    kept_until = until if scope is Scope.PERIOD else None
+    # Runs with dedupe keys that others may have are not meant.
+    run = a_draft(draft | {"dedupe_key": None})
+    return UniqueRun(run=run, name=name, scope=scope, conflict=conflict, kept_until=kept_until)
+
+
+def asked_for(store, wanted, now):
+    try:
+        return store.enqueue_unique(wanted, now=now)
+    except NotUnique as error:
+        return error.run_id
 
 
 class Machine(RuleBasedStateMachine):
@@ -158,6 +176,17 @@ class Machine(RuleBasedStateMachine):
     def enqueue_again(self, indices):
         runs = self.picked(self.runs, indices)
         self.both(lambda store: store.enqueue(runs, now=self.now))
+
+    @rule(batch=st.lists(st.tuples(drafts, names), min_size=1, max_size=3), is_repeated=st.booleans())
+    def enqueue_unique(self, batch, is_repeated):
+        wanted = [a_unique(draft, *name, until=self.now + MINUTE) for draft, name in batch]
+        self.runs += [one.run for one in wanted]
+        for _ in range(1 + is_repeated):
+            self.both(lambda store: asked_for(store, wanted, self.now))
+
+    @rule()
+    def expire(self):
+        self.both(lambda store: sorted(store.expire(now=self.now)))
 
     @rule(duration=st.sampled_from([SECOND, 10 * SECOND, MINUTE, HOUR]))
     def tick(self, duration):
