@@ -16,9 +16,9 @@ from rota.core.kind import Timing
 from rota.core.model import Tenant
 from rota.core.policy import CatchUp, Job, Overlap, Retry
 from rota.core.size import parse_size, size_text
-from rota.errors import ConfigurationError, DuplicateJob, UnsupportedJob
+from rota.errors import BadArguments, ConfigurationError, DuplicateJob, UnsupportedJob
 from rota.handle import RunHandle
-from rota.options import JobTerms, Options, Terms, merged
+from rota.options import JobTerms, Options, Terms, checked_policy, merged
 from rota.shape import PROCESS, THREAD, Shape, shape_of
 from rota.signature import Registered, Signature
 from rota.transactions import in_thread
@@ -132,7 +132,16 @@ class JobFunction(Generic[Called, Asked, Returned]):
 
     def enqueue_many(self, calls: Iterable[tuple[Any, ...]]) -> list[RunHandle]:
         """Queue one run per tuple of arguments, in one round trip; return their handles in order."""
-        return self.enqueue_calls([(args, {}) for args in calls])
+        return self.enqueue_calls([(self._arguments(args), {}) for args in calls])
+
+    def _arguments(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        # Not whatever can be counted: of a text each character would be an argument, and of a dictionary each name.
+        if isinstance(args, tuple | list):
+            return tuple(args)
+        raise BadArguments(
+            f"job {self.name!r}: enqueue_many takes a tuple of arguments for each run, [(1,), (2,)], and one of them "
+            f"is {type(args).__name__}"
+        )
 
     def enqueue_calls(
         self, calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]], *, keyed: Keyed | None = None
@@ -344,9 +353,9 @@ class Registry:
                 executor=shape.executor(executor, name=called),
                 per_tenant=per_tenant,
                 timeout=self._timeout if timeout == "default" else _duration(timeout, "timeout", job=called),
-                retry=retry or self._retry,
+                retry=self._retry if retry is None else retry,
                 priority=priority,
-                catch_up=catch_up or CatchUp(),
+                catch_up=CatchUp() if catch_up is None else catch_up,
                 overlap=overlap,
                 fresh_within=_duration(fresh_within, "fresh_within", job=called),
                 max_memory=_memory(max_memory, job=called),
@@ -373,8 +382,7 @@ class Registry:
         _refuse_limits_without_a_child(job)
         timing = None if schedule is None else as_timing(schedule, tz=tz)
         options = merged(Options(), terms, job=job.name)
-        # What the job itself says of these is kept in its policy; only whether it makes sense is asked here.
-        merged(options, {"queue": job.queue, "priority": job.priority}, job=job.name)
+        job = checked_policy(job)
         registered = Registered(job=job, function=shape.function, signature=Signature(shape.function, name=job.name))
         made: JobFunction[Any, Any, Any] = JobFunction(
             registered, target=shape.target, timing=timing, registry=self, options=options
@@ -397,6 +405,8 @@ def _duration(value: timedelta | str | None, name: str, *, job: str) -> timedelt
         parsed = parse_duration(value) if isinstance(value, str) else value
     except ValueError as error:
         raise ConfigurationError(f"job {job!r}: {name}: {error}") from None
+    if not isinstance(parsed, timedelta | None):
+        raise ConfigurationError(f"job {job!r}: {name}={value!r} must be a timedelta, or a text such as '10m'")
     if parsed is not None and parsed <= timedelta(0):
         raise ConfigurationError(
             f"job {job!r}: {name}={value!r} must be longer than nothing; {name}=None is without limit"

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rota.core.duration import parse_duration
-from rota.core.policy import Retry
+from rota.core.policy import CatchUp, Job, Overlap, Retry
 from rota.core.unique import Conflict, Scope
 from rota.errors import ConfigurationError
 
@@ -122,6 +122,27 @@ def merged(options: Options, said: Mapping[str, Any], *, job: str) -> Options:
         return _consistent(replace(_without_rivals(options, given), **checked), given)
     except ConfigurationError as error:
         raise ConfigurationError(f"job {job!r}: {error}") from None
+
+
+def checked_policy(job: Job) -> Job:
+    """Return the policy of a job, once what it says of its runs makes sense.
+
+    Raises:
+        ConfigurationError: it does not; names the job and what is wrong.
+    """
+    said = {"queue": job.queue, "priority": job.priority, "retry": job.retry}
+    for name, value in said.items():
+        if value is None:
+            raise ConfigurationError(f"job {job.name!r}: {name}=None says nothing: leave it out for the default")
+    merged(Options(), said, job=job.name)
+    if not isinstance(job.catch_up, CatchUp):
+        raise ConfigurationError(
+            f"job {job.name!r}: catch_up={job.catch_up!r} must be CatchUp.none(), CatchUp.latest() or CatchUp.all()"
+        )
+    try:
+        return replace(job, overlap=_one_of(Overlap, "overlap", job.overlap))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"job {job.name!r}: {error}") from None
 
 
 def _without_rivals(options: Options, said: Mapping[str, Any]) -> Options:

@@ -237,7 +237,21 @@ def test_a_term_that_does_not_exist_is_refused_with_those_that_do(send):  # R64
         send.using(priorty=1)
 
 
-@pytest.mark.parametrize("terms", [{"priority": 2**31}, {"unique_for": HOUR}, {"queue": ""}, {"expires": "soon"}])
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"priority": 2**31},
+        {"unique_for": HOUR},
+        {"queue": ""},
+        {"queue": None},
+        {"expires": "soon"},
+        {"timeout": 30},
+        {"retry": 3},
+        {"retry": False},
+        {"overlap": "wait"},
+        {"catch_up": "all"},
+    ],
+)
 def test_terms_of_a_job_that_make_no_sense_are_refused_where_it_is_declared(app, terms):  # R64
     with pytest.raises(ConfigurationError, match="'report'"):
 
@@ -272,6 +286,9 @@ def test_terms_that_show_to_make_no_sense_at_the_enqueue_queue_nothing(app, send
     [
         (("a", "b", "c"), BadArguments),
         (("no number",), BadArguments),
+        (1, BadArguments),
+        ("1", BadArguments),
+        ({"number": 1}, BadArguments),
         ((1, object()), ArgumentsNotJson),
         ((1, math.nan), ArgumentsNotJson),
         ((1, "x" * 65_536), ArgumentsTooBig),

@@ -120,7 +120,7 @@ def parse_rate(text: str) -> Rate:
     Raises:
         ConfigurationError: it names none, none at all may begin, or the window is longer than a month.
     """
-    match = _RATE.fullmatch(text)
+    match = _RATE.fullmatch(str(text))
     number, unit = match.groups() if match else ("0", "")
     try:
         per = parse_duration(unit if unit[:1].isdigit() else f"1{unit}")
@@ -165,13 +165,22 @@ def checked(limit: Limit) -> Limit:
         ConfigurationError: names the limit, and what is wrong with it.
     """
     said = f"limit {limit.scope} {limit.name!r}"
-    if not limit.name.strip() or len(limit.name) > 255:
+    if not _is_name(limit.name):
         raise ConfigurationError(f"{said}: name what is limited, in at most 255 characters; {EACH!r} is each one apart")
-    if limit.running is not None and limit.running < 1:
+    if limit.running is not None and not _is_number(limit.running):
         raise ConfigurationError(
-            f"{said}: running={limit.running}, it must be at least 1; to stop it: rota pause; to lift a limit: None"
+            f"{said}: running={limit.running!r}, it must be at least 1, and whole; to stop it: rota pause; to lift a "
+            "limit: None"
         )
     return limit
+
+
+def _is_name(said: object) -> bool:
+    return isinstance(said, str) and said.strip() != "" and len(said) <= 255
+
+
+def _is_number(said: object) -> bool:
+    return isinstance(said, int) and said >= 1
 
 
 class Bounds:

@@ -107,6 +107,11 @@ class Retry(Struct, frozen=True, kw_only=True):
         # A class would not reach a child process, nor the store with a run that has a policy of its own.
         force_setattr(self, "on", named(self.on))
         force_setattr(self, "not_on", named(self.not_on))
+        if not isinstance(self.attempts, int):
+            raise ValueError(f"Retry(attempts={self.attempts!r}): a whole number, the first attempt among them")
+        for wait in (self.base, self.max_wait, *self.waits, self.max_elapsed):
+            if not isinstance(wait, timedelta | None):
+                raise ValueError(_no_length(wait))
         if self.attempts < 1:
             raise ValueError(f"Retry(attempts={self.attempts}): a run needs at least one attempt")
         if min(self.base, self.max_wait, *self.waits) < timedelta(0) or self.factor < 1:
@@ -199,6 +204,13 @@ class Retry(Struct, frozen=True, kw_only=True):
 
 def _length(delay: Duration) -> timedelta:
     return parse_duration(delay) if isinstance(delay, str) else delay
+
+
+def _no_length(said: object) -> str:
+    return (
+        f"Retry: {said!r} is no length of time: give a timedelta, or to Retry.fixed, .exponential and .delays a text "
+        "such as '30s'"
+    )
 
 
 def _length_if(delay: Duration | None) -> timedelta | None:

@@ -145,3 +145,23 @@ def test_an_exception_may_ask_for_its_own_wait(asked, seconds):  # R32
 )
 def test_a_policy_can_be_read(retry, text):  # R32
     assert retry_text(retry) == text
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Retry.fixed(30),
+        lambda: Retry.exponential(2),
+        lambda: Retry.delays([10, 60]),
+        lambda: Retry(base=10),
+        lambda: Retry(max_elapsed="5m"),
+    ],
+)
+def test_a_wait_without_a_unit_is_refused_where_it_is_said(make):  # R64
+    with pytest.raises(ValueError, match="is no length of time"):
+        make()
+
+
+def test_a_number_of_attempts_is_a_number():  # R64
+    with pytest.raises(ValueError, match="attempts='3'"):
+        Retry(attempts="3")
