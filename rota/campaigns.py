@@ -10,7 +10,7 @@ from msgspec.structs import asdict, replace
 from rota.audit import entry
 from rota.core import campaign as decide
 from rota.core.campaign import MOST_PARALLEL, MOST_PER_MINUTE, Campaign, CampaignState, Mode, Reach
-from rota.core.controls import AuditEntry, Control, ControlKind
+from rota.core.controls import AuditEntry, Control, ControlKind, readable
 from rota.core.gates import campaign_batch
 from rota.core.keyed import Keyed
 from rota.core.model import Schedule, State, Tenant
@@ -269,7 +269,7 @@ class Campaigns:
 
     def list(self) -> list[Campaign]:
         """Return the campaigns, newest first; those that are over are kept for 90 days."""
-        found = [campaign for _, campaign in decide.readable(self._store().controls(ControlKind.CAMPAIGN))]
+        found = [campaign for _, campaign in readable(self._store().controls(ControlKind.CAMPAIGN), Campaign)]
         return sorted(found, key=lambda campaign: campaign.id, reverse=True)
 
     def get(self, name: str) -> Campaign:

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from rota.access.api_keys import KeyText, key_text, new_key
 from rota.audit import entry
 from rota.core.access import Principal
 from rota.core.claims import LEEWAY, LONGEST, Untrusted
-from rota.core.controls import Control, ControlKind, Setting
+from rota.core.controls import Control, ControlKind, Setting, readable
 from rota.core.credential import ApiKey, BrowserSession, Grant, Revocation
 from rota.errors import ConfigurationError
 from rota.footing import Footing
@@ -122,7 +121,7 @@ class Credentials:
 
     def _key(self, key_id: str) -> ApiKey | None:
         control = self._store().control(ControlKind.API_KEY, key_id)
-        return None if control is None else _read(control, ApiKey)
+        return ApiKey.read(control)
 
     def _end_key(self, key_id: str, *, reason: str, actor: str | None) -> bool:
         audit = entry(self._clock, actor=actor, action="key.revoke", target=key_id, reason=reason)
@@ -153,8 +152,8 @@ class Credentials:
                 self._store().drop_control(ControlKind.REVOCATION, name, expected_version=old.version)
 
     def _kept(self, kind: ControlKind, setting: type[Kept]) -> dict[str, tuple[Control, Kept]]:
-        read = ((control, _read(control, setting)) for control in self._store().controls(kind))
-        return {control.name: (control, one) for control, one in read if one is not None}
+        # What this version cannot read lets nobody in.
+        return {control.name: (control, one) for control, one in readable(self._store().controls(kind), setting)}
 
 
 def check_grant(grant: Grant) -> None:
@@ -169,11 +168,3 @@ def check_grant(grant: Grant) -> None:
         raise ConfigurationError("a token is for something: read, trigger, manage or admin")
     if not grant.jobs or grant.tenants == ():
         raise ConfigurationError("a token is for some jobs and tenants: name one, or leave the list out for all")
-
-
-def _read(control: Control, setting: type[Kept]) -> Kept | None:
-    """Return what a control keeps; None if this version cannot read it: then it lets nobody in."""
-    try:
-        return setting.of(control)
-    except msgspec.MsgspecError:
-        return None

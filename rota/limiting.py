@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-import msgspec
 from msgspec import Struct
 
 from rota.audit import entry
-from rota.core.controls import Control, ControlKind, LimitSetting
+from rota.core.controls import Control, ControlKind, LimitSetting, readable
 from rota.core.limits import EACH, Limit, LimitScope, LimitUse, checked, known_as, merged, parse_rate
 from rota.errors import ConfigurationError, JobNotFound, QueueNotFound, Refused, TenantNotFound
 from rota.footing import Footing
@@ -93,13 +92,8 @@ class Limits:
 
     def settings(self) -> Mapping[str, LimitSetting]:
         """Return what operators set, by the limits' own names; what cannot be read is left out."""
-        found = {}
-        for control in self._store().controls(ControlKind.LIMIT):
-            try:
-                found[control.name] = LimitSetting.of(control)
-            except msgspec.MsgspecError:
-                continue
-        return found
+        kept = self._store().controls(ControlKind.LIMIT)
+        return {control.name: setting for control, setting in readable(kept, LimitSetting)}
 
     def in_use(self) -> list[LimitInUse]:
         """Return every limit with its use: those with a name, and those on each wherever they are used now."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from rota.audit import entry
 from rota.core.builder import When, as_timing
-from rota.core.controls import Control, ControlKind, TenantSetting
+from rota.core.controls import Control, ControlKind, TenantSetting, readable
 from rota.core.fairness import LEAST_WEIGHT, MOST_WEIGHT, is_weight
 from rota.core.kind import Interval
 from rota.core.model import Schedule, ScheduleState, Tenant
@@ -185,13 +184,7 @@ class OwnSettings:
 
 def every_setting(store: Store) -> dict[str, TenantSetting]:
     """Return what is set for single tenants; what cannot be read is left out (R21)."""
-    found = {}
-    for control in store.controls(ControlKind.TENANT):
-        try:
-            found[control.name] = TenantSetting.of(control)
-        except msgspec.MsgspecError:
-            continue
-    return found
+    return {control.name: setting for control, setting in readable(store.controls(ControlKind.TENANT), TenantSetting)}
 
 
 def own_name(general: str, tenant: str) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import UNSET, UnsetType
 
 from rota.audit import entry
-from rota.core.controls import Control, ControlKind, Pause, Paused
+from rota.core.controls import UNREADABLE, Control, ControlKind, Pause, Paused, readable
 from rota.errors import ConfigurationError, JobNotFound, Refused, TenantNotFound
 from rota.footing import Footing
 from rota.gathering import Shared
@@ -30,13 +30,11 @@ class Pauses:
     def list(self) -> list[Pause]:
         """Return the pauses of jobs, queues and tenants that are not over, by kind and name."""
         now = self._clock.now()
-        pauses = [Pause.of(control) for control in self._controls.get()]
-        return [pause for pause in pauses if not pause.is_over(now)]
+        return [pause for _, pause in readable(self._controls.get(), Pause) if not pause.is_over(now)]
 
     def get(self, kind: Paused | str, name: str) -> Pause | None:
         """Return the pause of one of them, or None."""
-        control = self._store().control(ControlKind.PAUSE, key_of(Paused(kind), name))
-        pause = None if control is None else Pause.of(control)
+        pause = Pause.read(self._store().control(ControlKind.PAUSE, key_of(Paused(kind), name)))
         return None if pause is None or pause.is_over(self._clock.now()) else pause
 
     def pause(
@@ -66,7 +64,7 @@ class Pauses:
             raise ConfigurationError(f"a pause until {until} is over already, or has no zone: name a time to come")
         while True:
             known = self._store().control(ControlKind.PAUSE, key_of(kind, name))
-            before = None if known is None else Pause.of(known)
+            before = Pause.read(known)
             before = None if before is None or before.is_over(now) else before
             kept = None if before is None else before.until
             end = kept if until is UNSET else until
@@ -93,14 +91,15 @@ class Pauses:
         audit = entry(self._clock, actor=actor, action=f"{kind}.resume", target=name, reason=reason)
         while True:
             known = self._store().control(ControlKind.PAUSE, key_of(kind, name))
-            if known is None or Pause.of(known).is_over(self._clock.now()):
+            pause = Pause.read(known)
+            if known is None or (pause is not None and pause.is_over(self._clock.now())):
                 self._check(kind, name)
                 raise Refused(f"{kind} {name!r} is not paused")
             ended = self._store().drop_control(
                 ControlKind.PAUSE, known.name, expected_version=known.version, audit=audit
             )
             if ended:
-                return Pause.of(known)
+                return pause or Pause(kind=kind, name=name, reason=UNREADABLE, since=known.changed_at)
 
     def _check(self, kind: Paused, name: str) -> None:
         """Refuse a name that nobody has. A queue may be any: it is made by the first run that names it."""

@@ -6,7 +6,6 @@ import re
 import secrets
 from datetime import datetime, timedelta
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -74,7 +73,7 @@ class Sessions:
         if not _FORM.fullmatch(cookie):
             return None
         control = self._store().control(ControlKind.SESSION, _name(cookie))
-        session = None if control is None else _read(control)
+        session = BrowserSession.read(control)
         now = self._clock.now()
         if control is None or session is None or session.is_over(now, idle=self._settings().auth.session_idle):
             return None
@@ -105,7 +104,7 @@ class Sessions:
     def _sweep(self) -> None:
         """Forget those that are over: whoever signs in pays for those that did not sign out."""
         for control in self._store().controls(ControlKind.SESSION):
-            session = _read(control)
+            session = BrowserSession.read(control)
             if session is None or session.is_over(self._clock.now(), idle=self._settings().auth.session_idle):
                 self._store().drop_control(ControlKind.SESSION, control.name, expected_version=control.version)
 
@@ -113,10 +112,3 @@ class Sessions:
 def _name(cookie: str) -> str:
     """Return what a session is kept under: whoever reads the store cannot use it."""
     return hashlib.sha256(cookie.encode()).hexdigest()
-
-
-def _read(control: Control) -> BrowserSession | None:
-    try:
-        return BrowserSession.of(control)
-    except msgspec.MsgspecError:
-        return None

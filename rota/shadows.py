@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from rota.audit import entry
-from rota.core.controls import Control, ControlKind, Shadow
+from rota.core.controls import UNREADABLE, Control, ControlKind, Shadow, readable
 from rota.core.model import Round, RoundState
 from rota.core.shadow import Compared, Fired, compared, ran_there
 from rota.errors import ConfigurationError, Refused
@@ -37,12 +37,11 @@ class Shadows:
 
     def list(self) -> dict[str, Shadow]:
         """Return them by name of schedule."""
-        return {control.name: Shadow.of(control) for control in self._store().controls(ControlKind.SHADOW)}
+        return {control.name: one for control, one in readable(self._store().controls(ControlKind.SHADOW), Shadow)}
 
     def get(self, name: str) -> Shadow | None:
         """Return the shadow in which a schedule is, or None."""
-        control = self._store().control(ControlKind.SHADOW, name)
-        return None if control is None else Shadow.of(control)
+        return Shadow.read(self._store().control(ControlKind.SHADOW, name))
 
     def begin(self, name: str, *, reason: str, is_to_come: bool = False, actor: str | None = None) -> Shadow:
         """Let a schedule fire and start nothing, for a reason. Again: for this reason, since when it was.
@@ -63,7 +62,8 @@ class Shadows:
         shadow = Shadow(reason=remark(reason), author=audit.actor, since=now)
         while True:
             known = self._store().control(ControlKind.SHADOW, name)
-            made = shadow if known is None else replace(shadow, since=Shadow.of(known).since)
+            before = Shadow.read(known)
+            made = shadow if before is None else replace(shadow, since=before.since)
             control = Control(
                 kind=ControlKind.SHADOW,
                 name=name,
@@ -84,7 +84,7 @@ class Shadows:
         audit = entry(self._clock, actor=actor, action="schedule.unshadow", target=name, reason=reason)
         while (known := self._store().control(ControlKind.SHADOW, name)) is not None:
             if self._store().drop_control(ControlKind.SHADOW, name, expected_version=known.version, audit=audit):
-                return Shadow.of(known)
+                return Shadow.read(known) or Shadow(reason=UNREADABLE, since=known.changed_at)
         self._schedules.get(name)
         raise Refused(f"schedule {name!r} is in no shadow: it works, unless it is paused")
 

@@ -4,9 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from rota.core.controls import ControlKind, Paused
+from rota.core.controls import UNREADABLE, Control, ControlKind, Paused
+from rota.engine.alerts import conditions
 from rota.errors import ConfigurationError, JobNotFound, Refused, TenantNotFound
 from rota.queries import AuditQuery
+from rota.views.pauses import in_the_way
+from rota.views.status import status
 from tests.clocks import FakeClock
 from tests.surfaces.conftest import an_app
 from tests.values import NOON
@@ -130,3 +133,45 @@ def test_of_two_who_resume_at_once_one_is_told_that_it_was_not_paused(app, monke
 
     with pytest.raises(Refused):
         app.pauses.resume("job", "sync")
+
+
+def unreadable(kind: ControlKind, name: str) -> Control:
+    """Return a control as a newer version may write it, or somebody by hand."""
+    return Control(kind=kind, name=name, body='{"of": "another version"}', changed_at=NOON)
+
+
+@pytest.fixture
+def broken(app):
+    """An application with controls that this version cannot read."""
+    for kind, name in [
+        (ControlKind.PAUSE, "tenant/acme"),
+        (ControlKind.CIRCUIT, "acme"),
+        (ControlKind.SHADOW, "sync"),
+        (ControlKind.CAMPAIGN, "0198c0ffee"),
+    ]:
+        app.store.put_control(unreadable(kind, name), expected_version=None)
+    return app
+
+
+def test_what_cannot_be_read_of_the_controls_keeps_nobody_from_the_rest(broken):  # R52
+    pause = broken.pauses.pause("job", "sync", reason="migration")
+
+    assert broken.pauses.list() == [pause]
+    assert broken.pauses.get("tenant", "acme") is None
+    assert (broken.shadows.list(), broken.shadows.get("sync")) == ({}, None)
+    assert in_the_way(broken, "sync", ["acme"]) == ["job sync is paused by somebody: migration"]
+    assert status(broken).lines
+    assert list(conditions.parked(broken.store)) == []
+
+
+def test_a_pause_that_cannot_be_read_is_paused_anew_or_ended(broken):  # R12
+    ended = broken.pauses.resume("tenant", "acme")
+
+    assert (ended.name, ended.reason, ended.since) == ("acme", UNREADABLE, NOON)
+    assert broken.store.control(ControlKind.PAUSE, "tenant/acme") is None
+
+
+def test_a_shadow_that_cannot_be_read_is_ended(broken):
+    assert broken.shadows.end("sync").reason == UNREADABLE
+
+    assert broken.store.control(ControlKind.SHADOW, "sync") is None

@@ -1,11 +1,10 @@
 """Backfill campaigns: what was asked for, how far it has come, and what is to be done next (R13)."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
@@ -117,17 +116,6 @@ class Campaign(Setting, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     """Runs per state, as they were when it was over; empty before."""
-
-
-def readable(controls: Iterable[Control]) -> list[tuple[Control, Campaign]]:
-    """Return the campaigns of these controls; without those that this version cannot read, which stop no other."""
-    found = []
-    for control in controls:
-        try:
-            found.append((control, Campaign.of(control)))
-        except msgspec.MsgspecError:
-            continue
-    return found
 
 
 def control_of(campaign: Campaign, *, known: Control | None, now: datetime) -> Control:

@@ -3,11 +3,11 @@
 Few and small. A store keeps each as a `Control`: a text under a kind and a name, replaced by compare-and-set.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -15,6 +15,9 @@ from msgspec.structs import replace
 
 from rota.core.limits import Limit
 from rota.core.model import Tenant
+
+UNREADABLE = "what it was cannot be read"
+"""The reason of what was taken away, and could not be read by this version."""
 
 
 class ControlKind(StrEnum):
@@ -49,9 +52,29 @@ class Setting(Struct, frozen=True, kw_only=True):
         """Return the value of a control. Fields that this version does not know are passed over."""
         return msgspec.json.decode(control.body, type=cls)
 
+    @classmethod
+    def read(cls, control: Control | None) -> Self | None:
+        """Return the value of a control; None where there is none, or none that this version can read.
+
+        What a newer version has written, or somebody by hand, stands in the way of nothing else.
+        """
+        try:
+            return None if control is None else cls.of(control)
+        except msgspec.MsgspecError:
+            return None
+
     def body(self) -> str:
         """Return the value as a control keeps it."""
         return msgspec.json.encode(self).decode()
+
+
+Kept = TypeVar("Kept", bound=Setting)
+
+
+def readable(controls: Iterable[Control], setting: type[Kept]) -> list[tuple[Control, Kept]]:
+    """Return controls with their values, without those that this version cannot read."""
+    read = ((control, setting.read(control)) for control in controls)
+    return [(control, value) for control, value in read if value is not None]
 
 
 class Paused(StrEnum):

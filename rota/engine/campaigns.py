@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rota.clock import Clock
 from rota.core import campaign as decide
 from rota.core.campaign import Campaign, CampaignState
-from rota.core.controls import Control, ControlKind
+from rota.core.controls import Control, ControlKind, readable
 from rota.core.events import CampaignEnded
 from rota.core.gates import DEPENDS, campaign_batch, split
 from rota.core.model import OPEN, Run, Schedule, State, Tenant
@@ -71,7 +71,7 @@ class Campaigns:
     def move(self, now: datetime) -> bool:
         """Do what there is to do now; return whether anything went on."""
         controls = self._store.controls(ControlKind.CAMPAIGN)
-        known = decide.readable(controls)
+        known = readable(controls, Campaign)
         moved = [self._move_one(control, campaign, now) for control, campaign in known]
         # One that cannot be read is of a newer version, which looks after it.
         over = {campaign.id for _, campaign in known if campaign.state.is_over}

@@ -6,13 +6,12 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import Protocol
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from rota.core import circuit as rules
 from rota.core.circuit import Probing
-from rota.core.controls import AuditEntry, Circuit, Control, ControlKind
+from rota.core.controls import AuditEntry, Circuit, Control, ControlKind, readable
 from rota.core.events import TenantParked, TenantRecovered
 from rota.core.lifecycle import Ending
 from rota.core.model import Outcome, Run, Tenant
@@ -102,7 +101,7 @@ class Circuits:
     def _write(self, heard: Heard, now: datetime) -> None:
         while True:
             control = self._store.control(ControlKind.CIRCUIT, heard.tenant)
-            known = _read(control)
+            known = Circuit.read(control)
             if heard.reached:
                 if control is None or known is None or not rules.ends(known, began_at=heard.began_at):
                     return
@@ -212,7 +211,7 @@ class Prober:
         except TenantListFailed:
             return
         control = self._store.control(ControlKind.CIRCUIT, name)
-        circuit = _read(control)
+        circuit = Circuit.read(control)
         if tenant is None or control is None or circuit is None:
             return
         # Another process may have tried since this one looked.
@@ -225,7 +224,7 @@ class Prober:
     def _take(self, tenant: str, reason: str | None, now: datetime) -> None:
         while True:
             control = self._store.control(ControlKind.CIRCUIT, tenant)
-            circuit = _read(control)
+            circuit = Circuit.read(control)
             if control is None or circuit is None or not circuit.is_open:
                 return
             if reason is None:
@@ -235,14 +234,6 @@ class Prober:
                     return
             elif write(self._store, tenant, rules.in_vain(circuit, reason), control, now=now):
                 return
-
-
-def _read(control: Control | None) -> Circuit | None:
-    try:
-        return None if control is None else Circuit.of(control)
-    except msgspec.MsgspecError:
-        # `Standing` has told of it. A failure is counted over it from the beginning.
-        return None
 
 
 def write(
@@ -267,15 +258,14 @@ def write(
 
 def every_circuit(store: Store) -> dict[str, Circuit]:
     """Return the circuits of tenants, by tenant; what cannot be read is left out."""
-    found = {control.name: _read(control) for control in store.controls(ControlKind.CIRCUIT)}
-    return {tenant: circuit for tenant, circuit in found.items() if circuit is not None}
+    return {control.name: circuit for control, circuit in readable(store.controls(ControlKind.CIRCUIT), Circuit)}
 
 
 def make_due(store: Store, tenant: str, *, now: datetime, audit: AuditEntry | None) -> bool:
     """Have a parked tenant tried by the next who looks, and return whether it is parked."""
     while True:
         before = store.control(ControlKind.CIRCUIT, tenant)
-        circuit = _read(before)
+        circuit = Circuit.read(before)
         if before is None or circuit is None or not circuit.is_open:
             return False
         if write(store, tenant, replace(circuit, probe_at=now), before, now=now, audit=audit):

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from rota.clock import Clock
 from rota.core.agenda import Agenda, agenda, agenda_of, is_of_tenants, names_slot, zone_of_tenant
-from rota.core.campaign import Campaign, readable
-from rota.core.controls import ControlKind
+from rota.core.campaign import Campaign
+from rota.core.controls import ControlKind, readable
 from rota.core.gates import campaign_batch, first_gate
 from rota.core.host import host_of
 from rota.core.model import Round, RoundState, Run, Schedule, SlotState, Tenant, Trigger
@@ -287,7 +287,7 @@ class Planner:
 def made_up(store: Store, schedule: str, *, since: datetime, until: datetime) -> list[Made]:
     """Return what campaigns have made up of the slots in [since, until) in one run per tenant."""
     found = []
-    for _, campaign in readable(store.controls(ControlKind.CAMPAIGN)):
+    for _, campaign in readable(store.controls(ControlKind.CAMPAIGN), Campaign):
         if not campaign.as_one or campaign.schedule != schedule or campaign.planned is None:
             continue
         if campaign.since >= until or campaign.planned < since:

@@ -1,14 +1,14 @@
 """What is paused or parked now, and what limits hold, as this process knows it."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import msgspec
 from msgspec import Struct
 
-from rota.core.controls import Circuit, Control, ControlKind, LimitSetting, Pause, Paused, Shadow
+from rota.core.controls import Circuit, Control, ControlKind, Kept, LimitSetting, Pause, Paused, Shadow
 from rota.core.limits import Limit, merged
 from rota.ports import Store
 
@@ -54,13 +54,14 @@ class Standing:
 
     def tick(self, now: datetime) -> timedelta:
         controls = self._store.controls()
-        pauses = list(_pauses(controls))
+        pauses = list(_read(controls, ControlKind.PAUSE, Pause))
         self._take(Known(
             pauses={(pause.kind, pause.name): pause for _, pause in pauses if not pause.is_over(now)},
-            circuits=dict(_circuits(controls)),
+            circuits={control.name: circuit for control, circuit in _read(controls, ControlKind.CIRCUIT, Circuit)},
         ))  # fmt: skip
-        self.shadows = dict(_shadows(controls))
-        limits = merged(self._declared, _limits(controls))
+        self.shadows = {control.name: shadow for control, shadow in _read(controls, ControlKind.SHADOW, Shadow)}
+        settings = [setting for _, setting in _read(controls, ControlKind.LIMIT, LimitSetting)]
+        limits = merged(self._declared, [setting.limit for setting in settings])
         if limits != self.limits:
             self.limits = limits
         for control, pause in pauses:
@@ -91,38 +92,11 @@ class Standing:
         return self._known.circuits
 
 
-def _pauses(controls: Iterable[Control]) -> Iterable[tuple[Control, Pause]]:
+def _read(controls: Iterable[Control], kind: ControlKind, setting: type[Kept]) -> Iterator[tuple[Control, Kept]]:
     for control in controls:
-        if control.kind is ControlKind.PAUSE:
+        if control.kind is kind:
             try:
-                yield control, Pause.of(control)
+                yield control, setting.of(control)
             except msgspec.MsgspecError as error:
                 # One that cannot be read must not end the others.
-                log.error("the pause %s cannot be read and is passed over: %s", control.name, error)
-
-
-def _circuits(controls: Iterable[Control]) -> Iterable[tuple[str, Circuit]]:
-    for control in controls:
-        if control.kind is ControlKind.CIRCUIT:
-            try:
-                yield control.name, Circuit.of(control)
-            except msgspec.MsgspecError as error:
-                log.error("the circuit of tenant %s cannot be read and is passed over: %s", control.name, error)
-
-
-def _shadows(controls: Iterable[Control]) -> Iterable[tuple[str, Shadow]]:
-    for control in controls:
-        if control.kind is ControlKind.SHADOW:
-            try:
-                yield control.name, Shadow.of(control)
-            except msgspec.MsgspecError as error:
-                log.error("the shadow of schedule %s cannot be read and is passed over: %s", control.name, error)
-
-
-def _limits(controls: Iterable[Control]) -> Iterable[Limit]:
-    for control in controls:
-        if control.kind is ControlKind.LIMIT:
-            try:
-                yield LimitSetting.of(control).limit
-            except msgspec.MsgspecError as error:
-                log.error("the limit %s cannot be read and is passed over: %s", control.name, error)
+                log.error("the %s %s cannot be read and is passed over: %s", kind, control.name, error)

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 
-import msgspec
 from msgspec.structs import replace
 
 from rota.core.campaign import Campaign
@@ -73,8 +72,5 @@ def for_theirs(control: Control, tenants: Collection[str]) -> Control:
 
 
 def _is_campaign_seen(control: Control, scope: Scope) -> bool:
-    try:
-        campaign = Campaign.of(control)
-    except msgspec.MsgspecError:
-        return False
-    return scope.has_job(campaign.job) and scope.has_all(campaign.tenants)
+    campaign = Campaign.read(control)
+    return campaign is not None and scope.has_job(campaign.job) and scope.has_all(campaign.tenants)

@@ -6,8 +6,9 @@ from datetime import datetime
 from msgspec import Struct
 
 from rota.app import Rota
-from rota.core.controls import Circuit, ControlKind, Paused
+from rota.core.controls import Paused
 from rota.core.model import Schedule, ScheduleState
+from rota.engine.circuits import every_circuit
 from rota.queries import AuditQuery, ScheduleQuery
 
 AUDIT_READ = 1000
@@ -74,10 +75,10 @@ def in_the_way(app: Rota, job: str, tenants: Sequence[str]) -> list[str]:
         if concerns[pause.kind]:
             said.append(f"{pause.kind} {pause.name} is {pause.said}")
     # Only tenants are parked: a job without them is spared the question.
-    for control in app.store.controls(ControlKind.CIRCUIT) if app.find(job).job.per_tenant else ():
-        circuit = Circuit.of(control)
-        if circuit.is_open and (not tenants or control.name in tenants):
-            said.append(f"tenant {control.name} is parked: {circuit.reason}")
+    circuits = every_circuit(app.store) if app.find(job).job.per_tenant else {}
+    for tenant, circuit in circuits.items():
+        if circuit.is_open and (not tenants or tenant in tenants):
+            said.append(f"tenant {tenant} is parked: {circuit.reason}")
     return said
 
 

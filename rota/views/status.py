@@ -7,13 +7,13 @@ from enum import StrEnum
 from msgspec import Struct
 
 from rota.app import Rota
-from rota.core.controls import Circuit, ControlKind
 from rota.core.counting import counted
 from rota.core.duration import rough_duration
 from rota.core.freshness import Freshness
 from rota.core.incident import Incident
 from rota.core.model import ScheduleState, State, WorkerRecord
 from rota.core.telling import title_of
+from rota.engine.circuits import every_circuit
 from rota.queries import Counts
 from rota.views.channels import channel_rows
 from rota.views.freshness import Pair, pairs
@@ -78,7 +78,7 @@ def alive_workers(app: Rota, workers: Sequence[WorkerRecord], *, now: datetime) 
 
 def parked_tenants(app: Rota) -> list[str]:
     """Return the tenants whose database did not answer, and which are only probed."""
-    return [control.name for control in app.store.controls(ControlKind.CIRCUIT) if Circuit.of(control).is_open]
+    return [tenant for tenant, circuit in every_circuit(app.store).items() if circuit.is_open]
 
 
 def _schedules(schedules: Sequence[Planned], pauses: Sequence[str], *, now: datetime) -> Line:

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from rota.core.alert import IncidentKind
-from rota.core.controls import Circuit, ControlKind
 from rota.core.freshness import Freshness
 from rota.core.incident import Condition
 from rota.core.liveness import late_loops
 from rota.core.model import ScheduleState
 from rota.core.watched import WATCH, Watched
+from rota.engine.circuits import every_circuit
 from rota.ports import Store
 from rota.queries import FlipQuery, PairQuery, ScheduleQuery
 
@@ -34,14 +34,13 @@ def broken(store: Store, *, now: datetime) -> Iterable[Condition]:
 
 def parked(store: Store) -> Iterable[Condition]:
     """Yield the tenants whose database cannot be reached (R25)."""
-    for control in store.controls(ControlKind.CIRCUIT):
-        circuit = Circuit.of(control)
+    for tenant, circuit in every_circuit(store).items():
         if circuit.parked_at is not None:
             yield Condition(
                 kind=IncidentKind.PARKED,
                 job=NO_JOB,
                 about="",
-                member=control.name,
+                member=tenant,
                 since=circuit.parked_at,
                 error=circuit.reason,
             )

@@ -16,6 +16,7 @@ from rota.core.model import OPEN, Round, RoundState, Run, RunKind, Schedule, Sta
 from rota.core.policy import Job
 from rota.core.rounds import Expansion
 from rota.engine.blockers import Blockers
+from rota.engine.circuits import every_circuit
 from rota.errors import TenantListFailed
 from rota.limiting import LimitInUse
 from rota.queries import Counts, RoundQuery, RunQuery, ScheduleQuery
@@ -57,8 +58,7 @@ class Facts:
 
     @cached_property
     def _circuits(self) -> Mapping[str, Circuit]:
-        controls = self.app.store.controls(ControlKind.CIRCUIT)
-        return {control.name: Circuit.of(control) for control in controls}
+        return every_circuit(self.app.store)
 
     def parked(self, tenant: str) -> Circuit | None:
         """Return why a tenant is parked; None when it is not."""
@@ -67,8 +67,7 @@ class Facts:
 
     def campaign(self, name: str) -> Campaign | None:
         """Return a backfill campaign, or None when it is not kept any more."""
-        control = self.app.store.control(ControlKind.CAMPAIGN, name)
-        return None if control is None else Campaign.of(control)
+        return Campaign.read(self.app.store.control(ControlKind.CAMPAIGN, name))
 
     @cached_property
     def _limits(self) -> Mapping[str, LimitInUse]:
