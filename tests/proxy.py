@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 
+from tests.server_kinds import free_port
+
 HOST = "127.0.0.1"
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -83,9 +85,9 @@ class Proxy:
         self._wake, self._woken = socket.socketpair()
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._listener: socket.socket | None = None
-        self._listen((HOST, 0))
-        assert self._listener is not None
-        self.port: int = self._listener.getsockname()[1]
+        # Nobody gets it while nobody listens there.
+        self.port: int = free_port()
+        self._listen((HOST, self.port))
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._thread.start()
 

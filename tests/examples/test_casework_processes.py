@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from examples.casework.models import Case, MailAccount, Message
 from rota.stores import open_store
 from tests.house.source import ROOT
 from tests.proxy import Mode, proxy
+from tests.server_kinds import free_port
 from tests.servers import unique_name
 from tests.system.processes import end, kill_tree, wait_until
 
@@ -101,11 +101,6 @@ class Site:
     def count(self, agency, *where):
         with self.database(agency) as session:
             return session.scalar(select(func.count()).select_from(Message).where(*where))
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

@@ -94,9 +94,11 @@ def test_whoever_is_not_known_is_refused(far, monkeypatch):  # R62, R63
 
 
 def test_nobody_there_is_said_with_the_address(far):  # R63
-    with socket.create_server(("127.0.0.1", 0)) as bound:
+    # Taken, so that nobody else gets it, and nobody listens.
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{bound.getsockname()[1]}"
-    result = far("jobs", "--url", address)
+        result = far("jobs", "--url", address)
 
     assert result.exit_code == 4
     assert result.stderr == f"rota: {address} does not answer: [Errno 111] Connection refused\n"

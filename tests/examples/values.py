@@ -3,7 +3,6 @@
 import importlib
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from contextlib import closing, contextmanager, suppress
 import httpx2
 
 from tests.house.source import ROOT
+from tests.server_kinds import free_port
 from tests.system.processes import children_of, wait_until
 from tests.web.values import SECRET
 
@@ -34,8 +34,7 @@ class Site:
     def __init__(self, name, folder, **environment):
         self.folder = folder
         self.environment = {**os.environ, **environment}
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.words = ["make", "-C", str(ROOT / "examples" / name), "--silent", f"DATA={folder}", f"PORT={port}"]
         self._database = folder / f"{name}.db"

@@ -240,13 +240,13 @@ def test_lines_go_to_an_agent_by_udp():  # R53
 
 
 def test_an_agent_that_is_not_there_is_a_failure_that_is_told():  # R53
+    # Taken, so that nobody else gets it, and nobody listens.
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    lines = Lines("Rota", agent=f"tcp://127.0.0.1:{port}")
+        lines = Lines("Rota", agent=f"tcp://127.0.0.1:{closed.getsockname()[1]}")
 
-    with pytest.raises(lines.failures):
-        lines.send(a_minute(a_datum()))
+        with pytest.raises(lines.failures):
+            lines.send(a_minute(a_datum()))
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:25888", "http://agent:1", "tcp://agent"])
