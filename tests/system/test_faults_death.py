@@ -18,6 +18,7 @@ from tests.clocks import FakeClock
 from tests.system.crashing import VARIABLE
 from tests.system.faults import KINDS, SERVERS, Ground, between, events, no_overlap, on, worker_pid
 from tests.system.processes import Site, wait_until
+from tests.system.scheduling import hourly_minute
 
 
 @pytest.fixture(params=KINDS)
@@ -108,18 +109,18 @@ app = Rota({url!r}, tenants=[f"t{{number:03}}" for number in range({tenants})])
 arm(app)
 
 
-@app.job(schedule=every().hour.at(":00"), per_tenant=True, catch_up=CatchUp.all())
+@app.job(schedule=every().hour.at("{minute}"), per_tenant=True, catch_up=CatchUp.all())
 def report(ctx: RunContext) -> None:
     note(event="start", run=ctx.run_id, slot=ctx.slot.isoformat(), tenant=ctx.tenant.id)
 """
 
 
-def behind(ground: Ground, *, slots: int) -> None:
+def behind(ground: Ground, minute: str, *, slots: int) -> None:
     """Record the schedule as it was some slots ago, when the last process that knew it stopped."""
     clock = FakeClock(ground.store.now() - timedelta(hours=slots))
     app = Rota(ground.store, tenants=["t000"], clock=clock)
 
-    @app.job(schedule=every().hour.at(":00"), per_tenant=True, catch_up=CatchUp.all())
+    @app.job(schedule=every().hour.at(minute), per_tenant=True, catch_up=CatchUp.all())
     def report(ctx: RunContext) -> None: ...
 
     app.schedules.sync()
@@ -131,8 +132,9 @@ def all_done(ground: Ground, number: int) -> bool:
 
 @pytest.mark.parametrize("side", ["before", "inside", "after"])
 def test_a_scheduler_that_dies_while_it_fires_fires_each_slot_once(ground, side):  # A14, G4
-    behind(ground, slots=2)
-    site = ground.site(jobs=ROUNDS.format(url=ground.url, tenants=3))
+    minute = hourly_minute(ground)
+    behind(ground, minute, slots=2)
+    site = ground.site(jobs=ROUNDS.format(url=ground.url, tenants=3, minute=minute))
 
     with dying(site, f"fire:{side}:1"):
         wait_until(lambda: has_died(site), what="the death of the scheduler")
@@ -148,8 +150,9 @@ def test_a_scheduler_that_dies_while_it_fires_fires_each_slot_once(ground, side)
 @pytest.mark.parametrize("point", ["enqueue:before:1", "enqueue:after:1", "enqueue:inside:3", "enqueue:after:3"])
 def test_an_expansion_that_dies_after_some_of_500_tenants_is_resumed(kind, point, request, tmp_path):  # A15, G4
     with on(kind, request, tmp_path) as ground:
-        behind(ground, slots=1)
-        site = ground.site(jobs=ROUNDS.format(url=ground.url, tenants=500))
+        minute = hourly_minute(ground)
+        behind(ground, minute, slots=1)
+        site = ground.site(jobs=ROUNDS.format(url=ground.url, tenants=500, minute=minute))
 
         with dying(site, point):
             wait_until(lambda: has_died(site), what="the death in the expansion")
