@@ -121,6 +121,11 @@ class Ground:
     def everything(self) -> list[Run]:
         return self.store.runs(RunQuery(kind=None, limit=10_000))
 
+    @property
+    def lock_file(self) -> Path:
+        """The file that who writes into a SQLite store has locked; of other stores it is not there."""
+        return self.folder / "rota.db-shm"
+
     def close(self) -> None:
         self.store.close()
 

@@ -213,6 +213,21 @@ def freeze(pid: int) -> None:
     wait_until(lambda: is_stopped(pid), what="the freeze")
 
 
+def has_locked(pid: int, *files: Path) -> bool:
+    """Return whether a process has one of these files, or a part of it, for itself: the write lock of SQLite too."""
+    wanted = {str(file.stat().st_ino) for file in files if file.exists()}
+    # As in `4: POSIX  ADVISORY  WRITE 29745 00:1b:3434710 120 120`; who waits for a lock has an arrow there.
+    locks = [line.split()[3:6] for line in Path("/proc/locks").read_text().splitlines() if "->" not in line]
+    return any((how, of) == ("WRITE", str(pid)) and where.split(":")[-1] in wanted for how, of, where in locks)
+
+
+def freeze_outside(pid: int, *files: Path) -> None:
+    """Freeze a process while it has locked none of these files: with a lock on them it would stop everybody."""
+    wait_until(
+        lambda: frozen_at_work(pid, lambda: not has_locked(pid, *files)), what="a moment in which it holds up nobody"
+    )
+
+
 def frozen_at_work(pid: int, in_hand: Callable[[], object]) -> bool:
     """Freeze a process, and return whether it has something in hand; one that has nothing goes on.
 

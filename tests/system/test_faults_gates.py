@@ -11,7 +11,7 @@ import pytest
 from rota.core.model import State
 from rota.queries import RunQuery
 from tests.system.faults import KINDS, Ground, events, on
-from tests.system.processes import Site, children_of, end, wait_until
+from tests.system.processes import Site, children_of, end, frozen_at_work, wait_until
 from tests.system.scheduling import come_to_rest, fall_asleep, hourly_minute, is_awake, open_runs, operator, planned
 
 HOUR = timedelta(hours=1)
@@ -24,10 +24,18 @@ def ground(request, tmp_path) -> Iterator[Ground]:
         yield made
 
 
-def kill_workers(pid: int) -> None:
-    """Kill the worker processes of a supervisor, which starts others."""
+def killed_at_work(site: Site, pid: int) -> bool:
+    """Kill the worker process of a supervisor, which starts another, if it is at a body."""
     for child in children_of(pid):
-        os.kill(child, signal.SIGKILL)
+        if frozen_at_work(child, lambda: in_hand(site, child)):  # noqa: B023  # used at once
+            os.kill(child, signal.SIGKILL)
+            return True
+    return False
+
+
+def in_hand(site: Site, pid: int) -> set[str]:
+    begun, ended = ({line["run"] for line in events(site, event, pid=pid)} for event in ("start", "end"))
+    return begun - ended
 
 
 # --- R11 ---
@@ -69,8 +77,8 @@ def test_a_report_never_begins_before_the_import_of_its_slot_and_tenant_has_ende
 
     with site.started() as process:
         for done in (3, 8):
-            wait_until(lambda: len(ends(site)) >= done and is_at_it(site), what="work")  # noqa: B023  # used at once
-            kill_workers(process.pid)
+            wait_until(lambda: len(ends(site)) >= done, what="work")  # noqa: B023  # used at once
+            wait_until(lambda: killed_at_work(site, process.pid), what="somebody at work")
         wait_until(lambda: is_awake(ground, "import", "report") and not open_runs(ground), what="the end of it all")
 
     ended: set[tuple[str, str, str]] = set()
@@ -127,8 +135,8 @@ def test_a_capped_round_with_a_canary_never_has_more_out_than_its_places(ground)
     with site.started("--concurrency", "8") as process:
         # While the canary is at it, and with all places taken.
         for done in (0, 3):
-            wait_until(lambda: len(ends(site)) >= done and is_at_it(site), what="work")  # noqa: B023  # used at once
-            kill_workers(process.pid)
+            wait_until(lambda: len(ends(site)) >= done, what="work")  # noqa: B023  # used at once
+            wait_until(lambda: killed_at_work(site, process.pid), what="somebody at work")
         wait_until(lambda: not open_runs(ground), what="the end of the round")
 
     assert events(site, "overlap") == []
@@ -144,17 +152,6 @@ def test_a_capped_round_with_a_canary_never_has_more_out_than_its_places(ground)
 
 def ends(site: Site) -> list[str]:
     return [line["tenant"] for line in events(site, "end")]
-
-
-def is_at_it(site: Site) -> bool:
-    return len(events(site, "start")) > len(ends(site)) + lost_starts(site)
-
-
-def lost_starts(site: Site) -> int:
-    """Return how many starts there were of processes that have died since."""
-    alive = {line["pid"] for line in site.journal() if os.path.exists(f"/proc/{line['pid']}")}
-    ended = {(line["pid"], line["run"]) for line in events(site, "end")}
-    return sum((line["pid"], line["run"]) not in ended for line in events(site, "start") if line["pid"] not in alive)
 
 
 def most_at_once(site: Site) -> int:

@@ -11,7 +11,7 @@ import pytest
 from rota.core.model import Outcome, State
 from tests.proxy import Mode
 from tests.system.faults import KINDS, SERVERS, SHORT, Ground, between, events, no_overlap, on, worker_pid
-from tests.system.processes import wait_until
+from tests.system.processes import freeze_outside, wait_until
 
 
 @pytest.fixture(params=KINDS)
@@ -38,7 +38,7 @@ def test_a_worker_that_was_frozen_for_longer_than_its_lease_stops_and_records_no
     with ExitStack() as held:
         held.enter_context(first.started())
         frozen = worker_pid(first, run)
-        os.kill(frozen, signal.SIGSTOP)
+        freeze_outside(frozen, ground.lock_file)
         try:
             wait_until(lambda: lease_is_over(ground, run), what="the end of the lease")
             held.enter_context(second.started())

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ import pytest
 from rota.core.model import Run, State
 from rota.queries import RunQuery
 from tests.system.faults import KINDS, Ground, events, on
-from tests.system.processes import Site, children_of, is_alive, wait_until
+from tests.system.processes import Site, children_of, frozen_at_work, is_alive, wait_until
 from tests.system.scheduling import come_to_rest, planned
 
 POLICIES = ("skip", "queue_one", "queue_all", "allow", "replace")
@@ -99,13 +100,12 @@ def test_every_overlap_policy_holds_while_processes_are_killed_and_frozen(ground
         processes = [held.enter_context(site.started("--concurrency", "12")) for _ in range(2)]
         wait_until(lambda: len(ground.store.workers()) == 2, what="two processes")
         wait_until(lambda: len({line["policy"] for line in events(site, "start")}) == 5, what="a start of each")
-        killed = next(child for one in processes for child in children_of(one.pid) if is_busy(site, child))
+        killed = frozen_at_a_body(site, processes)
         os.kill(killed, signal.SIGKILL)
         wait_until(lambda: began_again(site, killed), what="a second attempt of what was killed")
-        frozen = next(child for one in processes for child in children_of(one.pid) if is_busy(site, child))
+        frozen = frozen_at_a_body(site, processes)
         # Shorter than the lease: nobody else has its runs, and nothing may begin beside them.
         since = ground.store.now()
-        os.kill(frozen, signal.SIGSTOP)
         wait_until(lambda: ground.store.now() > since + 1.5 * SECOND, what="a slot and a half")
         os.kill(frozen, signal.SIGCONT)
         wait_until(lambda: len(events(site, "end", policy="skip")) >= 2, what="the end of some runs")
@@ -131,6 +131,20 @@ def test_every_overlap_policy_holds_while_processes_are_killed_and_frozen(ground
     assert not every["replace"].in_state(State.SKIPPED, State.FAILED)
     # What stands last is the newest slot.
     assert every["replace"].runs[-1].state is State.SUCCEEDED
+
+
+def frozen_at_a_body(site: Site, processes: list[subprocess.Popen[str]]) -> int:
+    """Freeze a worker of these processes that is at a body, and return it."""
+    frozen: list[int] = []
+
+    def is_frozen() -> bool:
+        for child in [child for one in processes for child in children_of(one.pid)]:
+            if not frozen and is_busy(site, child) and frozen_at_work(child, lambda: is_busy(site, child)):  # noqa: B023
+                frozen.append(child)
+        return bool(frozen)
+
+    wait_until(is_frozen, what="a worker at work")
+    return frozen[0]
 
 
 def is_busy(site: Site, pid: int) -> bool:
