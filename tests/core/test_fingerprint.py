@@ -1,6 +1,6 @@
 """Two failures by one cause have one fingerprint, and two causes have two (R38)."""
 
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -57,8 +57,9 @@ def test_another_class_message_or_function_is_another_error(other):  # R38
     "piece", ["a", "'", '"', "/", "/a", "1", "#-", "a@", "a:", "a://", "-", ".", "f", "ab-", " ", "\udcff", "„", "C:\\"]
 )
 def test_no_message_takes_long(piece):  # R65
-    began = perf_counter()
+    # Of the processor: others may have it meanwhile.
+    began = thread_time()
 
     fingerprint("ValueError", piece * 1_000_000, "")
 
-    assert perf_counter() - began < 0.5
+    assert thread_time() - began < 0.5

@@ -1,7 +1,7 @@
 """Text in and out: durations and times that are typed, text that is shown."""
 
 from datetime import UTC, datetime, timedelta
-from time import perf_counter
+from time import thread_time
 from unicodedata import category
 from zoneinfo import ZoneInfo
 
@@ -113,11 +113,11 @@ def test_passwords_in_urls_are_masked(text, shown):  # R65
 @pytest.mark.parametrize("text", ["y" * 200_000, "a.b-c+" * 40_000, "x://" * 50_000, "x://a:" + "b" * 200_000])
 def test_a_long_word_is_looked_through_once(text):  # F9, F21
     # From each of its letters anew, this would take minutes: a job that prints it would stop its whole worker.
-    began = perf_counter()
+    began = thread_time()
 
     without_shapes(text)
 
-    assert perf_counter() - began < 2
+    assert thread_time() - began < 2
 
 
 def test_whatever_the_word_begins_with_its_password_is_masked():  # R65

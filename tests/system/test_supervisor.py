@@ -155,7 +155,7 @@ def stubborn() -> None:
 @app.job(retry=Retry(attempts=1))
 def neighbour() -> None:
     note(event="neighbour")
-    time.sleep(6 if len(open({journal!r}).readlines()) < 4 else 0.1)
+    time.sleep(60 if len(open({journal!r}).readlines()) < 3 else 0)
     note(event="done")
 """
 
@@ -166,8 +166,9 @@ def test_a_process_in_which_a_job_never_stops_is_replaced_and_its_neighbours_run
     site = Site(tmp_path, url=url, jobs=jobs, settings='[worker]\ngrace = "200ms"\nkill_grace = "300ms"\n')
     with site.started("--processes", "1") as process:
         works(site, 1)
-        enqueue(store, "stubborn")
         enqueue(store, "neighbour")
+        wait_until(lambda: site.journal(event="neighbour"), what="the start of the neighbour")
+        enqueue(store, "stubborn")
         works(site, 2)
         wait_until(lambda: site.journal(event="done"), what="the end of the neighbour")
         assert end(process) == 0

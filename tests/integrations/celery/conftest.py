@@ -66,7 +66,7 @@ def slow():
 
 call_double = app.job(per_tenant=True)(calling(double, tenant="agency", every="20ms"))
 call_breaks = app.job(retry=Retry.fixed("10ms", attempts=2))(calling(breaks, every="20ms"))
-call_slow = app.job(timeout="500ms", retry=Retry(attempts=1))(calling(slow, every="20ms", terminate=True))
+call_slow = app.job(timeout="1m", retry=Retry(attempts=1))(calling(slow, every="20ms", terminate=True))
 """
 
 
