@@ -55,7 +55,7 @@ from rota.sessions import Sessions
 from rota.settings import Settings
 from rota.shadows import Shadows
 from rota.tenancy import Tenancy, Tenants, first_time
-from rota.transactions import Transaction
+from rota.transactions import InThread, Transaction
 
 if TYPE_CHECKING:
     from rota.web.authority import Authority
@@ -213,11 +213,13 @@ class Rota:
         self._enqueuer.after_commit = hook
         return hook
 
-    def join(self, find: Callable[[], Transaction | None]) -> Callable[[], Transaction | None]:
+    def join(
+        self, find: Callable[[], Transaction | None], *, within: InThread | None = None
+    ) -> Callable[[], Transaction | None]:
         """Let each enqueue that names no connection join the transaction that `find` returns, where one is open around
         it: within it if it is of the store's database, else after its commit (R34). What an integration of a framework
-        with connections of its own calls."""
-        self._enqueuer.surrounding = find
+        with connections of its own calls. `within` calls `find` for a coroutine, in the thread of its transaction."""
+        self._enqueuer.surrounding, self._enqueuer.within = find, within
         return find
 
     def serve(self, *queues: str) -> None:

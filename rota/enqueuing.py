@@ -19,7 +19,7 @@ from rota.job import JobFunction
 from rota.options import KeyOf, checked_key
 from rota.other_drivers import as_known
 from rota.ports import Joins
-from rota.transactions import Transaction, Work, transaction_of
+from rota.transactions import InThread, Transaction, Work, transaction_of
 
 Answer = TypeVar("Answer")
 
@@ -41,6 +41,8 @@ class StoreEnqueuer:
         """Given what queues runs, to be called once the transaction around it is committed, or at once without one."""
         self.surrounding: Callable[[], Transaction | None] | None = None
         """Returns the transaction of a framework's own that is open around this code."""
+        self.within: InThread | None = None
+        """Where a coroutine enqueues, so that `surrounding` sees what is open around it; as it is, in any thread."""
         self._gatherer: Gatherer[Sequence[Run]] = Gatherer(self._write)
         self._store = footing.store
         self._jobs = footing.jobs

@@ -147,7 +147,9 @@ class Flow:
 
     async def aenqueue(self, *, connection: object | None = None) -> FlowHandle:
         """`enqueue`, from a coroutine: the same call, in a thread. The connection may be asynchronous."""
-        return await in_thread(lambda own: self.enqueue(connection=own), connection=connection)
+        return await in_thread(
+            lambda own: self.enqueue(connection=own), connection=connection, within=self._enqueuer.within
+        )
 
 
 def _placed(run: Run, flow: str, part: Part, *, before: Run | None) -> Run:

@@ -21,7 +21,7 @@ from rota.handle import RunHandle
 from rota.options import JobTerms, Options, Terms, checked_policy, merged
 from rota.shape import PROCESS, THREAD, Shape, shape_of
 from rota.signature import Registered, Signature
-from rota.transactions import in_thread
+from rota.transactions import InThread, in_thread
 
 Called = ParamSpec("Called")
 Asked = ParamSpec("Asked")
@@ -36,6 +36,9 @@ LEAST_MEMORY = 64 << 20
 
 class Enqueuer(Protocol):
     """Whoever accepts runs: the application."""
+
+    within: InThread | None
+    """Where a coroutine enqueues; None: in any thread."""
 
     def enqueue_calls(
         self,
@@ -175,7 +178,7 @@ class JobFunction(Generic[Called, Asked, Returned]):
             job = self if own is None else self.using(connection=connection)
             return job.enqueue(*args, **kwargs)
 
-        return await in_thread(enqueue, connection=own)
+        return await in_thread(enqueue, connection=own, within=self._registry.enqueuer().within)
 
     def using(self, **terms: Unpack[Terms]) -> "JobFunction[Called, Asked, Returned]":
         """Return the same job with other terms for what is enqueued through it: see `rota.options.Terms`.

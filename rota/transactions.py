@@ -1,12 +1,15 @@
 """Transactions of the application's own: joined where they are the store's, waited for where they are not (R34)."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from rota.errors import ConfigurationError
 
 Work = Callable[[], None]
 Answer = TypeVar("Answer")
+InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Calls a function in a thread of its choice, for a coroutine that waits for its answer."""
 
 
 @runtime_checkable
@@ -34,8 +37,11 @@ class PlainTransaction:
         """Do nothing: workers find what was committed with their next look."""
 
 
-async def in_thread(enqueue: Callable[[object], Answer], *, connection: object) -> Answer:
-    """Call `enqueue` in a thread, with the connection of a coroutine as that thread can join it.
+async def in_thread(
+    enqueue: Callable[[object], Answer], *, connection: object, within: InThread | None = None
+) -> Answer:
+    """Call `enqueue` in a thread, with the connection of a coroutine as that thread can join it. Without a connection
+    it is the thread that `within` chooses: that of a transaction which is open around the coroutine.
 
     Raises:
         ConfigurationError: it is asynchronous and has no transaction, as an engine.
@@ -44,13 +50,17 @@ async def in_thread(enqueue: Callable[[object], Answer], *, connection: object) 
     import asyncio
 
     if connection is None:
-        return await asyncio.to_thread(enqueue, None)
+        answer: Answer = await (within or asyncio.to_thread)(lambda: enqueue(None))
+        return answer
     enqueued = asyncio.ensure_future(asyncio.to_thread(enqueue, await _for_a_thread(connection)))
     try:
         return await asyncio.shield(enqueued)
     except asyncio.CancelledError:
-        # Whoever is cancelled goes on to end the transaction: not while a thread is still writing in it.
-        await asyncio.wait([enqueued])
+        # Whoever is cancelled goes on to end the transaction: not while a thread is still writing in it. Some cancel
+        # again and again until one is gone, as anyio does, and so the servers that stand on it.
+        while not enqueued.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([enqueued])
         raise
 
 

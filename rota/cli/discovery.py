@@ -37,7 +37,8 @@ def find_app(name: str, *, directory: Path) -> Rota:
                 return next(iter(found.values()))
             if found:
                 raise AppNotFound(f"{place}.py has {len(found)} Rota objects: {', '.join(found)}; name one")
-    raise AppNotFound(f"no Rota object in {', '.join(f'{place}.py' for place in PLACES)} of {directory}")
+    django = ": in a Django project it is `python manage.py rota`" if (directory / "manage.py").is_file() else ""
+    raise AppNotFound(f"no Rota object in {', '.join(f'{place}.py' for place in PLACES)} of {directory}{django}")
 
 
 def _import(name: str) -> ModuleType:

@@ -19,7 +19,7 @@ try:
 except ImportError as error:
     raise MissingExtra("fastapi", needed_for="its integration") from error
 
-__all__ = ["ContextOf", "Jobs", "RequestJobs", "RequestMiddleware", "lifespan"]
+__all__ = ["ContextOf", "Jobs", "RequestJobs", "RequestMiddleware", "lifespan", "request_jobs"]
 
 Asked = ParamSpec("Asked")
 
@@ -45,10 +45,11 @@ class RequestJobs:
         return job if self._session is None else job.using(connection=self._session)
 
 
-async def _of_a_request() -> RequestJobs:
+async def request_jobs() -> RequestJobs:
+    """The dependency behind `Jobs`: what a test overrides."""
     # A coroutine: FastAPI calls a plain function in a thread, which would cost more than it does.
     return RequestJobs()
 
 
-Jobs = Annotated[RequestJobs, Depends(_of_a_request)]
+Jobs = Annotated[RequestJobs, Depends(request_jobs)]
 """The annotation of a parameter through which an endpoint enqueues."""

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from rota import JobContext, Rota, State, testing
 from rota.errors import ConfigurationError, NoJobContext, SchemaMismatch, StoreUnavailable
-from rota.integrations.fastapi import Jobs, RequestJobs, RequestMiddleware, lifespan
+from rota.integrations.fastapi import Jobs, RequestJobs, RequestMiddleware, lifespan, request_jobs
 from rota.queries import RunQuery
 from rota.stores.memory import MemoryStore
 from tests.contract.flaky import Moment, flaky
@@ -89,6 +89,18 @@ def test_a_job_knows_who_asked_over_a_web_socket(rota):
         [run] = jobs.drain()
 
     assert run.result == '"3: ana of north"'
+
+
+def test_what_enqueues_for_an_endpoint_can_be_overridden(rota):
+    class Refuses(RequestJobs):
+        async def aenqueue(self, job, *args, **kwargs):
+            raise StoreUnavailable("sqlite:///rota.db", "away")
+
+    application = an_application(rota)
+    application.dependency_overrides[request_jobs] = Refuses
+
+    with TestClient(application) as browser, pytest.raises(StoreUnavailable):
+        browser.post("/asked/3")
 
 
 def test_after_a_request_there_is_no_context():

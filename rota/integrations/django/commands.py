@@ -13,6 +13,7 @@ from rota.context import RunContext
 from rota.core.events import AttemptEnded
 from rota.core.model import Outcome, Settlement, State
 from rota.core.policy import WITHOUT_END, CatchUp, Retry
+from rota.core.returns import Result
 from rota.errors import JobNotFound
 from rota.integrations.django.entries import Entry, read
 from rota.paging import every_run
@@ -66,10 +67,10 @@ def register(rota: Rota, entry: Entry) -> None:
     job(caller_of(entry))
 
 
-def caller_of(entry: Entry) -> Callable[..., None]:
+def caller_of(entry: Entry) -> Callable[..., Result]:
     """Return a function that calls the command, with the arguments of its entry or those of a start by hand."""
 
-    def command(ctx: RunContext, arguments: list[str] | None = None) -> None:
+    def command(ctx: RunContext, arguments: list[str] | None = None) -> Result:
         words = list(entry.args if arguments is None else arguments)
         # As a command line, so that the command reads them by their type. Who starts it by hand may say another time.
         said = {word.partition("=")[0] for word in words}
@@ -86,6 +87,8 @@ def caller_of(entry: Entry) -> Callable[..., None]:
         finally:
             out.flush_rest()
             err.flush_rest()
+        # A command hears of no stop signal: one that comes to its end during a drain is done, and nothing left early.
+        return Result()
 
     command.__doc__ = f"The Django command {entry.cmd}."
     return command

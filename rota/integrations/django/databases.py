@@ -4,9 +4,9 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext, sync_to_async
 from django.db import DEFAULT_DB_ALIAS, close_old_connections, connections, reset_queries, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from sqlalchemy import URL
@@ -14,6 +14,9 @@ from sqlalchemy import URL
 from rota.app import Rota
 from rota.errors import ConfigurationError
 from rota.other_drivers import as_known
+from rota.transactions import PlainTransaction, Transaction
+
+Answer = TypeVar("Answer")
 
 MEMORY = "memory://"
 
@@ -115,11 +118,16 @@ def _waiting(work: Callable[[], None], alias: str) -> Callable[[], None]:
     return lambda: transaction.on_commit(work, using=alias)
 
 
-def atomic_block(rota: Rota) -> AtomicBlock | None:
-    """Return the transaction around this code; None outside of all. Of several, the one of the store's database."""
-    open_ = [one.alias for one in connections.all(initialized_only=True) if one.in_atomic_block]
+def open_transaction(rota: Rota) -> Transaction | None:
+    """Return the transaction around this code; None outside of all. Of several, the one of the store's database.
+
+    Where a project commits by itself (`set_autocommit(False)`) only that one counts: nobody tells when another ends.
+    """
+    made = list(connections.all(initialized_only=True))
+    open_ = [one.alias for one in made if one.in_atomic_block]
     if not open_:
-        return None
+        manual = [one for one in made if one.connection is not None and not one.autocommit]
+        return next((PlainTransaction(one.connection) for one in manual if _is_home(rota, one.alias)), None)
     home = open_[0]
     if len(open_) > 1:
         home = next((alias for alias in open_ if _is_home(rota, alias)), home)
@@ -129,6 +137,18 @@ def atomic_block(rota: Rota) -> AtomicBlock | None:
 def _is_home(rota: Rota, alias: str) -> bool:
     is_home_of = getattr(rota.store, "is_home_of", None)
     return is_home_of is not None and bool(is_home_of(as_known(connections[alias].connection)))
+
+
+async def in_thread_of_orm(work: Callable[[], Answer]) -> Answer:
+    """Call `work` for a coroutine where its models are asked, so that it is in the transaction that is open there: that
+    of the code around `async_to_sync`, or that of its request. Where no such thread is, in any."""
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    has_one = (
+        getattr(AsyncToSync.executors, "current", None) is not None
+        or context in SyncToAsync.context_to_thread_executor
+        or asyncio.get_running_loop() in AsyncToSync.loop_thread_executors
+    )
+    return await (sync_to_async(work)() if has_one else asyncio.to_thread(work))
 
 
 # --- connections ---
@@ -193,9 +213,8 @@ def _drop_left_open() -> None:
 
 
 def _drop(connection: BaseDatabaseWrapper) -> None:
-    driver, connection.connection = connection.connection, None
-    if driver is not None:
-        driver.close()
+    # As Django closes it: one of a pool goes back there, or the pool would be empty after a few.
+    connection.close()
     del connections[connection.alias]
 
 

@@ -13,14 +13,14 @@ from django.apps import apps
 from rota.app import Rota
 from rota.integrations.django import configuration, discovery, requests, tenants
 from rota.integrations.django.configuration import Configuration
-from rota.integrations.django.databases import atomic_block, store_url, tidy
+from rota.integrations.django.databases import in_thread_of_orm, open_transaction, store_url, tidy
 
 
 def made(said: Configuration) -> Rota:
     """Return a Rota object for this process that knows no jobs yet."""
     rota = Rota(partial(store_url, said.database))
     rota.configure(said.settings)
-    rota.join(lambda: atomic_block(rota))
+    rota.join(lambda: open_transaction(rota), within=in_thread_of_orm)
 
     # Inline the caller's own connections are used, with the transaction that it has open.
     rota.around(lambda _: nullcontext() if rota.is_inline else tidy())

@@ -12,7 +12,6 @@ from datetime import timedelta
 from traceback import format_exception
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.core import checks
 from django.utils import timezone
@@ -20,9 +19,13 @@ from django.utils.module_loading import import_string
 
 from rota.context import RunContext
 from rota.core.builder import When
-from rota.core.model import Run, State
+from rota.core.exceptions import class_names
+from rota.core.lifecycle import RETRY_LATER
+from rota.core.model import Outcome, Run, State
 from rota.core.policy import Retry
+from rota.core.returns import Result
 from rota.integrations.django import rota
+from rota.integrations.django.databases import in_thread_of_orm
 from rota.integrations.django.task_framework import (
     BaseTaskBackend,
     InvalidTask,
@@ -110,6 +113,7 @@ class TasksBackend(BaseTaskBackend):
             priority=task.priority,
             at=_aware(task.run_after),
             tenant=getattr(task, "tenant", None),
+            retry=getattr(task, "retry", None),
         )
         handle = job.enqueue(*result.args, **result.kwargs)
         with_fields(result, {"id": handle.id, "enqueued_at": timezone.now()})
@@ -121,10 +125,8 @@ class TasksBackend(BaseTaskBackend):
         return result
 
     async def aenqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
-        """`enqueue` in a thread of its own: Django's way has one for all."""
-        if rota.is_inline:
-            return await sync_to_async(self.enqueue)(task, args, kwargs)
-        return await asyncio.to_thread(self.enqueue, task, args, kwargs)
+        """`enqueue` in the thread of the transaction around it, where there may be one."""
+        return await in_thread_of_orm(lambda: self.enqueue(task, args, kwargs))
 
     def get_result(self, result_id: str) -> Any:
         """Return how a task stands.
@@ -231,7 +233,9 @@ def _stored(task: Any, run: Run) -> Any:
     with_fields(made, {field.name: getattr(task, field.name) for field in fields(task)})
     waits = run.due_at if run.state is State.SCHEDULED and run.attempt == 0 else None
     given = {"queue_name": run.queue, "priority": run.priority, "run_after": waits}
-    return with_fields(made, given | ({"tenant": run.tenant} if isinstance(task, RotaTask) else {}))
+    if isinstance(task, RotaTask):
+        given |= {"tenant": run.tenant, "retry": run.retry or task.retry}
+    return with_fields(made, given)
 
 
 # --- in the run ---
@@ -272,8 +276,8 @@ class Told:
 
     def __init__(self, telling: Telling, ctx: RunContext, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         run = ctx.run
+        self._ctx = ctx
         self._sender = telling.sender
-        self._is_last = run.attempt >= run.max_attempts
         # Of this run: the terms it was queued with may be others than those of the decorator.
         task = _stored(telling.task, run)
         self._result = fresh_result(task, args=args, kwargs=kwargs, id=run.id, enqueued_at=run.created_at)
@@ -300,7 +304,8 @@ class Told:
         """
         value = normalize_json(returned)
         with_fields(self._result, {"_return_value": value})
-        return value
+        # A task hears of no stop signal: one that comes to its end during a drain is done, and nothing left early.
+        return Result() if value is None else value
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if error is None:
@@ -310,8 +315,20 @@ class Told:
         text = "".join(format_exception(error))
         self._result.errors.append(TaskError(exception_class_path=path_of(kind), traceback=text))
         # Within the `with` that the exception leaves: Django's log reads the one that is at hand.
-        if self._is_last:
+        if self._is_over(error):
             self._finished(TaskResultStatus.FAILED)
+
+    def _is_over(self, error: BaseException) -> bool:
+        """Whether no attempt follows, as `lifecycle.settle` decides it but for `max_elapsed`."""
+        stop, run = self._ctx.stop, self._ctx.run
+        if stop.is_set() and stop.outcome is not Outcome.TIMED_OUT:
+            # What a drain ends is given back to the queue.
+            return stop.outcome is Outcome.CANCELLED
+        if run.attempt >= run.max_attempts:
+            return True
+        retry = run.retry or rota.jobs[run.job].job.retry
+        classes = class_names(TimeoutError() if stop.is_set() else error)
+        return RETRY_LATER not in classes and not retry.covers(classes)
 
     def _finished(self, status: TaskResultStatus) -> None:
         with_fields(self._result, {"status": status, "finished_at": timezone.now()})

@@ -141,11 +141,16 @@ def _alias_of(tenant: Tenant) -> str:
 
 
 def _made(tenant: Tenant, address: str) -> str:
-    """Return an alias for the database of a tenant that another source lists; made like that of the default."""
+    """Return an alias for the database of a tenant that another source lists; made like that of the default.
+
+    But nothing of it outlives its run, and no request of the project begins a transaction in it: of tenants there may
+    be thousands.
+    """
     alias, url = f"{OF_SOURCE}{tenant.id}", make_url(address)
     engine = ENGINES[url.get_backend_name()]
     like = connections.settings[DEFAULT_DB_ALIAS]
     options = dict(like["OPTIONS"]) if like["ENGINE"] == engine else {}
+    options.pop("pool", None)
     if tenant.schema is not None:
         options["options"] = f"-c search_path={tenant.schema}"
     said = {
@@ -157,6 +162,8 @@ def _made(tenant: Tenant, address: str) -> str:
         "HOST": url.host or "",
         "PORT": str(url.port or ""),
         "OPTIONS": options,
+        "CONN_MAX_AGE": 0,
+        "ATOMIC_REQUESTS": False,
     }
     with _making:
         if connections.settings.get(alias) != said:

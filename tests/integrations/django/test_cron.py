@@ -10,9 +10,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from rota import State, testing
+from rota.core.model import Outcome
 from rota.engine.worker import Worker
 from rota.errors import StoreUnavailable
-from rota.integrations.django import project, rota
+from rota.integrations.django import commands, project, rota
 from rota.queries import RunQuery
 from tests.integrations.django.agency import calls
 
@@ -228,6 +229,20 @@ def test_who_is_told_to_end_finishes_what_runs_and_begins_nothing_else(clock, mo
     rota.tick(only=["note"], stop=told.is_set)
 
     assert noted() == [at(11)]
+
+
+def test_a_command_that_comes_to_its_end_while_a_drain_stops_what_runs_is_done(clock, jobs, monkeypatch):  # R45
+    def told(_, ctx):
+        ctx.stop.set("the worker is shutting down", outcome=Outcome.INTERRUPTED)
+        return {}
+
+    clock.advance("1d")
+    monkeypatch.setattr(commands, "told_of", told)
+    monkeypatch.setattr(commands, "call_command", lambda *_, **__: None)
+
+    rota.tick(only=["note"])
+
+    assert [run.state for run in jobs.runs() if run.job == "note"] == [State.SUCCEEDED]
 
 
 def test_a_store_that_is_away_ends_no_loop(jobs, monkeypatch):

@@ -1,8 +1,10 @@
 """Rota and Django's own connections: where the store is, whose transaction an enqueue is in, what a run leaves."""
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
+from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
 from django.db import connections, transaction
 from django.db.backends.signals import connection_created
 from django.db.utils import OperationalError
@@ -12,10 +14,11 @@ from rota import State, testing
 from rota.core.model import OPEN
 from rota.errors import ConfigurationError
 from rota.integrations.django import rota
-from rota.integrations.django.databases import atomic_block, store_url
+from rota.integrations.django.databases import open_transaction, store_url
 from rota.queries import RunQuery
 from tests.integrations.django.agency.jobs import akeep, keep, leave_open, meet
 from tests.integrations.django.agency.models import Item
+from tests.integrations.django.agency.tasks import send
 from tests.system.processes import wait_until
 
 
@@ -147,11 +150,47 @@ def test_of_several_that_are_open_the_one_of_the_store_is_joined():  # R34
         theirs = connections["other"].connection
         host = SimpleNamespace(store=SimpleNamespace(is_home_of=lambda driver: driver is theirs))
 
-        assert atomic_block(host).driver is theirs
+        assert open_transaction(host).driver is theirs
 
 
 def test_outside_of_all_it_is_queued_at_once():
     assert kept_of(keep.enqueue("a"))
+
+
+def test_what_a_coroutine_enqueues_is_in_the_transaction_around_it():  # R34
+    with pytest.raises(RuntimeError), transaction.atomic():
+        runs = async_to_sync(keep.aenqueue)("a"), async_to_sync(send.aenqueue)("ana")
+        assert Item.objects.count() == 0
+        raise RuntimeError
+
+    assert not any(kept_of(run) for run in runs)
+
+
+def test_a_request_answered_by_a_coroutine_enqueues_in_the_transaction_of_its_models():  # R34
+    async def answer():
+        atomic = transaction.atomic()
+        async with ThreadSensitiveContext():
+            await sync_to_async(atomic.__enter__)()
+            run = await keep.aenqueue("a")
+            await sync_to_async(transaction.set_rollback)(True)
+            await sync_to_async(atomic.__exit__)(None, None, None)
+            await sync_to_async(connections.close_all)()
+            return run
+
+    assert not kept_of(asyncio.run(answer()))
+
+
+@pytest.mark.parametrize("ends", [transaction.commit, transaction.rollback])
+def test_an_enqueue_is_in_a_transaction_that_the_project_commits_itself(ends):  # R34
+    transaction.set_autocommit(False)
+    try:
+        Item.objects.create(name="mine")
+        run = keep.enqueue("a")
+        ends()
+    finally:
+        transaction.set_autocommit(True)
+
+    assert kept_of(run) is (ends is transaction.commit)
 
 
 # --- connections ---

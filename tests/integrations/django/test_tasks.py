@@ -3,12 +3,16 @@
 import asyncio
 import math
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import transaction
 from django.test import override_settings
+from msgspec.structs import replace
 
-from rota import Inline, State, testing
+from rota import Inline, Retry, State, testing
+from rota.context import StopSignal
+from rota.core.model import Outcome
 from rota.errors import ArgumentsTooBig
 from rota.integrations.django import rota
 from rota.integrations.django.task_framework import (
@@ -20,8 +24,9 @@ from rota.integrations.django.task_framework import (
     task_finished,
     task_started,
 )
+from rota.integrations.django.tasks import TasksBackend, Telling
 from tests.integrations.django.agency import tasks
-from tests.integrations.django.agency.tasks import CALLED, aadd, add, attempts, broken, flaky, not_json, send
+from tests.integrations.django.agency.tasks import CALLED, aadd, add, attempts, broken, flaky, not_json, nothing, send
 
 READY, SUCCESSFUL, FAILED = TaskResultStatus.READY, TaskResultStatus.SUCCESSFUL, TaskResultStatus.FAILED
 
@@ -132,6 +137,44 @@ def test_an_attempt_that_is_tried_again_has_not_finished(jobs, heard):
     assert [word for word, _, _ in heard] == ["enqueued", "started", "started", "started", "finished"]
 
 
+def test_a_failure_that_its_policy_does_not_try_again_has_finished(jobs, heard):
+    flaky.using(retry=Retry(not_on=LookupError)).enqueue()
+    [run] = jobs.drain()
+
+    assert [word for word, _, _ in heard] == ["enqueued", "started", "finished"]
+    assert run.state is State.FAILED
+
+
+@pytest.fixture
+def drained(monkeypatch):
+    """A worker that is told to end while it has a task in hand."""
+    begin = Telling.of
+
+    def of(telling, ctx, args, kwargs):
+        ctx.stop.set("the worker is shutting down", outcome=Outcome.INTERRUPTED)
+        return begin(telling, ctx, args, kwargs)
+
+    monkeypatch.setattr(Telling, "of", of)
+
+
+def test_a_task_that_comes_to_its_end_during_a_drain_is_done(jobs, drained):  # R45
+    result = nothing.enqueue()
+    rota.tick()
+    result.refresh()
+
+    assert (result.status, result.return_value) == (SUCCESSFUL, None)
+
+
+def test_a_task_that_a_drain_has_ended_has_not_finished(jobs, heard, drained):  # R45
+    result = broken.enqueue()
+    [run] = jobs.runs()
+    ctx = SimpleNamespace(run=replace(run, attempt=1), stop=StopSignal())
+    with pytest.raises(asyncio.CancelledError), Telling(broken, TasksBackend, run.job).of(ctx, (), {}):
+        raise asyncio.CancelledError
+
+    assert (result.status, [word for word, _, _ in heard]) == (READY, ["enqueued", "started"])
+
+
 def test_the_log_of_a_failure_has_the_exception(jobs, caplog):
     broken.enqueue()
     jobs.drain()
@@ -157,7 +200,7 @@ def test_terms_go_along(jobs):
 
 
 def test_a_stored_task_has_the_terms_that_it_was_queued_with(jobs):
-    later = send.using(priority=7, run_after=datetime(2100, 1, 1, tzinfo=UTC))
+    later = send.using(priority=7, run_after=datetime(2100, 1, 1, tzinfo=UTC), retry=Retry(attempts=2))
     result = later.enqueue("ana")
 
     assert task_backends["default"].get_result(result.id).task == later

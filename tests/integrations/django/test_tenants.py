@@ -9,7 +9,7 @@ from django.test import override_settings
 from rota import State, Tenant, testing
 from rota.errors import ConfigurationError, TenantListFailed
 from rota.integrations.django import rota
-from rota.integrations.django.tenants import DatabaseAliases
+from rota.integrations.django.tenants import DatabaseAliases, _alias_of
 from rota.tenants.sources import as_source
 from tests.integrations.django.agency.jobs import count_items, keep
 from tests.integrations.django.agency.models import Item
@@ -70,6 +70,16 @@ def test_a_tenant_of_another_source_has_its_database_too(jobs, monkeypatch, tmp_
     assert run.state is State.SUCCEEDED
     assert names("rota:acme") == ["of acme"]
     connections["rota:acme"].close()
+
+
+def test_what_the_project_keeps_for_its_own_database_is_not_kept_for_each_tenant(jobs, monkeypatch):  # R21
+    kept = {"CONN_MAX_AGE": 600, "ATOMIC_REQUESTS": True, "OPTIONS": {"pool": True}}
+    monkeypatch.setitem(connections.settings, "default", {**connections.settings["default"], **kept})
+
+    alias = _alias_of(Tenant(id="acme", url="sqlite:///acme.db"))
+
+    made = connections.settings[alias]
+    assert [made[name] for name in kept] == [0, False, {}]
 
 
 def test_a_tenant_without_a_database_never_gets_the_default_one(jobs, monkeypatch):  # R22

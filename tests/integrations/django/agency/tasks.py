@@ -52,3 +52,8 @@ def send(to):
 def not_json():
     """Return what has no JSON form."""
     return object()
+
+
+@task
+def nothing():
+    """Return nothing."""

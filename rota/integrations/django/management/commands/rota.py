@@ -2,7 +2,7 @@
 
 import os
 import sys
-from argparse import REMAINDER
+from argparse import REMAINDER, ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -19,9 +19,13 @@ class Command(BaseCommand):
     help = "Run a command of Rota on this project: manage.py rota status; manage.py rota --help lists them."
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """Leave all words to Rota: Django would take `--help`, `--version` and `--verbosity` for its own."""
+        """Leave all words to Rota: Django would take `--help`, `--version` and `--verbosity` for its own. But for the
+        two that it has read before it came here."""
+        read = ArgumentParser(add_help=False, allow_abbrev=False)
+        read.add_argument("--settings")
+        read.add_argument("--pythonpath")
         self.check()
-        self._run(argv[2:])
+        self._run(read.parse_known_args(argv[2:])[1])
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("words", nargs=REMAINDER)
