@@ -1,5 +1,6 @@
 """What tells of incidents in one process, made of its settings: an alerter, and a deliverer for each channel."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -11,10 +12,13 @@ from rota.engine.alerts.alerter import Alerter, Telling
 from rota.engine.alerts.deliverer import Deliverer
 from rota.engine.loop import Service
 from rota.engine.pulse import CHANNEL
+from rota.errors import TenantListFailed
 from rota.notifiers import make
 from rota.ports import Notifier
 from rota.premises import Premises
 from rota.settings import AlertSettings, Settings
+
+log: logging.Logger = logging.getLogger(__name__)
 
 
 def alert_services(premises: Premises) -> dict[str, Service]:
@@ -95,11 +99,15 @@ def _look(premises: Premises) -> Callable[[datetime], Iterable[Condition]]:
 
 
 def _tags(premises: Premises, job: str, tenants: Sequence[str]) -> frozenset[str]:
-    """Return the tags of a job and of tenants, those that are known."""
+    """Return the tags of a job and of tenants, those that are known: while the tenants cannot be listed, people have to
+    be told of that all the same."""
     registered = premises.jobs.get(job)
     found = set(registered.job.tags if registered is not None else ())
     now = premises.clock.now()
-    for tenant in tenants:
-        known = premises.directory.find(tenant, now=now) if tenant else None
-        found |= set(known.tags if known is not None else ())
+    try:
+        for tenant in tenants:
+            known = premises.directory.find(tenant, now=now) if tenant else None
+            found |= set(known.tags if known is not None else ())
+    except TenantListFailed as error:
+        log.warning("who is told does not go by the tags of tenants: %s", error)
     return frozenset(found)

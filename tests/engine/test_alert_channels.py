@@ -5,15 +5,18 @@ from datetime import timedelta
 import pytest
 
 from rota import Retry, Rota
+from rota.alerting import alert_services
 from rota.core.alert import IncidentKind, Stage
 from rota.core.delivery import DeliveryState
 from rota.core.events import IncidentClosed, IncidentOpened
 from rota.core.routing import Rule
 from rota.engine.alerts.alerter import EVERY
-from rota.settings import AlertSettings, Settings
+from rota.queries import DeliveryQuery
+from rota.settings import AlertSettings, RuleSettings, Settings
 from rota.stores.memory import MemoryStore
+from tests.clocks import FakeClock
 from tests.engine.alerting import Watch
-from tests.values import DAY, HOUR, MINUTE, SECOND
+from tests.values import DAY, HOUR, MINUTE, SECOND, a_run, claim, given_up, settle_all
 
 
 @pytest.fixture
@@ -229,3 +232,21 @@ def test_a_pass_of_rota_tick_takes_note_of_failures_and_tells(caplog):  # R50
     app.close()
 
     assert "sync fails: ValueError: no way" in caplog.text
+
+
+def test_alerts_go_out_while_the_tenants_whose_tags_a_rule_names_cannot_be_listed():  # R50, R21
+    def away() -> list[str]:
+        raise OSError("the database of the tenants is away")
+
+    clock = FakeClock()
+    rule = RuleSettings(tags=("gold",), channels=("log",))
+    settings = Settings(alerts=AlertSettings(settle=timedelta(0), rule=(rule,)))
+    app = Rota(MemoryStore(clock=clock), tenants=away, clock=clock, settings=settings)
+    app.store.enqueue([a_run(job="mail", tenant="acme")], now=clock.now())
+    settle_all(app.store, *map(given_up, claim(app.store)))
+    alerter = alert_services(app.premises())["alerter"]
+
+    alerter.tick(clock.now())
+    alerter.tick(clock.tick(SECOND))
+
+    assert [one.alert.job for one in app.store.alerts.deliveries(DeliveryQuery())] == ["mail"]
