@@ -11,7 +11,7 @@ from rota.queries import RoundQuery
 from rota.views.why import Code, ask_run
 from tests.engine.gates import import_and_report
 from tests.engine.house import driven
-from tests.values import HOUR, MINUTE, NOON, SECOND, a_run, found
+from tests.values import HOUR, MINUTE, NOON, SECOND, a_run, claim, found
 from tests.views import situations, situations_begun
 from tests.views.house import SITUATIONS, Source, a_process, alive, at, of_job, of_schedule
 
@@ -155,3 +155,24 @@ def test_what_a_run_waits_for_is_told_in_that_zone_too():  # R11
 
     [blocked] = [reason for reason in why.reasons if reason.code is Code.DEPENDS]
     assert "in its slot 2026-06-01 22:00 JST" in blocked.text and "UTC" not in blocked.text
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ({"running": 1}, "--running N"),
+        ({"rate": "1/1m"}, "--rate N/1m"),
+        ({"running": 1, "rate": "9/1h"}, "--running N --rate N/1h"),
+    ],
+)
+def test_who_is_held_back_by_a_limit_is_told_which_number_of_it_to_raise(limit, said):  # R35
+    process = a_process()
+    alive(process)
+    process.app.limit(job="mail", **limit)
+    first, second = (a_run(job="mail") for _ in range(2))
+    process.app.store.enqueue([first, second], now=process.clock.now())
+    claim(process.app.store, limits=process.app.limits.holding(), now=process.clock.now())
+
+    [told] = ask_run(process.app, found(process.app.store, second.id)).reasons
+
+    assert told.fix == f"rota limits set job mail {said} --reason WHY"

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from rota.core.cause import said
 from rota.core.controls import Paused
 from rota.core.counting import counted
-from rota.core.duration import rough_duration
+from rota.core.duration import duration_text, rough_duration
 from rota.core.limits import held_back, is_open
 from rota.core.model import Outcome, Run, RunKind, State
 from rota.core.policy import tries
@@ -104,10 +104,13 @@ def _limited(facts: Facts, name: str) -> Reason:
         return reason(Code.HELD, f"the limit that it waited for {what}: it goes on within seconds", limit=name)
     scope, _, on = name.partition(":")
     others = f"; held back by it: {counted(found.use.aside, 'run')}"
+    # What is set takes the place of the whole limit: both numbers are said again.
+    said = ["--running N"] if found.limit.running is not None else []
+    said += [f"--rate N/{duration_text(found.limit.rate.per)}"] if found.limit.rate is not None else []
     return reason(
         Code.LIMITED,
         f"limit {scope} {on}: {held_back(found.limit, found.use)}{others}",
-        f"rota limits set {scope} {quote(on)} --running N --reason WHY",
+        f"rota limits set {scope} {quote(on)} {' '.join(said)} --reason WHY",
         scope=scope, name=on, limit=found.limit.said, running=found.use.running, started=found.use.started,
         waiting=found.use.aside,
     )  # fmt: skip
