@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rota.core import cron_jobs, editing
 from rota.core.agenda import Agenda, agenda, is_of_tenants, zones_of
@@ -11,6 +12,7 @@ from rota.core.duration import parse_duration
 from rota.core.freshness import checked_age
 from rota.core.kind import Timing
 from rota.core.model import Origin, Schedule
+from rota.core.policy import as_catch_up, as_overlap
 from rota.core.words import parse
 from rota.core.zone import TENANT
 from rota.errors import BadArguments, BadSchedule, SlotPassed, TenantNotFound
@@ -72,6 +74,12 @@ class Drafts:
             BadSchedule, BadArguments, TenantNotFound, TenantListFailed: what is wrong with it.
         """
         timing = parse(definition.timing)
+        try:
+            definition = replace(
+                definition, catch_up=as_catch_up(definition.catch_up), overlap=as_overlap(definition.overlap)
+            )
+        except ValueError as error:
+            raise BadArguments(f"schedule {name!r}: {error}") from None
         self._check_tenants(name, definition)
         zones = self._zones(timing, definition)
         return Draft(name=name, definition=definition, zones=zones, due=agenda(timing, zones))
@@ -131,6 +139,9 @@ def parsed_within(value: timedelta | str) -> timedelta:
 
 def _duration(name: str, value: timedelta | str) -> timedelta:
     try:
-        return parse_duration(value) if isinstance(value, str) else value
+        duration = parse_duration(value) if isinstance(value, str) else value
     except ValueError as error:
         raise BadArguments(f"{name}: {error}") from error
+    if not isinstance(duration, timedelta):
+        raise BadArguments(f"{name}={value!r} must be a timedelta, or a text such as '10m'")
+    return duration

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rota.core.duration import parse_duration
-from rota.core.policy import CatchUp, Job, Overlap, Retry
+from rota.core.policy import Job, Retry, as_catch_up, as_overlap
 from rota.core.unique import Conflict, Scope
 from rota.errors import ConfigurationError
 
@@ -135,13 +135,9 @@ def checked_policy(job: Job) -> Job:
         if value is None:
             raise ConfigurationError(f"job {job.name!r}: {name}=None says nothing: leave it out for the default")
     merged(Options(), said, job=job.name)
-    if not isinstance(job.catch_up, CatchUp):
-        raise ConfigurationError(
-            f"job {job.name!r}: catch_up={job.catch_up!r} must be CatchUp.none(), CatchUp.latest() or CatchUp.all()"
-        )
     try:
-        return replace(job, overlap=_one_of(Overlap, "overlap", job.overlap))
-    except ConfigurationError as error:
+        return replace(job, catch_up=as_catch_up(job.catch_up), overlap=as_overlap(job.overlap))
+    except ValueError as error:
         raise ConfigurationError(f"job {job.name!r}: {error}") from None
 
 

@@ -313,6 +313,9 @@ def test_a_schedule_that_does_not_fit_its_job_is_refused():  # R64
         app.schedules.put("x", job="nobody", when="hourly")
     with pytest.raises(BadArguments, match="per_tenant"):
         app.schedules.put("x", job="single", when="hourly", tenant="acme", args=(1,))
+    for wrong in ({"catch_up": "all"}, {"overlap": "wait"}, {"jitter": 5}, {"fresh_within": 3600}):
+        with pytest.raises(BadArguments, match=next(iter(wrong))):
+            app.schedules.put("x", job="single", when="hourly", args=(1,), **wrong)
     with pytest.raises(BadArguments, match="size"):
         app.schedules.put("x", job="single", when="hourly")
 

@@ -59,11 +59,11 @@ class CatchUp(Struct, frozen=True, kw_only=True):
         return cls(mode=CatchUpMode.LATEST)
 
     @classmethod
-    def all(cls, *, limit: int | None = None, within: timedelta | None = None) -> "CatchUp":
+    def all(cls, *, limit: int | None = None, within: Duration | None = None) -> "CatchUp":
         """A run for every missed slot, oldest first; what lies beyond a limit is recorded as skipped."""
         if limit is not None and limit < 1:
             raise ValueError(f"CatchUp.all(limit={limit}): at least 1, or None for every missed slot")
-        return cls(mode=CatchUpMode.ALL, limit=limit, within=within)
+        return cls(mode=CatchUpMode.ALL, limit=limit, within=_length_if(within))
 
 
 class Overlap(StrEnum):
@@ -79,6 +79,29 @@ class Overlap(StrEnum):
     """Both run."""
     REPLACE = "replace"
     """The earlier ones are cancelled, and it waits until they have ended."""
+
+
+def as_catch_up(said: object) -> CatchUp:
+    """Return what was said of missed slots.
+
+    Raises:
+        ValueError: it is something else: a text, which a store would take for none.
+    """
+    if not isinstance(said, CatchUp):
+        raise ValueError(f"catch_up={said!r} must be CatchUp.none(), CatchUp.latest() or CatchUp.all()")
+    return said
+
+
+def as_overlap(said: object) -> Overlap:
+    """Return what was said of slots that meet, also as a text.
+
+    Raises:
+        ValueError: there is no such policy.
+    """
+    found = next((one for one in Overlap if one == said), None)
+    if found is None:
+        raise ValueError(f"overlap={said!r}: there are {', '.join(repr(str(one)) for one in Overlap)}")
+    return found
 
 
 class Retry(Struct, frozen=True, kw_only=True):

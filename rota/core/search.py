@@ -31,7 +31,7 @@ WORDS: Mapping[str, str] = {
     "round": "id",
     "parent": "id of the run that enqueued it",
     "error": "part of the error that ended it, or the beginning of its fingerprint",
-    "args.NAME": "value of an argument; args.user.id looks into it, args.0 is the first by position",
+    "args.NAME": "value of an argument; args.user.id looks into it, args.0 is the first of *args",
     "attempt": "number, or with a comparison: >1",
     "duration": "comparison: >30s",
     "since": "time: made at or after it",
