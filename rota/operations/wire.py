@@ -31,7 +31,7 @@ class Carried(Struct, frozen=True, kw_only=True):
 
 def carried(operation: Operation[Asked, Any], asked: Asked) -> Carried:
     """Return how a question is sent. What has its default is left out."""
-    in_path = NAMED.findall(operation.path)
+    in_path = _in_path(operation.path)
     fields = msgspec.to_builtins(asked, str_keys=True)
     path = NAMED.sub(lambda found: quote(str(fields[found[1]]), safe=""), operation.path)
     defaults = {field.name: field.default for field in msgspec.structs.fields(asked)}
@@ -62,13 +62,14 @@ def question(
     Raises:
         BadRequest: with the field and the reason.
     """
-    fields: dict[str, Any] = dict(path)
+    # Where the door is mounted under a path with names in it, those are the application's.
+    fields: dict[str, Any] = {name: path[name] for name in _in_path(operation.path)}
     if operation.method.has_body:
         if query:
             raise BadRequest(query[0][0], f"{operation.method} {operation.path} takes it in the body")
         if not isinstance(body, dict):
             raise BadRequest("", "the body is to be a JSON object")
-        fields = {**body, **path}
+        fields = {**body, **fields}
         if fields.get("tenants") == []:
             # Left out it is everybody: a list that came out empty must not be.
             raise BadRequest("tenants", NOBODY)
@@ -113,6 +114,11 @@ def _typed(text: str, kinds: tuple[Any, ...]) -> object:
     if float in kinds and NUMBER.fullmatch(text):
         return float(text)
     return text
+
+
+@cache
+def _in_path(path: str) -> tuple[str, ...]:
+    return tuple(NAMED.findall(path))
 
 
 @cache

@@ -4,9 +4,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import Any
 
-from a2wsgi import ASGIMiddleware
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -29,6 +27,7 @@ from rota.web.problem import problem, problem_of
 from rota.web.readiness import Readiness
 from rota.web.routing import Address, routes
 from rota.web.session import session_endpoint
+from rota.web.wsgi import PlainDoor
 
 
 def asgi_app(
@@ -78,11 +77,9 @@ def asgi_app(
     )
 
 
-def wsgi_app(app: Rota, *, authority: Authority | None = None, resolve_user: ResolveUser | None = None) -> Any:
+def wsgi_app(app: Rota, *, authority: Authority | None = None, resolve_user: ResolveUser | None = None) -> PlainDoor:
     """Return the same as a WSGI application, for Flask and Django. Streams are not: who follows a log polls."""
-    # Two libraries, two ways to write down one protocol.
-    inner: Any = asgi_app(app, authority=authority, resolve_user=resolve_user)
-    return ASGIMiddleware(inner)
+    return PlainDoor(asgi_app(app, authority=authority, resolve_user=resolve_user))
 
 
 @asynccontextmanager

@@ -80,6 +80,17 @@ def test_the_document_and_its_page_know_the_prefix(mounted):
     assert mounted.get(f"{PREFIX}/api/docs/swagger-ui.css").status_code == 200
 
 
+def test_a_name_in_the_path_of_the_application_is_no_word_of_a_question():
+    outer = FastAPI()
+    outer.mount("/{tenant}/jobs", an_app().asgi_app())
+    client = TestClient(outer, headers=bearer(a_token()))
+
+    assert client.get("/acme/jobs/api/v1/jobs").status_code == 200
+    assert client.get("/acme/jobs/api/v1/jobs/greet").json()["row"]["name"] == "greet"
+    started = client.post("/acme/jobs/scheduler/run/greet", json={"kwargs": {"name": "bob"}})
+    assert started.headers["location"].startswith("/acme/jobs/api/v1/rounds/")
+
+
 def test_health_is_open_under_the_prefix_alone(mounted):  # T10
     assert mounted.get(f"{PREFIX}/healthz").status_code == 200
     assert mounted.get("/healthz").status_code == 404
