@@ -1,9 +1,14 @@
 """The protocol of `rota serve`: uvicorn's, which waits for ever for the head of a request, and keeps all of it."""
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from rota.web.problem import RETRY_AFTER_S, problem
+from rota.web.shield import ALWAYS
 
 HEAD_TIMEOUT_S = 10.0
 """How long a connection may take from its first to its last byte of a head, and to begin with one."""
@@ -11,8 +16,27 @@ HEAD_TIMEOUT_S = 10.0
 MOST_HEAD = 32 * 1024
 """Bytes of the head of a request."""
 
-TOO_BIG = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+def _last_answer(status: HTTPStatus, *, code: str, detail: str) -> bytes:
+    """Return an answer as it is sent where no application is asked any more."""
+    answer = problem(status, code=code, detail=detail)
+    headers = {**ALWAYS, **answer.headers, "connection": "close"}
+    head = [f"HTTP/1.1 {int(status)} {status.phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*head, "", ""]).encode("ascii") + bytes(answer.body)
+
+
+TOO_BIG = _last_answer(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, code="too_big", detail=f"a head has at most {MOST_HEAD} bytes"
+)
+TOO_SLOW = _last_answer(HTTPStatus.REQUEST_TIMEOUT, code="too_slow", detail="the head did not come in time")
+NO_HTTP = _last_answer(HTTPStatus.BAD_REQUEST, code="bad_request", detail="this is no HTTP/1.1 that can be read")
+
+
+async def _busy(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer whoever comes on a connection that is one too many."""
+    answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, code="too_many_connections", detail="too many are connected")
+    answer.headers.update({**ALWAYS, "Retry-After": str(RETRY_AFTER_S), "Connection": "close"})
+    await answer(scope, receive, send)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -23,6 +47,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._is_in_head = True
         self._deadline: asyncio.TimerHandle | None = None
+        self._door = self.app
+        # Counted here: what its own answer says is for nobody, and not when to come again.
+        self._most, self.limit_concurrency = self.limit_concurrency, None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base has it
         super().connection_made(transport)
@@ -52,7 +79,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._stop_waiting()
         self._is_in_head = False
+        is_busy = self._most is not None and max(len(self.connections), len(self.tasks)) >= self._most
+        self.app = _busy if is_busy else self._door
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(NO_HTTP)
 
     def _await_head(self) -> None:
         self._is_in_head, self._head_bytes = True, 0

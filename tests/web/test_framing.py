@@ -45,7 +45,12 @@ def exchange(port: int, *pieces: bytes, half_close: bool = False) -> bytes:
 
 
 def status(answer: bytes) -> int:
-    return int(answer[9:12])
+    """Return the status; whatever went wrong is said in the one form of errors."""
+    number, head = int(answer[9:12]), answer.partition(b"\r\n\r\n")[0].lower()
+    assert (number >= 400) is (b"content-type: application/problem+json" in head)
+    assert b"x-content-type-options: nosniff" in head
+    assert number not in (429, 503) or b"retry-after: " in head
+    return number
 
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
