@@ -58,6 +58,8 @@ def _rings(auth: AuthSettings) -> Iterator[Keys]:
 def _remote(auth: AuthSettings, clock: Clock) -> RemoteKeys | None:
     if "://" not in auth.jwks:
         return None
+    if auth.jwks.startswith("http://"):
+        raise ConfigurationError("auth.jwks: it must begin with https://: else whoever stands between says who asks")
     try:
         terms = Terms(
             networks=auth.jwks_networks,

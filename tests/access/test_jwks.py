@@ -175,8 +175,11 @@ def test_an_answer_that_is_none_changes_nothing(provider, pairs, status, content
     ],
 )  # fmt: skip
 def test_a_set_does_not_come_from_inside_or_in_the_open(url):  # T45
-    with pytest.raises(ConfigurationError, match=r"auth\.jwks"):
+    with pytest.raises(ConfigurationError, match=r"auth\.jwks") as refused:
         Believed(AuthSettings(jwks=url), clock=FakeClock())
+
+    # A key set has no such way out, as a webhook has.
+    assert "insecure_http" not in str(refused.value)
 
 
 def test_a_name_that_leads_inside_is_not_followed(caplog):  # T45
