@@ -1,23 +1,12 @@
 """From a run that fails to a mail in somebody's box, and back: the real channel, a real server (R50, H1, H2)."""
 
-import pytest
-
 from rota.engine.alerts.deliverer import Deliverer
 from rota.notifiers import make
-from rota.redaction import SECRETS, Secrets
 from tests.engine.alerting import Watch
 from tests.mail_server import mail_server
 from tests.notifiers.conftest import KEY
 from tests.receiver import answered, receiving
 from tests.values import HOUR, MINUTE
-
-
-@pytest.fixture(autouse=True)
-def no_secrets_left(monkeypatch):
-    """What these channels keep secret is not hidden in the next test."""
-    fresh = Secrets()
-    for name in vars(fresh):
-        monkeypatch.setattr(SECRETS, name, vars(fresh)[name])
 
 
 def watch_with(kind, **options):

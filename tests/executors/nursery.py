@@ -20,7 +20,7 @@ from rota.executors.kernel import children, descendants
 from rota.executors.process import ProcessChildren
 from tests.executors.process_app import app
 from tests.numbers import Heard
-from tests.system.processes import wait_until
+from tests.system.processes import is_alive, wait_until
 
 PLACE = "tests.executors.process_app:app"
 CLOCK = SystemClock()
@@ -113,14 +113,6 @@ def command(pid):
         return Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return ""
-
-
-def is_alive(pid):
-    """Whether a process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def pids(journal):

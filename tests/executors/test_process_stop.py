@@ -13,8 +13,8 @@ import pytest
 from rota.context import StopSignal
 from rota.core.model import Outcome
 from rota.executors.kernel import children, descendants
-from tests.executors.nursery import is_alive, kill, nursery, pids, spawners, stop_soon
-from tests.system.processes import wait_until
+from tests.executors.nursery import kill, nursery, pids, spawners, stop_soon
+from tests.system.processes import is_alive, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 LONG = timedelta(seconds=30)

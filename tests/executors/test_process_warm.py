@@ -10,8 +10,8 @@ import pytest
 from rota.context import StopSignal
 from rota.core.model import Outcome
 from rota.executors.kernel import children, descendants
-from tests.executors.nursery import is_alive, kill, nursery, spawners
-from tests.system.processes import wait_until
+from tests.executors.nursery import kill, nursery, spawners
+from tests.system.processes import is_alive, wait_until
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from rota.core.model import ErrorReport, Outcome, State
 from rota.integrations.sentry_event import event_of, frames_of
-from rota.redaction import SECRETS, Secrets
+from rota.redaction import SECRETS
 from tests.values import NOON, a_slot_run, given_up
 
 TRACEBACK = """Traceback (most recent call last):
@@ -25,13 +25,6 @@ Traceback (most recent call last):
 app.mail.Unreachable: db1
 """
 ERROR = ErrorReport(type="app.mail.Unreachable", message="db1", traceback=TRACEBACK, fingerprint="f00d")
-
-
-@pytest.fixture(autouse=True)
-def no_secrets_left(monkeypatch):
-    fresh = Secrets()
-    for name in vars(fresh):
-        monkeypatch.setattr(SECRETS, name, vars(fresh)[name])
 
 
 def a_failure(**fields):

@@ -4,19 +4,10 @@ import pytest
 
 from rota.clock import SystemClock
 from rota.notifiers import make
-from rota.redaction import SECRETS, Secrets
 from tests.certificates import Authority
 from tests.clocks import FakeClock
 
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-@pytest.fixture(autouse=True)
-def no_secrets_left(monkeypatch):
-    """What one test's channels keep secret is not hidden in the next one."""
-    fresh = Secrets()
-    for name in vars(fresh):
-        monkeypatch.setattr(SECRETS, name, vars(fresh)[name])
 
 
 @pytest.fixture
