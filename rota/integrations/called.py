@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -14,6 +16,12 @@ from rota.core.model import Outcome
 from rota.errors import CallFailed, ResultNotStorable
 
 EVERY = timedelta(seconds=1)
+
+THREADS = 4
+"""Of each task, to ask its queue: one that hangs holds up its own calls, and no other coroutine of the process."""
+
+LEAVING = timedelta(seconds=3)
+"""How long a run that is to stop waits for its task to be recalled: less than `worker.kill_grace`."""
 
 FOR_GOOD = frozenset({Outcome.CANCELLED, Outcome.TIMED_OUT})
 """How a run is stopped that does not follow its task any more. One that is only interrupted, by a deploy, is taken up
@@ -62,20 +70,37 @@ def job_calling(
     process finds the task that it has sent.
     """
     pause = parse_duration(every) if isinstance(every, str) else every
+    threads = ThreadPoolExecutor(THREADS, thread_name_prefix="rota-call")
 
     async def call(*args: Any, rota_context: RunContext, **kwargs: Any) -> object:
         task_id = f"rota-{rota_context.run_id}-{rota_context.attempt}"
         if tenant is not None:
             kwargs[tenant] = rota_context.tenant.id
-        await asyncio.to_thread(called.send, task_id, args, kwargs)
-        if not follow:
-            return {"task": task_id}
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, threads)
+
+        def send() -> None:
+            called.send(task_id, args, kwargs)
+            if rota_context.stop.is_set() and rota_context.stop.outcome in FOR_GOOD:
+                # It took so long that the run is over.
+                recall()
+
+        def recall() -> None:
+            try:
+                called.recall(task_id)
+            # Of a system of somebody else's: whatever is wrong there, the run ends as it was to.
+            except Exception as error:  # noqa: BLE001
+                rota_context.log.warning("could not recall %s: %s", task_id, error)
+
         try:
-            while (answer := await asyncio.to_thread(called.answer, task_id)) is None:
+            await in_thread(send)
+            if not follow:
+                return {"task": task_id}
+            while (answer := await in_thread(called.answer, task_id)) is None:
                 await rota_context.asleep(pause)
         except asyncio.CancelledError:
             if rota_context.stop.outcome in FOR_GOOD:
-                await asyncio.to_thread(called.recall, task_id)
+                # In time, whatever the queue does: else the process would be taken for stuck, and replaced.
+                await asyncio.wait([in_thread(recall)], timeout=LEAVING.total_seconds())
             raise
         if answer.error is not None:
             if answer.traceback:

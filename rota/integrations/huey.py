@@ -8,7 +8,7 @@ from rota.errors import ConfigurationError, MissingExtra
 from rota.integrations.called import EVERY, Answer, Calling, job_calling
 
 try:
-    from huey.api import TaskWrapper
+    from huey.api import PeriodicTask, TaskWrapper
     from huey.constants import EmptyData
     from huey.utils import Error
 except ImportError as error:
@@ -31,15 +31,10 @@ def calling(
     begun. `options` are those of a task of Huey: priority, expires, retries, timeout.
 
     Raises:
-        ConfigurationError: it is to be followed, and Huey does not keep results, or not those that are None.
+        ConfigurationError: it is to be followed, and Huey does not keep results, or not those of such a task.
     """
-    huey = task.huey
-    if follow and not (huey.results and huey.store_none):
-        name = task.task_class.__name__
-        raise ConfigurationError(
-            f"task {name!r} cannot be followed: Huey keeps no word of a task that returns None. Make it "
-            "Huey(..., store_none=True), or leave it with follow=False: then a run only tells that it was queued"
-        )
+    if follow:
+        _refuse_without_results(task)
     return job_calling(
         CalledInHuey(task, options), follow=follow, tenant=tenant, every=every, doc=getattr(task.func, "__doc__", None)
     )
@@ -70,11 +65,29 @@ class CalledInHuey:
             return None
         value = self._huey.serializer.deserialize(kept)
         if isinstance(value, Error):
+            if value.metadata.get("retries"):
+                # Huey tries it again, under the same id.
+                return None
             return Answer(error=str(value.metadata.get("error")), traceback=str(value.metadata.get("traceback", "")))
         return Answer(value=value)
 
     def recall(self, task_id: str) -> None:
         self._huey.revoke_by_id(task_id)
+
+
+def _refuse_without_results(task: TaskWrapper) -> None:
+    huey, name = task.huey, task.task_class.__name__
+    way_out = "or leave it with follow=False: then a run only tells that it was queued"
+    if issubclass(task.task_class, PeriodicTask):
+        raise ConfigurationError(
+            f"task {name!r} cannot be followed: Huey keeps no word of a periodic task, and its own schedule goes on. "
+            f"Make it @huey.task() in place of @huey.periodic_task(...), {way_out}"
+        )
+    if not (huey.results and huey.store_none):
+        raise ConfigurationError(
+            f"task {name!r} cannot be followed: Huey keeps no word of a task that returns None. Make it "
+            f"Huey(..., store_none=True), {way_out}"
+        )
 
 
 def _mark(task_id: str) -> str:

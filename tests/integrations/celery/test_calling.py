@@ -1,10 +1,13 @@
 """Schedules that call tasks of Celery, Huey and RQ, and follow them to their results."""
 
+import asyncio
+import threading
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from celery import Celery
-from huey import RedisHuey
+from huey import MemoryHuey, RedisHuey, crontab
 from redis import Redis
 from rq import Queue, SimpleWorker
 from rq.timeouts import TimerDeathPenalty
@@ -15,6 +18,7 @@ from rota.core.model import Outcome
 from rota.errors import ConfigurationError
 from rota.integrations import huey as with_huey
 from rota.integrations import rq as with_rq
+from rota.integrations.called import Answer, job_calling
 from rota.integrations.celery import calling
 from rota.integrations.celery.calling import CalledInCelery
 from rota.stores.memory import MemoryStore
@@ -144,6 +148,26 @@ def test_a_run_follows_its_huey_task(huey):
     )  # fmt: skip
 
 
+def test_a_huey_task_that_huey_tries_again_has_no_answer_yet():
+    huey = MemoryHuey(store_none=True)
+
+    @huey.task(retries=1)
+    def flaky():
+        tried.append(True)
+        if len(tried) < 2:
+            raise ValueError("not yet")
+
+    tried, answers = [], []
+    called = with_huey.CalledInHuey(flaky, {})
+    called.send("rota-flaky-1", (), {})
+    while (task := huey.dequeue()) is not None:
+        # It keeps the error of each, as if it were the last.
+        huey.execute(task)
+        answers.append(called.answer("rota-flaky-1"))
+
+    assert answers == [None, Answer(value=None)]
+
+
 def test_a_huey_task_that_was_sent_is_not_sent_again(huey):
     @huey.task()
     def count(number): ...
@@ -161,6 +185,87 @@ def test_a_huey_that_keeps_no_word_of_tasks_cannot_be_followed(redis_database):
 
     with pytest.raises(ConfigurationError, match="store_none=True"):
         with_huey.calling(count)
+
+
+def test_a_periodic_huey_task_cannot_be_followed():
+    @MemoryHuey(store_none=True).periodic_task(crontab(minute="*/15"))
+    def notify(): ...
+
+    with pytest.raises(ConfigurationError, match="no word of a periodic task"):
+        with_huey.calling(notify)
+    assert with_huey.calling(notify, follow=False).__name__ == "notify"
+
+
+class Hanging:
+    """A task whose queue does not answer, until it is let go."""
+
+    name = "hanging"
+
+    def __init__(self, *, takes):
+        self.takes = takes
+        """Whether it hangs only once it has taken the task."""
+        self.goes_on = threading.Event()
+        self.happened = []
+
+    def send(self, task_id, args, kwargs):
+        self.takes or self.goes_on.wait()
+        self.happened.append("sent")
+
+    def answer(self, task_id):
+        self.goes_on.wait()
+        return Answer(value="done")
+
+    def recall(self, task_id):
+        self.takes and self.goes_on.wait()
+        self.happened.append("recalled")
+
+
+@contextmanager
+def hanging(*, takes, timeout="50ms"):
+    """Yield an application with a job that calls such a task."""
+    called = Hanging(takes=takes)
+    call = job_calling(called, follow=True, tenant=None, every="10ms", doc="")
+    with at_work() as app:
+        job = app.job(timeout=timeout, retry=Retry(attempts=1))(call)
+        try:
+            yield app, called, job
+        finally:
+            called.goes_on.set()
+
+
+def test_a_run_is_over_in_time_though_the_queue_of_its_task_hangs(monkeypatch):
+    monkeypatch.setattr("rota.integrations.called.LEAVING", timedelta(milliseconds=50))
+    with hanging(takes=True) as (app, _, job), app.working():
+        run = finished(app, job.enqueue())
+
+    # Of a stuck one the whole process would be replaced.
+    assert (run.outcome, run.error.type) == (Outcome.TIMED_OUT, "Stopped")
+
+
+def test_a_task_that_is_sent_when_its_run_is_over_is_recalled():
+    with hanging(takes=False) as (app, called, job), app.working():
+        finished(app, job.enqueue())
+        assert called.happened == ["recalled"]
+
+        called.goes_on.set()
+
+        wait_until(lambda: called.happened == ["recalled", "sent", "recalled"], what="its recall")
+
+
+def test_a_queue_that_hangs_holds_up_no_other_coroutine():
+    more_than_threads_by_default = 40
+    with hanging(takes=False, timeout="1m") as (app, called, job):
+
+        @app.job()
+        async def other():
+            return await asyncio.to_thread(int, "7")
+
+        for _ in range(more_than_threads_by_default):
+            job.enqueue()
+        run = other.using(priority=-1).enqueue()
+        with app.working():
+            assert finished(app, run).result == "7"
+            called.goes_on.set()
 
 
 def double(number, agency):
