@@ -76,6 +76,9 @@ def ending_of(returned: object, *, stop: StopSignal, started_at: datetime) -> En
             return _said(
                 stop, success=returned.success, error=returned.error, value=kept or None, started_at=started_at
             )
+        case Snooze() | Fail() if stop.is_set() and stop.outcome is Outcome.CANCELLED:
+            # Somebody has cancelled it meanwhile: it does not come back.
+            return _stopped(stop, stop.reason, started_at)
         case Snooze():
             return _snoozed(returned.delay, started_at)
         # A reason may be anything, an exception before all; what is stored is text.

@@ -142,6 +142,16 @@ def test_whatever_a_stopped_job_raises_is_its_way_to_stop(outcome):  # R42, R43
     assert (ending.outcome, ending.reason, ending.error.type) == (outcome, "enough", "ConnectionError")
 
 
+@pytest.mark.parametrize("returned", [Snooze(timedelta(days=1)), Fail("no use"), None])
+def test_a_run_that_was_cancelled_does_not_come_back_whatever_its_job_returns(returned):  # R42
+    stop = StopSignal()
+    stop.set("cancelled by ana", outcome=Outcome.CANCELLED)
+
+    ending = run(lambda: returned, stop=stop)
+
+    assert (ending.outcome, ending.reason) == (Outcome.CANCELLED, "cancelled by ana")
+
+
 def test_a_reason_that_is_an_exception_is_stored_as_text():
     assert run(lambda: Cancel(ValueError("gone"))).reason == "gone"
     assert run(lambda: Fail(ValueError("gone"))).error.message == "gone"
