@@ -72,3 +72,5 @@ class Alert(Struct, frozen=True, kw_only=True):
     """The command that shows more, or mends it."""
     url: str = ""
     """Its page, where the address of one is configured."""
+    is_kept: bool = True
+    """Whether its incident stands in the store. While that is away nothing can be acknowledged, explained or run."""

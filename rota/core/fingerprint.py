@@ -25,21 +25,25 @@ _PLAIN = (
 )
 
 
-def normalised(message: str) -> str:
+def normalised(message: str, *, tenant: str = "") -> str:
     """Return the first line of a message without its values: what two failures by the same cause have in common.
 
-    Quoted texts, URLs, mail addresses, paths, numbers, ids, dates and network addresses are replaced.
+    The name of the tenant, quoted texts, URLs, mail addresses, paths, numbers, ids, dates and network addresses are
+    replaced.
     """
     text = next(iter(message[:LONGEST].strip().splitlines()), "")
+    if tenant:
+        text = re.sub(rf"(?<!\w){re.escape(tenant)}(?!\w)", "<tenant>", text)
     for pattern, written in _PLAIN:
         text = pattern.sub(written, text)
     return text
 
 
-def fingerprint(kind: str, message: str, place: str) -> str:
+def fingerprint(kind: str, message: str, place: str, *, tenant: str = "") -> str:
     """Return 16 hexadecimal digits that two failures share by the same error.
 
-    `kind` is the name of the class; of `place` the module and the function count.
+    `kind` is the name of the class; of `place` the module and the function count. `tenant` is whom it met: "no schema
+    acme" and "no schema globex" are one error of two tenants.
     """
-    words = (kind, normalised(message), place.partition(LINE)[0])
+    words = (kind, normalised(message, tenant=tenant), place.partition(LINE)[0])
     return sha256("\n".join(words).encode("utf-8", "backslashreplace")).hexdigest()[:16]

@@ -358,6 +358,8 @@ def _with(
             incident,
             state=IncidentState.OPEN,
             closed_at=None,
+            # Since when it is wrong now; meanwhile it was well.
+            opened_at=min((one.last_at for one in changed.values() if one.recovered_at is None), default=now),
             tell_at=now + policy.settle,
             told_for=0,
             openings=incident.openings + 1,

@@ -212,18 +212,19 @@ def _settlement(
         lost_count=run.lost_count if lost_count is None else lost_count,
         started_at=ending.started_at,
         ended_at=now,
-        error=_known(ending.error),
+        error=_known(ending.error, run),
         result=ending.result,
         reason=ending.reason,
         expanded=ending.expanded,
     )
 
 
-def _known(error: ErrorReport | None) -> ErrorReport | None:
+def _known(error: ErrorReport | None, run: Run) -> ErrorReport | None:
     """Return an error with its fingerprint, wherever it was made."""
     if error is None or error.fingerprint:
         return error
-    return replace(error, fingerprint=fingerprint(error.type, error.message, error.place))
+    named = fingerprint(error.type, error.message, error.place, tenant=run.tenant or "")
+    return replace(error, fingerprint=named)
 
 
 def round_state(round_: Round, counts: Mapping[State, int]) -> RoundState:

@@ -47,6 +47,7 @@ _COMPARISON = re.compile(r"(>=|<=|>|<|=)?(.+)")
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "=": operator.eq
 }  # fmt: skip
+_APART = re.compile(r"""[\s,"']""")
 _PRINT = re.compile(r"[0-9a-f]+")
 
 Instant = Callable[[str], datetime]
@@ -116,6 +117,14 @@ def parse(text: str, *, instant: Instant) -> Search:
         BadSearch: it cannot be read; the message names the term, and the words there are.
     """
     return Search(tuple(_term(token, instant) for token in _tokens(text)))
+
+
+def term_of(word: str, value: str) -> str:
+    """Return the text of a term that looks for this value, with quotes where it needs them."""
+    if not _APART.search(value):
+        return f"{word}:{value}"
+    quote = "'" if '"' in value else '"'
+    return f"{word}:{quote}{value}{quote}"
 
 
 # --- reading ---

@@ -8,6 +8,7 @@ from rota.core.alert import Alert, IncidentKind, Stage
 from rota.core.counting import counted
 from rota.core.incident import Incident, Member
 from rota.core.safe import safe_text
+from rota.core.search import term_of
 from rota.core.secret_shape import without_shapes
 
 MOST_NAMES = 20
@@ -85,7 +86,7 @@ def title_of(incident: Incident, names: list[str]) -> str:
 
 def advice_of(incident: Incident) -> str:
     """Return the command that shows more."""
-    job = quote(f"job:{safe_text(incident.job)}")
+    job = quote(term_of("job", safe_text(incident.job)))
     match incident.kind:
         case IncidentKind.FAILED | IncidentKind.TIMED_OUT | IncidentKind.LOST:
             return f"rota failures --where {job}"

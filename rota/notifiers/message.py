@@ -15,6 +15,7 @@ from msgspec import Struct
 from rota.core.alert import Alert, IncidentKind, Stage
 from rota.core.duration import rough_duration
 from rota.core.safe import safe_text
+from rota.core.search import term_of
 from rota.redaction import redacted
 
 LONGEST_TITLE = 150
@@ -109,12 +110,14 @@ def _commands(alert: Alert) -> tuple[Command, ...]:
     job, tenant = shlex.quote(line(alert.job)), shlex.quote(line(alert.tenants[0])) if alert.tenants else ""
     run = shlex.quote(line(alert.run_id or ""))
     found = [Command(text=line(alert.advice), meaning="")] if alert.advice else []
+    if not alert.is_kept:
+        return tuple(found)
     match alert.kind:
         case IncidentKind.FAILED | IncidentKind.TIMED_OUT | IncidentKind.LOST if alert.job:
             if alert.run_id:
                 found.append(Command(text=f"rota show {run}", meaning="what happened to the last one"))
             hours = ceil((alert.at - alert.first_at) / _HOUR) + 1
-            where = shlex.quote(f"job:{line(alert.job)} state:failed since:{hours}h")
+            where = shlex.quote(f"{term_of('job', line(alert.job))} state:failed since:{hours}h")
             found.append(Command(text=f"rota retry --where {where}", meaning="run them again"))
         case IncidentKind.STALE if alert.job:
             found.append(Command(text=f"rota explain {job}", meaning="why it does not run"))

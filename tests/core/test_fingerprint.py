@@ -33,6 +33,13 @@ def test_a_message_is_compared_without_its_values(message, without_values):  # R
     assert normalised(message) == without_values
 
 
+def test_the_name_of_the_tenant_makes_no_other_error():  # R38, R50
+    acme = fingerprint("LookupError", "no schema acme in acmedb", "", tenant="acme")
+
+    assert fingerprint("LookupError", "no schema Globex & Co. in acmedb", "", tenant="Globex & Co.") == acme
+    assert fingerprint("LookupError", "no schema acme in acmedb", "", tenant="hooli") != acme
+
+
 def test_the_same_failure_of_another_tenant_after_another_edit_is_the_same_error():  # R38
     first = fingerprint("LookupError", "no order 7 for 'acme'", "app.orders.bill, line 12")
 

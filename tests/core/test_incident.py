@@ -249,6 +249,8 @@ def test_a_closed_incident_that_is_met_again_soon_is_opened_again():  # R50
     assert (incident.id, incident.state, incident.openings, incident.closed_at) == (
         closed.id, IncidentState.OPEN, 2, None
     )  # fmt: skip
+    # Not since it was wrong before: it was well meanwhile.
+    assert incident.opened_at == NOON + 5 * MINUTE
     assert look(incident, NOON + 6 * MINUTE)[1] is Stage.OPENED
 
 

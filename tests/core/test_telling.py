@@ -50,7 +50,7 @@ def test_names_that_mean_something_to_a_terminal_or_a_shell_are_harmless():  # R
     incident = an_incident(job="x\n\x1b[31m; rm -rf ~")
 
     assert "\n" not in title_of(incident, [])
-    assert advice_of(incident) == r"rota failures --where 'job:x\n\x1b[31m; rm -rf ~'"
+    assert advice_of(incident) == r"""rota failures --where 'job:"x\n\x1b[31m; rm -rf ~"'"""
 
 
 def test_an_alert_names_tenants_up_to_a_limit_and_says_how_many_there_are():  # R50, H3

@@ -10,7 +10,7 @@ from rota.core.incident import IncidentState
 from rota.core.liveness import USUAL
 from rota.core.model import ErrorReport, Outcome, RunKind, ScheduleState
 from rota.core.routing import Rule
-from rota.core.watched import Turn, watch_key
+from rota.core.watched import PingKind, Turn, watch_key
 from rota.engine.alerts import alerter, conditions
 from rota.queries import FlipQuery
 from tests.contract.flaky import flaky
@@ -24,6 +24,7 @@ from tests.values import (
     SECOND,
     a_flip,
     a_pair,
+    a_ping,
     a_progress,
     a_schedule,
     a_slot_run,
@@ -83,6 +84,15 @@ def test_tenants_that_fail_within_the_time_others_are_waited_for_are_one_message
     watch.advance(MINUTE)
 
     assert [alert.number_of_tenants for alert in watch.ops.got] == [4]
+
+
+def test_tenants_whose_error_names_them_are_one_message(watch):  # H3, R50, R38
+    for tenant in ("acme", "globex", "hooli"):
+        watch.fail("mail", tenant, error=ErrorReport(type="LookupError", message=f"no schema {tenant}"))
+
+    watch.advance(MINUTE)
+
+    assert [alert.title for alert in watch.ops.got] == ["mail fails for 3 tenants"]
 
 
 def test_five_hundred_tenants_with_as_many_errors_are_a_handful_of_messages(watch):  # H3, R50
@@ -411,6 +421,17 @@ def test_what_another_watchdog_wrote_late_under_an_older_id_is_found_too(stale_w
 
     assert [flip.id for flip in store.freshness.flips(FlipQuery())] == ["f2", "f1"]
     assert [alert.kind for alert in stale_watch.ops.got] == [IncidentKind.STALE]
+
+
+def test_a_script_that_said_that_it_failed_is_told_in_its_own_words(stale_watch):  # R50, R51
+    text = "dumping\npg_dump: no space left\n"
+    stale_watch.store.freshness.ping(a_ping(name="backup", kind=PingKind.FAIL, text=text))
+    stale_watch.store.freshness.ping(a_ping(name="backup", kind=PingKind.START))
+    turn(stale_watch, None, a_pair(schedule=watch_key("backup"), tenant="", state=Freshness.STALE))
+
+    stale_watch.advance(MINUTE)
+
+    assert [alert.error for alert in stale_watch.ops.got] == ["it said that it failed: pg_dump: no space left"]
 
 
 def test_while_nothing_flips_and_nothing_is_stale_no_pair_is_read():  # R51

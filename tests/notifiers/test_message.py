@@ -9,9 +9,10 @@ import pytest
 from rota.cli.root import root
 from rota.core.alert import IncidentKind, Stage
 from rota.core.search import parse
+from rota.core.telling import advice_of
 from rota.notifiers.message import message_of
 from rota.redaction import SECRETS
-from tests.values import HOUR, NOON, an_alert
+from tests.values import HOUR, NOON, an_alert, an_incident
 
 
 def facts(**fields):
@@ -46,11 +47,25 @@ def test_what_runs_again_is_what_failed_since_the_incident_began():  # R50
     parse(where, instant=lambda text: NOON)
 
 
+@pytest.mark.parametrize("job", ["send mail", "a,b", 'say "hi"', "don't", "a job; rm -rf ~"])
+def test_whatever_a_job_is_called_its_runs_are_found(job):  # R50
+    [retry] = [text for text in commands(job=job) if "retry" in text]
+    shown = advice_of(an_incident(job=job))
+
+    for text in (retry, shown):
+        term = parse(shlex.split(text)[-1], instant=lambda _: NOON).terms[0]
+        assert (term.word, term.values) == ("job", (job,))
+
+
 def test_the_advice_comes_first_and_nothing_twice():
     found = commands(advice="rota doctor", kind=IncidentKind.STOPPED, job="")
 
     assert found[0] == "rota doctor"
     assert len(set(found)) == len(found)
+
+
+def test_while_the_store_is_away_nobody_is_told_to_ask_it():  # R50, H5
+    assert commands(advice="rota doctor", kind=IncidentKind.STALE, is_kept=False) == ["rota doctor"]
 
 
 @pytest.mark.parametrize("stage", [Stage.RECOVERED, Stage.TEST])

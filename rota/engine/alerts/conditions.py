@@ -8,7 +8,8 @@ from rota.core.freshness import Freshness
 from rota.core.incident import Condition
 from rota.core.liveness import late_loops
 from rota.core.model import ScheduleState
-from rota.core.watched import WATCH, Watched
+from rota.core.signal import LONGEST
+from rota.core.watched import WATCH, PingKind, Watched
 from rota.engine.circuits import every_circuit
 from rota.ports import Store
 from rota.queries import FlipQuery, PairQuery, ScheduleQuery
@@ -67,6 +68,9 @@ def stopped(
 MOST_STALE = 10_000
 """Pairs that incidents name; more are counted by those that there are."""
 
+PINGS = 20
+"""Last words of a script that are looked at: it may say much between its start and its end."""
+
 NEVER_LOOKED = ""
 
 AFRESH = timedelta(minutes=5)
@@ -100,14 +104,26 @@ class Stale:
             pairs = self._store.freshness.pairs(query)
         self._seen, self._schedules = newest, tuple(sorted({pair.schedule for pair in pairs}))
         jobs = {schedule: self._job(schedule) for schedule in self._schedules}
-        return [_stale(pair, jobs[pair.schedule]) for pair in pairs]
+        return [_stale(pair, jobs[pair.schedule], error=self._failure(pair)) for pair in pairs]
+
+    def _failure(self, pair: Watched) -> str:
+        """Return what a script outside of Rota said last of itself, where that is that it failed; else ""."""
+        if not pair.schedule.startswith(WATCH):
+            return ""
+        said = self._store.freshness.pings(pair.schedule.removeprefix(WATCH), limit=PINGS)
+        last = next((ping for ping in said if ping.kind in (PingKind.SUCCESS, PingKind.FAIL)), None)
+        if last is None or last.kind is not PingKind.FAIL:
+            return ""
+        # Scripts say at their end how they ended.
+        lines = (last.text or "").strip().splitlines()
+        return f"it said that it failed: {lines[-1][:LONGEST]}" if lines else "it said that it failed"
 
     def _job(self, name: str) -> str:
         schedule = None if name.startswith(WATCH) else self._store.schedule(name)
         return NO_JOB if schedule is None else schedule.job
 
 
-def _stale(pair: Watched, job: str) -> Condition:
+def _stale(pair: Watched, job: str, *, error: str) -> Condition:
     last = "it has never succeeded"
     if pair.last_success is not None:
         last = f"the last slot that succeeded is {pair.last_success:%Y-%m-%d %H:%M} UTC"
@@ -117,5 +133,5 @@ def _stale(pair: Watched, job: str) -> Condition:
         about=pair.schedule.removeprefix(WATCH),
         member=pair.tenant,
         since=pair.flipped_at,
-        error=last,
+        error=error or last,
     )

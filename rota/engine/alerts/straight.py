@@ -149,4 +149,5 @@ def _alert(job: str, flips: Sequence[FreshnessChanged], judged: Judged, *, new_i
         last_at=judged.at,
         at=judged.at,
         advice="rota doctor",
+        is_kept=False,
     )
