@@ -32,7 +32,7 @@ MARKUP = """<!doctype html>
 <link rel="stylesheet" href="docs/swagger-ui.css">
 </head>
 <body>
-<main id="reference">
+{banner}<main id="reference">
 <noscript>This page needs JavaScript. The document itself: <a href="openapi.json">openapi.json</a></noscript>
 </main>
 <script src="docs/swagger-ui-bundle.js"></script>
@@ -41,6 +41,13 @@ MARKUP = """<!doctype html>
 </html>
 """
 
+AUTH_OFF = """\
+<p role="alert" style="margin: 0; padding: 12px 20px; font: bold 16px sans-serif; color: #fff; background: #c0262d">
+Authentication is off (DISABLE_AUTH): whoever uses this machine may do everything.
+</p>
+"""
+"""Stands over the page while nobody has to show anything (T9)."""
+
 
 async def _document(request: Request) -> Response:
     """Answer with the document, as it is where this application is mounted."""
@@ -48,8 +55,9 @@ async def _document(request: Request) -> Response:
     return Response(msgspec.json.encode(document(OPERATIONS, prefix=prefix)), media_type="application/json")
 
 
-async def _page(_request: Request) -> Response:
-    return Response(MARKUP, media_type="text/html", headers={"Content-Security-Policy": POLICY})
+async def _page(request: Request) -> Response:
+    page = MARKUP.format(banner=AUTH_OFF if request.app.state.auth_is_off else "")
+    return Response(page, media_type="text/html", headers={"Content-Security-Policy": POLICY})
 
 
 async def _asset(request: Request) -> Response:

@@ -5,7 +5,7 @@ import pytest
 from rota.errors import ConfigurationError
 from rota.settings import AuthMode
 from rota.settings.values import Mode
-from tests.web.values import a_client, an_app, some_settings
+from tests.web.values import a_client, a_token, an_app, some_settings
 
 JOBS = "/api/v1/jobs"
 HERE = {"source": "127.0.0.1", "base": "http://localhost:8765"}
@@ -20,6 +20,13 @@ def test_everybody_may_do_everything_from_this_machine():  # R62
 
     assert answer.status_code == 200
     assert answer.headers["x-rota-auth"] == "off"
+
+
+def test_a_page_says_so_and_no_other_does():  # R62, T9
+    is_off = "Authentication is off"
+
+    assert is_off in a_client(off(), **HERE).get("/api/docs").text
+    assert is_off not in a_client(an_app(), a_token(), **HERE).get("/api/docs").text
 
 
 @pytest.mark.parametrize(
