@@ -52,9 +52,10 @@ def named(job: str | None, *, schedule: str | None, tenant: str | None, queue: s
     given = [
         Named(kind=kind, name=name)
         for kind, name in ((Paused.JOB, job), (None, schedule), (Paused.TENANT, tenant), (Paused.QUEUE, queue))
-        if name
+        if name is not None
     ]
-    if len(given) != 1:
+    if len(given) != 1 or not given[0].name:
+        # A name that came out empty is none either.
         raise click.UsageError("name one thing: a job, or --schedule, --tenant or --queue")
     return given[0]
 

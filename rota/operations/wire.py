@@ -1,5 +1,6 @@
 """A question as HTTP carries it: path, query and body; and back."""
 
+import json
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
@@ -18,6 +19,7 @@ from rota.views.chosen import NOBODY
 TRUTHS = {"true": True, "false": False}
 WHOLE = re.compile(r"-?[0-9]{1,18}")
 NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?(e[+-]?[0-9]{1,3})?")
+HALF_A_PAIR = "it has characters that are none: half of a pair of surrogates"
 NAMED = re.compile(r"\{(\w+)\}")
 
 
@@ -30,7 +32,20 @@ class Carried(Struct, frozen=True, kw_only=True):
 
 
 def carried(operation: Operation[Asked, Any], asked: Asked) -> Carried:
-    """Return how a question is sent. What has its default is left out."""
+    """Return how a question is sent. What has its default is left out.
+
+    Raises:
+        BadRequest: it has what nothing can be sent as: half of a pair of surrogates, or a number that is none.
+    """
+    try:
+        return _carried(operation, asked)
+    except UnicodeEncodeError:
+        raise BadRequest("", HALF_A_PAIR) from None
+    except ValueError:
+        raise BadRequest("args", "NaN and infinity have no JSON form") from None
+
+
+def _carried(operation: Operation[Asked, Any], asked: Asked) -> Carried:
     in_path = _in_path(operation.path)
     fields = msgspec.to_builtins(asked, str_keys=True)
     path = NAMED.sub(lambda found: quote(str(fields[found[1]]), safe=""), operation.path)
@@ -39,7 +54,9 @@ def carried(operation: Operation[Asked, Any], asked: Asked) -> Carried:
         name: value for name, value in fields.items() if name not in in_path and getattr(asked, name) != defaults[name]
     }
     if operation.method.has_body:
-        return Carried(target=path, body=msgspec.json.encode(rest))
+        # Not by msgspec, which makes null of a number that is none.
+        body = json.dumps(rest, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        return Carried(target=path, body=body.encode())
     query = urlencode({name: _in_query(value) for name, value in rest.items()}, doseq=True)
     return Carried(target=f"{path}?{query}" if query else path, body=None)
 
@@ -99,7 +116,7 @@ def _converted(fields: Mapping[str, object], wanted: type[Asked]) -> Asked:
     try:
         return msgspec.convert(fields, wanted)
     except UnicodeEncodeError:
-        raise BadRequest("", "it has characters that are none: half of a pair of surrogates") from None
+        raise BadRequest("", HALF_A_PAIR) from None
     except msgspec.ValidationError as error:
         text, _, place = str(error).partition(" - at `")
         raise BadRequest(place.removeprefix("$").removeprefix(".").rstrip("`"), text) from None

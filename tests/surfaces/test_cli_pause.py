@@ -82,6 +82,14 @@ def test_a_pause_names_one_thing_and_has_a_reason(noon_rota):  # R64
     assert "--reason is needed" in none.stderr
 
 
+def test_a_name_that_came_out_empty_pauses_nothing_and_says_so(noon_rota):  # R64
+    for words in (["pause", "--tenant", "", "--reason", "moves"], ["pause", ""], ["resume", "--queue", ""]):
+        refused = noon_rota(*words)
+
+        assert refused.exit_code == 2, words
+        assert "name one thing" in refused.stderr
+
+
 def test_a_misspelt_job_is_not_found(noon_rota):  # R14
     result = noon_rota("pause", "snyc", "--reason", "x")
 

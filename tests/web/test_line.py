@@ -7,12 +7,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from rota.errors import ConfigurationError, RemoteFailed, ServerUnreachable
+from rota.errors import BadRequest, ConfigurationError, RemoteFailed, ServerUnreachable
 from rota.exits import Exit, exit_of
+from rota.operations.enqueueing import RunWanted, enqueue_run
 from rota.operations.operation import Nothing
 from rota.operations.remote import HttpLine, RemoteDesk
 from rota.operations.status import show_status
 from rota.operations.triggers import PassAsked, run_pass
+from rota.operations.wire import carried
 
 
 class Server(HTTPServer):
@@ -110,6 +112,12 @@ def test_no_proxy_reads_a_token_for_this_machine(server, monkeypatch):
 def test_a_token_that_no_header_can_carry_is_refused(token):  # R64
     with pytest.raises(ConfigurationError, match="ROTA_TOKEN"):
         RemoteDesk(HttpLine("https://jobs.example.org", timeout_s=5), token=token)
+
+
+@pytest.mark.parametrize("asked", [RunWanted(job="x", args=(float("nan"),)), RunWanted(job="x", tenant="\udcff")])
+def test_what_has_no_form_to_be_sent_in_is_refused_and_not_changed(asked):  # R64
+    with pytest.raises(BadRequest):
+        carried(enqueue_run, asked)
 
 
 def test_who_has_lost_the_answer_to_a_change_is_told_that_it_may_be_done():  # R64

@@ -43,7 +43,7 @@ def pause(
 
     What runs already goes on. Nothing fails for it, and what was not fired meanwhile is not made up on resume.
     """
-    if not any((job, schedule, tenant, queue)):
+    if all(name is None for name in (job, schedule, tenant, queue)):
         _list(session)
         return
     target = named(job, schedule=schedule, tenant=tenant, queue=queue)
