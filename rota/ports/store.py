@@ -232,9 +232,9 @@ class Store(Protocol):
     def note(self, notes: Sequence[Note], *, now: datetime) -> None:
         """Write what attempts have to say: progress on the run's row, chunks of their logs.
 
-        Progress only while the run is running under that token; it goes when the run is opened again. What a note
-        drops is deleted before its chunks are added; a chunk that is there already is left alone, so repeating the
-        call adds nothing twice. A note for a run that is not there is left out. Atomic per note.
+        Progress only of the attempt on the run's row, also once that has ended it; it goes when the run is opened
+        again. What a note drops is deleted before its chunks are added; a chunk that is there already is left alone,
+        so repeating the call adds nothing twice. A note for a run that is not there is left out. Atomic per note.
         """
 
     def log(self, run_id: str, *, after: tuple[int, int] | None = None, limit: int = 100) -> list[LogChunk]:

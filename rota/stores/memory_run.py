@@ -121,11 +121,11 @@ class Runs:
         self.write(replace(without_attempt(run), state=State.QUEUED, attempt=run.attempt - 1))
 
     def tell(self, note: Note) -> bool:
-        """Write how far an attempt has come, while it is the run's own; say whether the run is there."""
+        """Write how far an attempt has come, while it stands on the run's own row; say whether the run is there."""
         run = self.get(note.run_id)
         if run is None:
             return False
-        if note.done is not None and run.state is State.RUNNING and run.token == note.token:
+        if note.done is not None and run.claimed_at is not None and run.token == note.token:
             self.write(replace(run, done=note.done, total=note.total))
         return True
 

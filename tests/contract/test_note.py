@@ -214,13 +214,22 @@ def test_progress_of_an_older_attempt_is_refused(store, run):
     assert found(store, run.id).done == 1
 
 
-def test_how_far_a_run_had_come_stays_when_it_is_over(store, run):
+def test_how_far_a_run_came_at_its_end_is_written_though_it_is_over(store, run):  # R32
     note(store, run, done=9, total=10)
 
     settle_all(store, given_up(run))
     note(store, run, done=10, total=10)
 
-    assert (found(store, run.id).done, found(store, run.id).total) == (9, 10)
+    assert (found(store, run.id).done, found(store, run.id).total) == (10, 10)
+
+
+def test_a_late_word_of_an_attempt_that_did_not_end_its_run_is_left_out(store, run):
+    settle_all(store, failed(run))
+    note(store, run, done=10, total=10)
+    store.cancel([run.id], now=NOON, reason="ann")
+    note(store, run, done=10, total=10)
+
+    assert found(store, run.id).done is None
 
 
 def test_the_next_attempt_starts_without_the_progress_of_the_last(store, run):

@@ -36,7 +36,7 @@ def note(link: Link, notes: Sequence[Note], *, now: datetime) -> None:
             "row_id:id, held:int, so_far:int, all_told:int",
             [(*key, *told) for key, told in sorted(progress.items())],
             sets="done = s.so_far, total = s.all_told",
-            where="r.id = s.row_id AND r.token = s.held AND r.state = 'running'",
+            where="r.id = s.row_id AND r.token = s.held AND r.claimed_at IS NOT NULL",
         )
     for one in notes:
         if one.drop is not None:
