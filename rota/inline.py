@@ -59,6 +59,7 @@ class InlineMode:
         """Execute the runs of these ids, and what they enqueue, until each is over or waits for something but time.
 
         Raises:
+            KeyboardInterrupt: during one of them, in either mode.
             RunFailed, or what the job raised: the first run that failed, under `Inline.PROPAGATE`.
             NeverAtRest: a run is begun again without end.
         """
@@ -88,6 +89,7 @@ class InlineMode:
                 return current
             self._store().promote(now=max(run.due_at for run in open_runs))
             claims = hands.work()
+            self._heed_interrupt()
             hands.crew.flows.move(self._clock.now())
             before, current = current, self._read(ids)
             if any(run.state is State.RUNNING for run in current):
@@ -96,6 +98,13 @@ class InlineMode:
             elif not claims and current == before:
                 return current
         raise NeverAtRest(told([run for run in current if not run.state.is_final]), claims=MOST_CLAIMS)
+
+    def _heed_interrupt(self) -> None:
+        """Raise what somebody has ended the program with: this is their own thread, and nobody tries that again."""
+        pressed = [error for error in self._raised.values() if isinstance(error, KeyboardInterrupt)]
+        if pressed:
+            self._raised.clear()
+            raise pressed[0]
 
     def _read(self, ids: Sequence[str]) -> list[Run]:
         return named_runs(self._store(), ids)

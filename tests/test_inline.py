@@ -125,6 +125,19 @@ def test_a_failure_without_an_exception_is_raised_as_a_failed_run():  # R33
         send.enqueue()
 
 
+def test_a_ctrl_c_goes_on_to_whoever_enqueued_and_is_not_tried_again():
+    app, begun = an_inline_app(inline=Inline.RECORD), []
+
+    @app.job(retry=Retry(attempts=3))
+    def send() -> None:
+        begun.append(len(begun))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        send.enqueue()
+    assert begun == [0]
+
+
 def test_exceptions_are_recorded_where_that_is_chosen():  # R33
     app = an_inline_app(inline=Inline.RECORD)
 

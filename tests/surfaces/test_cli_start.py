@@ -103,11 +103,14 @@ def test_an_app_that_cannot_be_imported_is_named_with_the_line_of_its_own_code(t
 
 
 def test_no_app_at_all_is_said_with_the_ways_to_name_one(tmp_path):
+    (tmp_path / "manage.py").touch()
+
     done = subprocess_of("jobs", "--json", cwd=tmp_path)
 
     told = json.loads(done.stderr)["error"]
     assert (done.returncode, told["code"]) == (2, "app_not_found")
     assert "--app module:name, ROTA_APP" in told["hint"]
+    assert "python manage.py rota" in told["message"]
 
 
 def test_a_flag_of_start_is_a_setting_and_is_refused_like_one(tmp_path):

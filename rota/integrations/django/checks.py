@@ -76,12 +76,18 @@ def _store(said: Configuration) -> Iterator[checks.CheckMessage]:
             hint=f'DATABASES[{alias!r}]["OPTIONS"] = {{"transaction_mode": "IMMEDIATE"}}',
             id="rota.W001",
         )
-    if url == MEMORY and not django_settings.DEBUG:
+    # While a project is tested its database is in memory, and so is what should be.
+    if url == MEMORY and not django_settings.DEBUG and not _is_called("test"):
         yield checks.Warning(
             f"database {alias!r} is in memory, and so are Rota's runs: they end with this process",
             hint='Name a store: ROTA = {"store": {"url": "sqlite:///rota.db"}}.',
             id="rota.W002",
         )
+
+
+def _is_called(command: str) -> bool:
+    """Whether this process is `manage.py` with this command."""
+    return sys.argv[1:2] == [command]
 
 
 def check_commands(**_: object) -> list[checks.CheckMessage]:
@@ -145,7 +151,7 @@ def check_tables(*, databases: Sequence[str] | None = None, **_: object) -> list
         return []
     if discovery.problem is not None or said.database not in (databases or ()) or not is_own(said):
         return []
-    if sys.argv[1:2] == ["migrate"]:
+    if _is_called("migrate"):
         # Which makes them in a moment, and asks the checks of its database before.
         return []
     store = rota.open_store()

@@ -66,7 +66,7 @@ def result_of(task: "Task[Any, Any]", history: RunHistory, *, args: Sequence[Any
         "started_at": attempts[0].started_at if attempts else None,
         "last_attempted_at": attempts[-1].started_at if attempts else None,
         "finished_at": _finished_at(run, attempts),
-        "errors": [_error(one, run) for one in attempts if _is_error(one)],
+        "errors": [_error(one, run) for one in attempts if _is_error(one)] or _without_an_attempt(run),
         "worker_ids": [one.owner or "" for one in attempts],
     }
     if run.state is State.SUCCEEDED:
@@ -94,6 +94,13 @@ def _finished_at(run: Run, attempts: Sequence[Attempt]) -> datetime | None:
 
 def _is_error(attempt: Attempt) -> bool:
     return attempt.outcome is not None and attempt.outcome not in NO_ERROR
+
+
+def _without_an_attempt(run: Run) -> list[TaskError]:
+    """Return why a run is over that has not failed: it was cancelled, or skipped."""
+    if run.state not in (State.CANCELLED, State.SKIPPED):
+        return []
+    return [TaskError(exception_class_path=STOPPED, traceback=run.reason or str(run.state))]
 
 
 def _error(attempt: Attempt, run: Run) -> TaskError:

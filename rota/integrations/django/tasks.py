@@ -315,7 +315,8 @@ class Told:
         text = "".join(format_exception(error))
         self._result.errors.append(TaskError(exception_class_path=path_of(kind), traceback=text))
         # Within the `with` that the exception leaves: Django's log reads the one that is at hand.
-        if self._is_over(error):
+        # Inline a Ctrl-C is no failure of the task's: it goes on to whoever has called it.
+        if self._is_over(error) and not (rota.is_inline and isinstance(error, KeyboardInterrupt)):
             self._finished(TaskResultStatus.FAILED)
 
     def _is_over(self, error: BaseException) -> bool:

@@ -37,7 +37,6 @@ BACK_PORT = {
 """The same of the back-port, whose distribution has no tests."""
 
 OTHERWISE = {
-    "test_throws_keyboard_interrupt": "in a worker it ends the attempt, as anything does that a task raises (R43)",
     "test_cannot_get_result": "results can be had",
     "test_cannot_refresh_result": "results can be had",
     "test_cannot_pass_run_after": "run_after can be said",

@@ -76,6 +76,14 @@ def test_tables_that_are_missing_are_told_where_the_database_is_asked(monkeypatc
     assert found == ["rota.W003"]
 
 
+@pytest.mark.parametrize(("command", "told_of"), [("runserver", True), ("test", False)])
+def test_a_store_in_memory_is_warned_of_but_while_the_project_is_tested(monkeypatch, command, told_of):
+    monkeypatch.setitem(settings.DATABASES["default"], "NAME", ":memory:")
+    monkeypatch.setattr(sys, "argv", ["manage.py", command])
+
+    assert ("rota.W002" in told(**settings.ROTA)) is told_of
+
+
 def test_who_migrates_is_not_told_first_that_tables_are_missing(monkeypatch, tmp_path):
     monkeypatch.setitem(settings.DATABASES["default"], "NAME", tmp_path / "empty.sqlite3")
     monkeypatch.setattr(sys, "argv", ["manage.py", "migrate"])

@@ -9,6 +9,7 @@ from django.db import connections, transaction
 from django.db.backends.signals import connection_created
 from django.db.utils import OperationalError
 from django.test import TestCase
+from sqlalchemy import make_url
 
 from rota import State, testing
 from rota.core.model import OPEN
@@ -16,7 +17,7 @@ from rota.errors import ConfigurationError
 from rota.integrations.django import rota
 from rota.integrations.django.databases import open_transaction, store_url
 from rota.queries import RunQuery
-from tests.integrations.django.agency.jobs import akeep, keep, leave_open, meet
+from tests.integrations.django.agency.jobs import aask, akeep, keep, leave_open, meet
 from tests.integrations.django.agency.models import Item
 from tests.integrations.django.agency.tasks import send
 from tests.system.processes import wait_until
@@ -255,6 +256,26 @@ def test_coroutines_keep_items_through_connections_that_are_closed_after_them():
     assert [run.state for run in runs] == [State.SUCCEEDED] * 3
     assert Item.objects.count() == 3
     wait_until(lambda: made and all(one.connection is None for one in made), what="they are closed")
+
+
+def test_coroutines_give_the_connection_of_a_postgres_pool_back(postgres_database, monkeypatch):  # R21
+    url = make_url(postgres_database)
+    pooled = {
+        **connections.settings["default"],
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": url.database,
+        "USER": url.username,
+        "PASSWORD": url.password,
+        "HOST": url.host,
+        "PORT": url.port,
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": 1, "timeout": 2}},
+    }
+    monkeypatch.setattr(connections, "settings", {**connections.settings, "pooled": pooled})
+    runs = [aask.enqueue("pooled") for _ in range(2)]
+    worked_off()
+    connections["pooled"].close_pool()
+
+    assert [run.state for run in runs] == [State.SUCCEEDED] * 2
 
 
 def test_inline_the_transaction_around_it_stays_open():

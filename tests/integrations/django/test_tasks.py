@@ -191,6 +191,15 @@ def test_what_has_no_json_form_fails_the_task(jobs):
     assert (result.status, result.errors[0].exception_class) == (FAILED, TypeError)
 
 
+def test_a_task_that_is_cancelled_before_it_begins_has_failed_and_says_why(jobs):
+    result = add.enqueue(1)
+    rota.cancel([result.id], reason="nobody wants the sum")
+    result.refresh()
+
+    assert (result.status, result.is_finished) == (FAILED, True)
+    assert [error.traceback for error in result.errors] == ["nobody wants the sum"]
+
+
 def test_terms_go_along(jobs):
     later = datetime(2100, 1, 1, tzinfo=UTC)
     send.using(queue_name="default", priority=-3, run_after=later).enqueue("ana")

@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 from asgiref.sync import sync_to_async
-from django.db import transaction
+from django.db import connections, transaction
 
 from rota import JobContext, RunContext
 from rota.integrations.django import rota
@@ -28,6 +28,12 @@ def who() -> str:
 async def akeep(name: str) -> None:
     """Keep an item, from a coroutine."""
     await Item.objects.acreate(name=name)
+
+
+@rota.job()
+async def aask(alias: str) -> None:
+    """Ask a database, from a coroutine."""
+    await sync_to_async(lambda: connections[alias].cursor().execute("SELECT 1"))()
 
 
 met = asyncio.Barrier(2)
