@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rota.app import Rota
 from rota.core.access import Capability
 from rota.core.model import FINAL, OPEN, Run, State
-from rota.errors import BadRequest, Refused, RunNotFound
+from rota.errors import BadRequest, Refused, RunNotFound, TenantNotFound
 from rota.operations.operation import Desk, Question, operation
 from rota.operations.searching import cut_warnings, searched
 from rota.queries import RunQuery
@@ -154,6 +154,7 @@ def _to_retry(app: Rota, asked: RetryAsked) -> _Meant:
     if asked.where:
         return _matching(app, asked, states=RETRIABLE, wanted=FINAL)
     only, without = chosen(app, asked.tenants), excluded(app, asked.exclude)
+    _check_tenants(app, only or ())
     exact = named_runs(app.store, asked.runs)
     # Who names what a dry run told names it to the digit: thousands are one question then.
     if len(exact) == len(set(asked.runs)):
@@ -161,6 +162,14 @@ def _to_retry(app: Rota, asked: RetryAsked) -> _Meant:
         return _Meant(as_of=app.clock.now(), runs=ended)
     found = retriable(app, asked.runs, tenants=only, exclude=without, states=asked.states)
     return _Meant(as_of=app.clock.now(), runs=found)
+
+
+def _check_tenants(app: Rota, names: Sequence[str]) -> None:
+    """Refuse a name that no tenant has or had (R14): it would be said that nothing has failed for it."""
+    listed = [tenant.id for tenant in app.list_tenants()] if names else []
+    for name in names:
+        if name not in listed and not app.store.runs(RunQuery(tenants=(name,), limit=1)):
+            raise TenantNotFound(name, known=listed)
 
 
 def _to_cancel(app: Rota, asked: CancelAsked) -> _Meant:

@@ -61,6 +61,15 @@ def test_failed_tenants_are_made_up_by_one_command(rota, app):  # R24
     assert "attempt 1  failed" in rota("show", failed["id"]).stdout
 
 
+def test_a_mistyped_tenant_of_a_round_is_said_and_not_that_nothing_has_failed(rota, app):  # R14
+    round_id = app.start_run("report").id
+
+    result = rota("retry", round_id, "--tenant", "hoolli")
+
+    assert result.exit_code == 3
+    assert "no tenant 'hoolli'; did you mean 'hooli'?" in result.stderr
+
+
 def test_arguments_are_checked_before_anything_is_queued_and_reach_the_job(rota, app):  # R64
     refused = rota("enqueue", "report", "--tenant", "acme", "--arg", "year=soon")
     accepted = rota("enqueue", "report", "--tenant", "acme", "2024", "--in", "10m")

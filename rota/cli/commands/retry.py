@@ -23,7 +23,7 @@ UNASKED = 100
     cls=RotaCommand,
     exits={
         Exit.FAILED: "with --follow: all failed again",
-        Exit.NOT_FOUND: "no such run or round",
+        Exit.NOT_FOUND: "no such run, round or tenant",
         Exit.REFUSED: "nothing there has ended and can run again",
         Exit.PARTIAL: "with --follow: some failed again",
     },
