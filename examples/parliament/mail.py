@@ -27,8 +27,8 @@ class Letter:
 
 
 def send_once(letters: Sequence[Letter], stop_event: Event) -> ScraperResult:
-    """Send the letters that were not sent before. After a failure, or a crash, it goes on with the next one."""
-    added = 0
+    """Send the letters that were not sent before. One that is refused stops no other, and is tried again."""
+    added, refused = 0, None
     for letter in letters:
         if stop_event.is_set():
             return ScraperResult(False, Exception("Job stopped"), added, len(letters))
@@ -37,11 +37,15 @@ def send_once(letters: Sequence[Letter], stop_event: Event) -> ScraperResult:
             if db.execute(select(sent).filter_by(**key)).first():
                 continue
         # No transaction is open while the mail server thinks. Whoever is killed right here sends one letter twice.
-        _hand_over(letter)
+        try:
+            _hand_over(letter)
+        except smtplib.SMTPRecipientsRefused as error:
+            refused = error
+            continue
         with engine.begin() as db:
             db.execute(insert(sent).values(**key))
         added += 1
-    return ScraperResult(True, None, added, len(letters))
+    return ScraperResult(refused is None, refused, added, len(letters))
 
 
 def _hand_over(letter: Letter) -> None:
