@@ -32,7 +32,7 @@ RULES = (
         lasts="0m",
         severity="warning",
         summary="Runs of {{ $labels.job }} have failed for good",
-        advice="rota failures --job {{ $labels.job }}",
+        advice="rota failures --where job:{{ $labels.job }}",
     ),
     Rule(
         name="RotaJobFailsOften",
@@ -99,7 +99,7 @@ RULES = (
         lasts="0m",
         severity="warning",
         summary="A part of {{ $labels.job }} has failed",
-        advice="rota logs",
+        advice="look in the log for '{{ $labels.job }} failed for'",
     ),
 )
 

@@ -1,6 +1,7 @@
 """The pages of one board, in one folder."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -65,8 +66,8 @@ class StatusPages:
 
 def _told(board: Board, section: Section, *, is_public: bool) -> dict[str, object]:
     told: dict[str, object] = {
-        "at": board.at,
-        "next_at": board.next_at,
+        "at": _second(board.at),
+        "next_at": _second(board.next_at),
         "warning": board.warning,
         "name": section.subject.name,
         "state": section.state,
@@ -81,8 +82,8 @@ def _told(board: Board, section: Section, *, is_public: bool) -> dict[str, objec
 
 def _summed(board: Board, files: dict[str, str]) -> dict[str, object]:
     return {
-        "at": board.at,
-        "next_at": board.next_at,
+        "at": _second(board.at),
+        "next_at": _second(board.next_at),
         "warning": board.warning,
         "state": board.state,
         "jobs": [
@@ -96,3 +97,8 @@ def _summed(board: Board, files: dict[str, str]) -> dict[str, object]:
             for section in board.sections
         ],
     }
+
+
+def _second(instant: datetime) -> datetime:
+    """Return an instant as others can read it: `fromdate` of jq knows no parts of seconds."""
+    return instant.replace(microsecond=0)

@@ -1,12 +1,15 @@
 """What `rota generate` prints names only what the exposition has."""
 
 import re
+import shlex
 
+import click
 import pytest
 import yaml
 
+from rota.cli.root import root
 from rota.metrics.dashboard import dashboard
-from rota.metrics.rules import rules
+from rota.metrics.rules import RULES, rules
 from tests.metrics.house import busy_app, families
 
 NAME = re.compile(r"rota_[a-z_]+")
@@ -91,3 +94,22 @@ def test_every_rule_says_how_bad_it_is_and_what_to_do():  # R53
         assert rule["labels"]["severity"] in ("warning", "critical")
         assert rule["annotations"]["summary"] and rule["annotations"]["action"]
         assert re.fullmatch(r"\d+m", rule["for"])
+
+
+COMMANDS = [
+    command
+    for rule in RULES
+    for command in rule.advice.replace("{{ $labels.job }}", "report").replace("{{ $labels.queue }}", "mail").split("; ")
+    if command.startswith("rota ")
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_a_rule_is_one_of_rota(command):  # R53
+    found, ctx, words = root, click.Context(root), shlex.split(command)[1:]
+    while isinstance(found, click.Group) and words:
+        found = found.get_command(ctx, words.pop(0))
+        ctx = click.Context(found)
+
+    # What is not understood, or lacks something, is said here.
+    found.parse_args(ctx, words)

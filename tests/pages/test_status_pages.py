@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from xml.dom import minidom
 
 import pytest
+from msgspec.structs import replace
 
 from rota.core.board import Board, Proof, Subject, board
 from rota.core.freshness import Freshness
@@ -112,6 +113,17 @@ def test_each_page_tells_how_old_it_is_and_when_it_should_be_new(pages):  # R51,
         assert "Judged 2026-11-29 12:01 UTC, again by 2026-11-29 12:02 UTC." in text
     for name in ("index.json", "mail_fresh.json"):
         told = json.loads(pages.read(name))
+        assert (told["at"], told["next_at"]) == ("2026-11-29T12:01:00Z", "2026-11-29T12:02:00Z")
+
+
+def test_the_instants_that_monitors_read_are_whole_seconds(pages):  # R51, H6
+    drawn = a_board("mail")
+    odd = timedelta(microseconds=671972)
+    pages.write(replace(drawn, at=drawn.at + odd, next_at=drawn.next_at + odd))
+
+    for name in ("index.json", "mail_fresh.json"):
+        told = json.loads(pages.read(name))
+        # As `fromdate` of jq, which the guide shows, wants them.
         assert (told["at"], told["next_at"]) == ("2026-11-29T12:01:00Z", "2026-11-29T12:02:00Z")
 
 
