@@ -440,13 +440,15 @@ class Rota:
     def start_background(self) -> None:
         """Run scheduler and worker as threads of this process: for development, the memory store and small sites.
 
-        No signal handlers are installed; call `stop` to drain.
+        No signal handlers are installed; call `stop` to drain. What a test has captured is left to it.
 
         Raises:
             ConfigurationError: it runs already.
         """
         if self._crew is not None:
             raise ConfigurationError("this application works in the background already: rota.stop() first")
+        if self._keeping.is_replaced:
+            return
         crew = self.crew()
         crew.start()
         self._crew = crew

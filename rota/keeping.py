@@ -26,6 +26,8 @@ class Keeping:
         self.opened: Store | None = self._given
         """The store, where there is one already."""
         self.is_inline: bool = False
+        self.is_replaced: bool = False
+        """Whether a test keeps runs in a store of its own, and works them off itself."""
         """Whether this process executes what it enqueues: then it keeps it in memory, whatever the URL."""
 
     @property
@@ -66,12 +68,12 @@ class Keeping:
     @contextmanager
     def replaced(self, store: Store) -> Iterator[None]:
         """Keep runs in another store for the time of the block."""
-        before = self._given, self.opened, self.is_inline
-        self._given, self.opened, self.is_inline = store, store, False
+        before = self._given, self.opened, self.is_inline, self.is_replaced
+        self._given, self.opened, self.is_inline, self.is_replaced = store, store, False, True
         try:
             yield
         finally:
-            self._given, self.opened, self.is_inline = before
+            self._given, self.opened, self.is_inline, self.is_replaced = before
 
     def _prepare(self, store: Store) -> None:
         match self._settings().migrate(self.url):

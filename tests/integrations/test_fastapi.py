@@ -103,6 +103,14 @@ def test_what_enqueues_for_an_endpoint_can_be_overridden(rota):
         browser.post("/asked/3")
 
 
+def test_what_a_test_has_captured_is_left_to_it_also_where_the_application_works(rota):
+    with testing.capture(rota) as jobs, TestClient(an_application(rota, works=True)) as browser:
+        browser.post("/asked/3", headers=ANA)
+        [run] = jobs.drain()
+
+    assert run.result == '"3: ana of north"'
+
+
 def test_after_a_request_there_is_no_context():
     async def answer(scope, receive, send):
         assert JobContext.from_request().attributes["agency"] == "north"

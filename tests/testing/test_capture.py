@@ -153,14 +153,13 @@ def test_inline_everything_is_executed_at_once(shop):  # R33
 
 
 def test_an_application_that_works_in_the_background_is_not_captured():
-    shop = Shop()
-    with capture(shop.app):
-        shop.app.start_background()
-        try:
-            with pytest.raises(ConfigurationError, match=r"rota\.stop\(\)"), capture(shop.app):
-                pass
-        finally:
-            shop.app.stop()
+    app = Rota("memory://")
+    app.start_background()
+    try:
+        with pytest.raises(ConfigurationError, match=r"rota\.stop\(\)"), capture(app):
+            pass
+    finally:
+        app.stop()
 
 
 def test_a_clock_of_the_applications_own_must_be_the_captures():
