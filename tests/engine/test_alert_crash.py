@@ -3,6 +3,7 @@
 from rota.core.alert import Stage
 from rota.core.delivery import DeliveryState
 from rota.core.incident import IncidentState
+from rota.engine.alerts.deliverer import Deliverer
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.crash import crash_points
@@ -24,7 +25,7 @@ class Outage:
 
     def run(self, store):
         watch = Watch(store, clock=self.clock)
-        watch.deliverers["ops"]._notifier = self.channel
+        watch.deliverers = {"ops": Deliverer("ops", self.channel, store, clock=self.clock)}
         watch.advance(MINUTE)
         if not self._is_mended:
             self._is_mended = True
