@@ -101,7 +101,7 @@ class Worker:
         self._tell_flows = tell_flows
         self._tell_settled = tell_settled
         self._ended: deque[tuple[LiveAttempt, Ending]] = deque()
-        self._unsettled: list[Settlement] = []
+        self._unsettled: dict[Pair, Settlement] = {}
         self._unknown: set[str] = set()
         self._draining = False
         self._in_doubt = False
@@ -141,8 +141,7 @@ class Worker:
         # Not the lost ones: renewed for an attempt that ignores its stop signal, a run would never come free. What
         # ended and is not settled yet is still this worker's: the store may be away for a moment.
         live = [(attempt.run.id, attempt.run.token) for attempt in self.live() if not attempt.lost]
-        unsettled = [(one.run.id, one.run.token) for one in list(self._unsettled)]
-        return list(dict.fromkeys(live + unsettled))
+        return list(dict.fromkeys(live + list(self._unsettled)))
 
     def lose(self, lost: Sequence[tuple[str, int]]) -> None:
         """Stop attempts whose leases are gone; their endings are not recorded (G5). Safe from any thread."""
@@ -243,8 +242,9 @@ class Worker:
         if not settlements:
             return [] if request is None else self._store.claim(request, now=now)
         settled = self._store.settle(settlements, now=now, claim=request)
-        self._unsettled.clear()
-        self._report(settlements, set(settled.applied))
+        # Told once: a worker that finishes settles again what a pass that hangs at the store may not have.
+        untold = [one for one in settlements if self._unsettled.pop((one.run.id, one.run.token), None) is not None]
+        self._report(untold, set(settled.applied))
         return settled.claimed
 
     def _give_back_unheard_of(self, now: datetime, *, but: Collection[Pair] = ()) -> None:
@@ -282,10 +282,10 @@ class Worker:
         is asked for again."""
         while self._ended:
             attempt, ending = self._ended.popleft()
-            self._unsettled.append(self._verdict.on(attempt, ending, now))
+            self._unsettled[attempt.run.id, attempt.run.token] = self._verdict.on(attempt, ending, now)
             # Only now, so that the heartbeat finds it in one place or the other.
             self._holdings.forget((attempt.run.id, attempt.run.token))
-        return list(self._unsettled)
+        return list(self._unsettled.values())
 
     def _request(self, pool: Pool, at: float, reopened: tuple[str, ...]) -> ClaimRequest | None:
         free = pool.room(at=at)
@@ -458,18 +458,17 @@ class Worker:
         self._draining = True
         live = self._holdings.close()
         # After the line above: what ends at this moment is either in here, or given back.
-        settlements = self._collect(now)
-        ended = {(settlement.run.id, settlement.run.token) for settlement in settlements}
+        ended = {(settlement.run.id, settlement.run.token) for settlement in self._collect(now)}
         live = [attempt for attempt in live if (attempt.run.id, attempt.run.token) not in ended]
         going_on = [attempt for attempt in live if not attempt.lost]
         # While their code may go on, only the end of its lease, or of this process, frees a run whose lease was lost.
         still_lost = {(attempt.run.id, attempt.run.token) for attempt in live if attempt.lost}
         for attempt in going_on:
-            settlements.append(self._verdict.at_parting(attempt, now))
+            self._unsettled[attempt.run.id, attempt.run.token] = self._verdict.at_parting(attempt, now)
             attempt.lost = True
             attempt.stop("the worker is shutting down", outcome=Outcome.INTERRUPTED)
         try:
-            self._exchange(settlements, None, now)
+            self._exchange(list(self._unsettled.values()), None, now)
             self._give_back_unheard_of(now, but=still_lost)
         except StoreUnavailable as error:
             log.warning("could not give back everything, leases will end: %s", error)

@@ -6,11 +6,12 @@ from collections.abc import Callable
 import pytest
 
 from rota import Rota, State
-from rota.core.events import LeaseLost
+from rota.core.events import AttemptEnded, LeaseLost
 from rota.core.model import Outcome, Settlement
 from rota.engine.worker import Worker
 from rota.stores.memory import MemoryStore
 from tests.clocks import FakeClock
+from tests.contract.flaky import Moment, flaky
 from tests.engine.house import Driven, an_app
 from tests.values import SECOND, outcomes
 
@@ -116,6 +117,27 @@ def test_an_ending_that_arrives_while_its_worker_lets_go_is_recorded_and_not_giv
     assert finishing.finish(once_closed=finishing.end) == 0
 
     is_recorded_once(finishing)
+
+
+def test_an_ending_that_a_pass_at_the_store_and_the_end_of_its_worker_both_record_is_told_once():  # R45
+    clock, told = FakeClock(), []
+    store, line = flaky(MemoryStore(clock=clock))
+    app = an_app(store=store, clock=clock)
+    app.on(AttemptEnded)(told.append)
+    app.job(name="job")(lambda: "done")
+    handle, worker = app.jobs["job"].enqueue(), app.crew(schedules=False, inline=True).worker
+    worker.tick(clock.now())
+    # A store that hangs for longer than a worker is waited for.
+    hold = line.delay("settle", Moment.AFTER)
+    hanging = threading.Thread(target=lambda: worker.tick(clock.now()))
+    hanging.start()
+    hold.wait_for_it()
+
+    assert worker.finish(clock.now()) == 0
+    hold.let_go()
+    hanging.join(DEADLINE_S)
+
+    assert (handle.state, [one.settlement.outcome for one in told]) == (State.SUCCEEDED, [Outcome.SUCCEEDED])
 
 
 def test_an_ending_that_its_worker_no_longer_knows_gives_its_run_back_once(finishing):  # R45, G2
