@@ -109,6 +109,7 @@ BROAD_CATCHES = {
     "rota/metrics/otel.py": "around what exporters of the application do, which never fails a run: logged once",
     "rota/numbers.py": "around the counting of what a job counts, which never fails a job: logged",
     "rota/integrations/celery/fleet.py": "around a hint to a broker, which is no matter of the run: logged",
+    "rota/integrations/called.py": "around the recall of a task from a queue, which is no matter of the run: logged",
     "rota/gathering.py": "around what is written for several: each is then written alone, and told its own error",
     "rota/web/gate.py": "around what an application says of who asks: logged, and nobody passes",
     "rota/redaction.py": "around the search for secrets: the text is withheld, and says so",
