@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from rota.app import Rota
 from rota.core.model import Run, State, Trigger
-from rota.errors import ConfigurationError, RunFailed
+from rota.errors import ConfigurationError, RunFailed, TenantNotFound
 from rota.inline import Inline
 from rota.ports import Store
 from rota.queries import RunQuery
@@ -39,9 +39,9 @@ class Captured:
 
     def enqueued(self, job: Wanted | None = None) -> list[Enqueued]:
         """Return what was enqueued, oldest first: by the application, and by its jobs; executed by now or not."""
-        runs = self._store.runs(RunQuery(triggers=(Trigger.ENQUEUE,), limit=EVERYTHING))[::-1]
-        calls = [self._call(run) for run in runs if run.id > self._cleared]
-        return calls if job is None else [one for one in calls if one.job == _name(job)]
+        jobs = () if job is None else (self._known(job),)
+        runs = self._store.runs(RunQuery(triggers=(Trigger.ENQUEUE,), jobs=jobs, limit=EVERYTHING))[::-1]
+        return [self._call(run) for run in runs if run.id > self._cleared]
 
     def assert_enqueued(
         self,
@@ -135,7 +135,9 @@ class Captured:
     def runs(self, job: Wanted | None = None, *, state: State | None = None) -> list[Run]:
         """Return the runs there are, oldest first, with all that is known of them."""
         query = RunQuery(
-            jobs=() if job is None else (_name(job),), states=() if state is None else (state,), limit=EVERYTHING
+            jobs=() if job is None else (self._known(job),),
+            states=() if state is None else (State(state),),
+            limit=EVERYTHING,
         )
         return self._store.runs(query)[::-1]
 
@@ -147,10 +149,17 @@ class Captured:
         Nothing that it had in hand is recorded. The clock goes on until its leases have ended, and another worker
         takes over: a job that is idempotent does no harm by being begun again.
         """
-        self._faults.kills.append(Kill(after=Moment(after), job=None if job is None else _name(job)))
+        self._faults.kills.append(Kill(after=Moment(after), job=None if job is None else self._known(job)))
 
     def fail_tenant(self, tenant: str, error: BaseException | None = None) -> None:
-        """Let nobody reach this tenant's database until `mend_tenant`; `error` is why."""
+        """Let nobody reach this tenant's database until `mend_tenant`; `error` is why.
+
+        Raises:
+            TenantNotFound: the source does not list it.
+        """
+        known = [one.id for one in self._app.list_tenants()]
+        if tenant not in known:
+            raise TenantNotFound(tenant, known=known)
         self._faults.unreachable[tenant] = error
 
     def mend_tenant(self, tenant: str) -> None:
@@ -176,6 +185,10 @@ class Captured:
             raise ConfigurationError(f"{fault} is for runs in memory: capture(app) without store=")
         return self._store
 
+    def _known(self, job: Wanted) -> str:
+        # A name that is misspelt was never enqueued: a test that says so must not pass.
+        return self._app.find(_name(job)).name
+
     def _call(self, run: Run) -> Enqueued:
         known = self._app.jobs.get(run.job)
         return enqueued(run, None if known is None else known.registered.signature)
@@ -190,7 +203,7 @@ class Captured:
         queue: str | None,
         delay: timedelta | str | None,
     ) -> Looked:
-        name = None if job is None else self._app.find(_name(job)).name
+        name = None if job is None else self._known(job)
         text = None
         if args is not None or kwargs is not None:
             if name is None:

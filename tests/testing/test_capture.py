@@ -99,6 +99,21 @@ def test_arguments_that_never_fit_are_a_mistake_of_the_test(shop, jobs):
         jobs.assert_not_enqueued("sent")
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda jobs: jobs.enqueued("sent"),
+        lambda jobs: jobs.runs("sent"),
+        lambda jobs: jobs.runs(state="failing"),
+        lambda jobs: jobs.kill_worker(after="claim", job="sent"),
+        lambda jobs: jobs.fail_tenant("acne"),
+    ],
+)
+def test_a_name_that_is_misspelt_does_not_stand_for_nothing(jobs, ask):  # R64
+    with pytest.raises((LookupError, ValueError)):
+        ask(jobs)
+
+
 def test_what_was_looked_at_can_be_cleared(shop, jobs):
     shop.send.enqueue(7)
 
