@@ -110,8 +110,9 @@ def _of_id(app: Rota, text: str, zone: tzinfo) -> Why | None:
     except RunNotFound:
         runs = flow_runs(app, text)
         if runs:
-            # The first that keeps the others waiting.
-            stands = next((run for run in runs if run.state is not State.SUCCEEDED), runs[-1])
+            # The first that keeps the others waiting; once all are over, the first that did not succeed.
+            not_over = [run for run in runs if not run.state.is_final]
+            stands = next(iter(not_over or [run for run in runs if run.state is not State.SUCCEEDED]), runs[-1])
             return ask_run(app, stands, zone=zone)
         try:
             return ask_backfill(app, app.campaigns.get(text), zone=zone)

@@ -2,6 +2,7 @@
 
 from rota.core.model import State
 from tests.surfaces.conftest import data
+from tests.values import claim, given_up, settle_all, succeeded
 
 
 def a_chain(app) -> str:
@@ -32,6 +33,20 @@ def test_a_chain_is_explained_by_the_step_that_keeps_the_others_waiting(noon_rot
     assert (
         f"it waits for step 1 of 2 (broken), which is queued: run {first.id}" in noon_rota("explain", second.id).stdout
     )
+
+
+def test_a_batch_is_explained_by_a_member_that_is_not_over_before_one_that_failed(noon_rota, noon_app):
+    step = noon_app.jobs["broken"].step
+    flow = noon_app.batch([step(), step()]).enqueue().id
+    failed, queued = noon_app.flow(flow).runs()
+    [claimed] = claim(noon_app.store, limit=1)
+    settle_all(noon_app.store, given_up(claimed))
+
+    assert f"run {queued.id}" in noon_rota("explain", flow).stdout
+
+    [claimed] = claim(noon_app.store)
+    settle_all(noon_app.store, succeeded(claimed))
+    assert f"run {failed.id}" in noon_rota("explain", flow).stdout
 
 
 def test_runs_are_narrowed_to_those_of_a_flow(noon_rota, noon_app):
