@@ -11,7 +11,7 @@ from django.urls import URLPattern, path
 from msgspec import Struct
 
 from rota.core import model
-from rota.errors import RotaError, ScheduleNotFound
+from rota.errors import RotaError
 from rota.integrations.django import rota
 from rota.integrations.django.models import Schedule
 from rota.queries import RoundQuery
@@ -62,18 +62,23 @@ class ScheduleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for 
     def listed(self, request: HttpRequest) -> HttpResponse:
         """Show all schedules, with buttons for what this user may do."""
         self._allow(request, "rota.view_schedule")
-        return self._page(request, "list", title="Schedules", rows=_rows(), may=_may(request))
+        rows: list[Row] | None = None
+        try:
+            rows = _rows()
+        except RotaError as error:
+            messages.error(request, str(error))
+        return self._page(request, "list", title="Schedules", rows=rows, may=_may(request))
 
     def rounds(self, request: HttpRequest, name: str) -> HttpResponse:
         """Show what a schedule has fired, newest first."""
         self._allow(request, "rota.view_schedule")
         try:
             schedule = rota.schedules.get(name)
-        except ScheduleNotFound as error:
+            rounds = rota.store.rounds(RoundQuery(schedule=name, limit=ROUNDS))
+            counts = rota.store.round_counts([round_.id for round_ in rounds]) if rounds else {}
+        except RotaError as error:
             messages.error(request, str(error))
             return redirect(LIST)
-        rounds = rota.store.rounds(RoundQuery(schedule=name, limit=ROUNDS))
-        counts = rota.store.round_counts([round_.id for round_ in rounds]) if rounds else {}
         told = [
             (round_, ", ".join(f"{number} {state}" for state, number in sorted(counts.get(round_.id, {}).items())))
             for round_ in rounds

@@ -10,7 +10,7 @@ from django.core.management import get_commands, load_command_class
 from django.db import connections
 from django.urls import NoReverseMatch, reverse
 
-from rota.errors import ConfigurationError, RotaError, close_names
+from rota.errors import ConfigurationError, RotaError, StoreUnavailable, close_names
 from rota.integrations.django import configuration, discovery, door, rota
 from rota.integrations.django.configuration import Configuration
 from rota.integrations.django.databases import MEMORY, store_url
@@ -158,8 +158,9 @@ def check_tables(*, databases: Sequence[str] | None = None, **_: object) -> list
     try:
         store.check()
     except RotaError as error:
-        # No error: `migrate` would not begin.
-        hint = "manage.py migrate makes and changes Rota's tables too."
+        # No error: `migrate` would not begin. One that is away is no matter of tables.
+        is_there = not isinstance(error, StoreUnavailable)
+        hint = "manage.py migrate makes and changes Rota's tables too." if is_there else None
         return [checks.Warning(str(error), hint=hint, id="rota.W003")]
     finally:
         store.close()

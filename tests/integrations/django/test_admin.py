@@ -6,6 +6,7 @@ from django.test import Client
 
 from rota import State, testing
 from rota.core.model import ScheduleState
+from rota.errors import StoreUnavailable
 from rota.integrations.django import rota
 from rota.queries import RunQuery
 
@@ -39,6 +40,27 @@ def test_who_may_view_sees_schedules_and_no_buttons(browser):
 
     assert "daily at 04:00 UTC" in page and "latest" in page
     assert "Run now" not in page and "Pause" not in page
+
+
+def test_enter_in_the_reason_of_a_pause_pauses_and_runs_nothing(browser):
+    page = browser("view", "run", "change").get(LIST).content.decode()
+
+    # It presses the first button of its form.
+    forms = [form for form in page.split("<form")[1:] if 'name="reason"' in form.partition("</form>")[0]]
+    assert forms and all(form.partition('name="action" value="')[2].startswith('pause"') for form in forms)
+
+
+@pytest.mark.parametrize("path", [LIST, f"{LIST}hourly"])
+def test_a_store_that_is_away_is_told_on_the_page(browser, monkeypatch, path):
+    def away(*_, **__):
+        raise StoreUnavailable("the server is away")
+
+    client = browser("view")
+    for verb in ("sync", "get"):
+        monkeypatch.setattr(rota.schedules, verb, away)
+
+    page = client.get(path, follow=True).content.decode()
+    assert "The server is away" in page and "No job has a schedule" not in page
 
 
 def test_who_may_not_view_sees_nothing(browser):

@@ -286,6 +286,17 @@ def test_the_list_says_how_each_stands(clock, jobs):
     assert "latest --days=7\n" in said
 
 
+def test_a_list_of_a_store_that_is_away_is_a_message(clock, monkeypatch):
+    def away():
+        raise StoreUnavailable("the server is away")
+
+    monkeypatch.setattr(rota.schedules, "sync", away)
+
+    with pytest.raises(CommandError, match="the server is away") as told:
+        cron("cronlist")
+    assert told.value.returncode == 4
+
+
 @pytest.mark.parametrize("command", ["cronrun --job", "cronreset", "cronmarksuccess"])
 def test_a_name_that_is_not_in_the_list_is_told_with_the_close_ones(clock, command):  # R14
     with pytest.raises(CommandError, match="did you mean 'note'") as told:

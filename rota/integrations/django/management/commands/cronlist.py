@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from rota.core.model import Progress, State
+from rota.errors import RotaError
+from rota.exits import exit_of
 from rota.integrations.django import configuration, rota
 from rota.integrations.django.entries import Entry, read
 from rota.queries import RunQuery
@@ -21,6 +23,12 @@ class Command(BaseCommand):
 
     def handle(self, **_: Any) -> None:
         """Print a paragraph for each command; times are UTC."""
+        try:
+            self._list()
+        except RotaError as error:
+            raise CommandError(str(error), returncode=exit_of(error)) from error
+
+    def _list(self) -> None:
         entries = [entry for entry in read(configuration.read().cron) if isinstance(entry, Entry)]
         rota.schedules.sync()
         for entry in entries:
