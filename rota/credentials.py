@@ -166,5 +166,5 @@ def check_grant(grant: Grant) -> None:
         raise ConfigurationError(f"a token is for somebody: a name of 1 to {LONGEST} printable characters")
     if not grant.capabilities:
         raise ConfigurationError("a token is for something: read, trigger, manage or admin")
-    if not grant.jobs or grant.tenants == ():
+    if not grant.jobs or not all(grant.jobs) or grant.tenants == () or not all(grant.tenants or ()):
         raise ConfigurationError("a token is for some jobs and tenants: name one, or leave the list out for all")

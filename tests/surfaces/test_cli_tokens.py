@@ -36,6 +36,19 @@ def test_a_program_gets_the_key_as_a_document(rota):  # R63
     assert made["ends_at"] is None
 
 
+def test_tenants_of_a_key_are_named_as_everywhere(rota):  # R62
+    rota("token", "create", "ci", "--can", "read", "--tenant", "acme,globex")
+
+    [row] = data(rota("token", "list", "--json"))
+    assert row["tenants"] == ["acme", "globex"]
+
+
+@pytest.mark.parametrize("limit", ["--tenant", "--job"])
+def test_a_limit_of_a_key_that_came_out_empty_is_refused(rota, limit):  # R64
+    assert rota("token", "create", "ci", "--can", "read", limit, "").exit_code == 2
+    assert data(rota("token", "list", "--json")) == []
+
+
 def test_a_token_is_made_and_looked_at(rota):  # R62
     token = rota("token", "create", "ci", "--kind", "jwt", "--can", "read,trigger", "--tenant", "acme").stdout
 

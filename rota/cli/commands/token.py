@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import click
 
+from rota.cli.arguments import names
 from rota.cli.command import RotaCommand, RotaGroup
 from rota.cli.output import Column
 from rota.cli.session import Session, pass_session
@@ -43,7 +44,7 @@ def token() -> None:
     "--can", default="read", metavar="A,B", help="What it may do: read, trigger, manage, admin. Default: read."
 )
 @click.option("--job", "jobs", multiple=True, metavar="PATTERN", help="Only these jobs: report_*. Repeatable.")
-@click.option("--tenant", "tenants", multiple=True, metavar="ID", help="Only these tenants. Repeatable.")
+@click.option("--tenant", "tenants", multiple=True, metavar="A,B", help="Only these tenants. Repeatable.")
 @click.option("--life", metavar="DURATION", help="How long it lives. Default: 10m of a jwt; a key until it is revoked.")
 @click.option("--key", metavar="ID", help="Sign a jwt with this [[auth.key]]. Default: the first that can sign.")
 @click.option("--note", default="", help="What a key is for.")
@@ -68,7 +69,7 @@ def create(
             subject=subject,
             capabilities=_capabilities(can),
             jobs=tuple(jobs) or ("*",),
-            tenants=tuple(tenants) or None,
+            tenants=names(tenants) or None,
             life_s=None if life is None else _seconds(life),
             key=key,
             note=note,
