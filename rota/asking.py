@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from rota.core.controls import AuditEntry
 from rota.core.keyed import Keyed, standing, wanted
 from rota.core.model import Round, Run
@@ -33,3 +35,16 @@ def make_once(
             raise KeyReused(keyed.key) from None
     # Should that one be gone by now, what is asked here is made after all, and whole.
     return store.enqueue_unique(standing(asked), now=now, new=new, audit=audit)
+
+
+def round_once(
+    store: Store, round_: Round, run: Run, keyed: Keyed, *, now: datetime, audit: AuditEntry | None = None
+) -> Round:
+    """Start a round of one run, and return it; or the one that an earlier call under the key started.
+
+    Raises:
+        KeyReused: it asked something else. Nothing was written.
+    """
+    [run_id] = make_once(store, [run], keyed, now=now, new=[round_], audit=audit)
+    history = None if run_id == keyed.stamped(run.id) else store.run(run_id)
+    return round_ if history is None else replace(round_, id=history.run.round_id, created_at=history.run.created_at)

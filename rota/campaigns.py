@@ -173,23 +173,30 @@ class Campaigns:
         if most is not None and not dry_run:
             _check_size(name, planner, campaign, counted=counted, most=most)
         preview = preview_of(self._store(), planner, campaign, now=now, most=counted)
-        if dry_run or (preview.is_all and not preview.total):
+        if dry_run:
             return Backfill(preview=preview, campaign=None)
+        if preview.is_all and not preview.total:
+            # What is missing no longer may be what this very question has made up.
+            return Backfill(preview=preview, campaign=self._asked_before(keyed, campaign, planner))
         if most is not None and preview.total > most:
             raise _too_many(name, f"{preview.total:,} runs are", most)
         campaign = replace(campaign, total=preview.total)
-        is_new = self._write_first(campaign, actor=actor)
-        if keyed is not None and not is_new:
-            campaign = self._known_as(keyed, campaign)
-        return Backfill(preview=preview, campaign=campaign)
+        if self._write_first(campaign, actor=actor):
+            return Backfill(preview=preview, campaign=campaign)
+        return Backfill(preview=preview, campaign=self._asked_before(keyed, campaign, planner))
 
-    def _known_as(self, keyed: Keyed, campaign: Campaign) -> Campaign:
-        """Return the campaign that an earlier call under this key has started.
+    def _asked_before(self, keyed: Keyed | None, campaign: Campaign, planner: Planner) -> Campaign | None:
+        """Return the campaign that an earlier call under this key has started; None where there is none.
 
         Raises:
             KeyReused: that one was asked for something else.
         """
-        known = self.get(campaign.id)
+        if keyed is None or (control := self._store().control(ControlKind.CAMPAIGN, keyed.id)) is None:
+            return None
+        known = Campaign.of(control)
+        if campaign.tenants is None and known.tenants is not None and set(known.tenants) == set(planner.ids):
+            # Asked by who sees only some tenants, it was written down for all of those.
+            campaign = replace(campaign, tenants=known.tenants)
         asked = (*Wanted.__struct_fields__, "schedule")
         if any(getattr(known, name) != getattr(campaign, name) for name in asked if name != "parallel"):
             raise KeyReused(keyed.key)

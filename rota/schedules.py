@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from rota import audit
+from rota.asking import round_once
 from rota.core import editing
 from rota.core.agenda import agenda_of
 from rota.core.builder import When, as_timing
@@ -15,6 +16,7 @@ from rota.core.catchup import resumed
 from rota.core.controls import AuditEntry
 from rota.core.definition import Definition
 from rota.core.gates import round_batch
+from rota.core.keyed import Keyed
 from rota.core.kind import Timing
 from rota.core.model import Origin, Round, Schedule, ScheduleState, Trigger
 from rota.core.policy import CatchUp, Overlap
@@ -249,12 +251,17 @@ class Schedules:
 
         return self._change(name, change, self._entry("resume", name, actor, reason))
 
-    def run_now(self, name: str, *, actor: str | None = None, reason: str | None = None) -> Round:
+    def run_now(
+        self, name: str, *, actor: str | None = None, reason: str | None = None, keyed: Keyed | None = None
+    ) -> Round:
         """Start its job now, with its arguments and tenants; return the round. It uses up no slot and moves none.
+
+        `keyed`: of the same question under the same key one round comes to be.
 
         Raises:
             ScheduleNotFound: there is none of that name.
             JobNotFound: its job is not in this code.
+            KeyReused: something else was started under the key.
         """
         known, now = self.get(name), self._clock.now()
         if known.job not in self._jobs:
@@ -282,8 +289,10 @@ class Schedules:
         make = expansion_run if job.per_tenant else _only_run
         run = make(round_, expansion, job, now=now, new_id=self._clock.new_id)
         entry = self._entry("run", name, actor, reason, round=round_.id)
-        self._store().add_rounds([round_], [run], now=now, audit=entry)
-        return round_
+        if keyed is None:
+            self._store().add_rounds([round_], [run], now=now, audit=entry)
+            return round_
+        return round_once(self._store(), round_, run, keyed, now=now, audit=entry)
 
     def delete(
         self,

@@ -57,7 +57,9 @@ def start_backfill(desk: Desk, asked: BackfillWanted) -> Backfill:
 
     Again: nothing is added twice. `campaign` is null where there is nothing to do.
     """
-    return desk.app.campaigns.start(asked.job, _wanted(desk.app, asked), actor=desk.actor, most=asked.most)
+    return desk.app.campaigns.start(
+        asked.job, _wanted(desk.app, asked), actor=desk.actor, most=asked.most, keyed=desk.keyed(asked)
+    )
 
 
 class BackfillNamed(Question, frozen=True, kw_only=True):

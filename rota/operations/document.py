@@ -124,7 +124,7 @@ def _operation(
         for name, schema in question.get("properties", {}).items()
         if name in in_path or not one.method.has_body
     ]
-    if one.makes_runs:
+    if one.takes_key:
         parameters.append(UNDER_A_KEY)
     if parameters:
         said["parameters"] = parameters

@@ -132,6 +132,11 @@ class Operation(Generic[Asked, Answer]):
         return self.needs is Capability.TRIGGER and self.status is HTTPStatus.ACCEPTED
 
     @property
+    def takes_key(self) -> bool:
+        """Return whether it is done once under an Idempotency-Key."""
+        return self.status is HTTPStatus.ACCEPTED
+
+    @property
     def is_frequent(self) -> bool:
         """Return whether it is asked thousands of times a second."""
         return self._shares is not None

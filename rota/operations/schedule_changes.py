@@ -216,7 +216,7 @@ class Started(Struct, frozen=True, kw_only=True):
 @operation("POST", "/api/v1/schedules/{name}/run", needs=Capability.TRIGGER, status=HTTPStatus.ACCEPTED)
 def run_schedule(desk: Desk, asked: ScheduleNamed) -> Started:
     """Start the job of a schedule now, with its arguments and tenants. It uses up no slot and moves none."""
-    round_ = desk.app.schedules.run_now(asked.name, actor=desk.actor, reason=asked.reason)
+    round_ = desk.app.schedules.run_now(asked.name, actor=desk.actor, reason=asked.reason, keyed=desk.keyed(asked))
     return Started(round=round_.id, job=round_.job)
 
 

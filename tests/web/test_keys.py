@@ -48,6 +48,7 @@ QUESTIONS = [
     (START, {"args": {"month": "may"}}),
     ("/scheduler/run/sync", {}),
     (ROUND, {"job": "sync"}),
+    ("/api/v1/schedules/report/run", {}),
 ]
 
 
@@ -147,6 +148,20 @@ def test_what_is_no_key_is_refused(key):  # R64
     answer = ask(a_site(), RUN, {"job": "report"}, key=key)
 
     assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
+
+
+@pytest.mark.parametrize("seen", [{}, {"tenants": ["acme"]}], ids=["all tenants", "some"])
+def test_a_backfill_is_started_once_under_a_key(seen):  # T17, T25
+    app = a_site()
+    app.job(name="books", schedule="daily at 02:00", per_tenant=True)(sync)
+    past = {"job": "books", "since": "2026-01-01T00:00:00Z", "until": "2026-01-03T00:00:00Z", "mode": "all"}
+
+    first, second = (ask(app, "/api/v1/backfills", past, **seen).json()["campaign"] for _ in range(2))
+    other = ask(app, "/api/v1/backfills", past | {"reason": "more"}, **seen)
+
+    assert first["id"] == second["id"]
+    assert len(app.campaigns.list()) == 1
+    assert (other.status_code, other.json()["code"]) == (422, "key_reused")
 
 
 @pytest.mark.parametrize(("path", "body"), [("/scheduler/run/sync", {}), (ROUND, {"job": "sync"})])
