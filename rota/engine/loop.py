@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from rota.clock import Clock
+from rota.clock import Clock, sleep
 from rota.core.events import ServiceFailed
 from rota.core.model import ErrorReport
 from rota.engine.bus import Bus
@@ -17,6 +17,8 @@ log: logging.Logger = logging.getLogger(__name__)
 FIRST_PAUSE = timedelta(milliseconds=200)
 MOST_WAIT = timedelta(milliseconds=250)
 """For a sign of work; short, since a process that ends waits for this."""
+
+STANDS_BACK = timedelta(microseconds=300)
 
 LONGEST_PAUSE = timedelta(seconds=5)
 """After a store comes back, every loop is at work again within this time."""
@@ -112,4 +114,6 @@ class Waiter:
     def tick(self, now: datetime) -> timedelta:
         if self._hungry.wait(MOST_WAIT.total_seconds()) and self._wait(MOST_WAIT):
             self._wake.set()
+            # This thread goes back to wait, the worker's is in a hurry, and there is one interpreter for both.
+            sleep(STANDS_BACK)
         return timedelta(0)

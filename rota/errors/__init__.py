@@ -287,7 +287,7 @@ class ResultNotStorable(RotaError, TypeError):
 
 
 class StoreUnavailable(RotaError):
-    """The store could not be reached. Nothing was written; the call may be repeated."""
+    """The store could not be reached, or did not answer. Its message says whether something may have been written."""
 
 
 class ServerUnreachable(RotaError):

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from redis import exceptions
 
 from rota.clock import SystemClock
 from rota.core.model import RoundState, State
@@ -329,6 +330,25 @@ def test_connections_that_were_cut_are_made_again(store, server):  # C3
     server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
     assert store.enqueue([a_run()], now=NOON) != []
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (exceptions.ConnectionError("Error 111 connecting to 127.0.0.1:1. Connection refused."), "nothing was written"),
+        (exceptions.BusyLoadingError("Redis is loading the dataset in memory"), "nothing was written"),
+        (exceptions.ConnectionError("Connection closed by server."), "may have been written"),
+        (exceptions.TimeoutError("Timeout reading from socket"), "may have been written"),
+    ],
+)
+def test_it_is_said_whether_a_call_that_failed_may_be_repeated(store, monkeypatch, error, said):  # C3, R64
+    def failed(*_, **__):
+        raise error
+
+    monkeypatch.setattr(store._server._client, "execute_command", failed)
+
+    with pytest.raises(StoreUnavailable, match=said):
+        store.enqueue([a_run()], now=NOON)
 
 
 def test_a_replica_is_said_loudly(store, server):  # C5

@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from psycopg import OperationalError
 from sqlalchemy import create_engine, text
 
-from rota.core.model import Run
+from rota.core.model import Run, State
+from rota.errors import StoreUnavailable
+from rota.queries import RunQuery
 from rota.stores.sql import queue
 from rota.stores.sql.database import Link
 from rota.stores.sql.front import HIGHEST, LAG, LONG, LOOK_EVERY, LOWEST, PASSED, Front, after_looking
@@ -57,6 +61,24 @@ def worked_off(store: SqlStore, number: int) -> list[Run]:
     held = claim(store, limit=number)
     settle_all(store, *map(succeeded, held))
     return held
+
+
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list in which each statement from now on will stand."""
+    statements: list[str] = []
+    for name in ("one", "all", "run"):
+        ask = getattr(Link, name)
+
+        def noted(self: Link, template: str, *parameters: Any, ask: Any = ask) -> Any:
+            statements.append(template)
+            return ask(self, template, *parameters)
+
+        monkeypatch.setattr(Link, name, noted)
+    return statements
+
+
+def lost(answer: object) -> object:
+    raise OperationalError("server closed the connection unexpectedly")
 
 
 def passed_by_a_claim(store: SqlStore, limit: int) -> tuple[int, list[Run]]:
@@ -196,6 +218,85 @@ def test_an_enqueue_behind_an_old_snapshot_does_not_pass_what_is_dead(store: Sql
         return int(after - before)
 
     assert store._database.write(counted) < 100
+
+
+@pytest.mark.parametrize("tenant", [None, "acme"])
+def test_an_enqueue_alone_finds_out_by_its_only_statement_that_looks_are_long(
+    store: SqlStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, tenant: str | None
+) -> None:
+    worked_off(store, 1)
+    clock.tick(A_LOOK)
+    statements = told(monkeypatch)
+
+    store.enqueue([a_run(tenant=tenant)], now=NOON)
+
+    known = store._database.fronts.turn_of_late("default")
+    assert known is not None and known.is_long
+    assert len(statements) == 1
+    assert [run.tenant for run in claim(store, limit=2)] == [tenant]
+
+
+@pytest.mark.parametrize("tenant", [None, "acme"])
+def test_a_run_alone_stands_as_far_behind_whether_its_look_was_counted_or_not(
+    postgres_ready: str, tenant: str | None
+) -> None:  # R33
+    clock = FakeClock()
+    with closing(opened(postgres_ready)) as store:
+        store._database.fronts._clock = clock
+        for pause in (A_LOOK, timedelta(0), A_LOOK, timedelta(0)):
+            clock.tick(pause)
+            store.enqueue([a_run(tenant=tenant, weight=2.0)], now=NOON)
+
+        turns = [run.turn for run in claim(store, limit=4)]
+
+    assert turns == ([0.0, 0.5, 1.0, 1.5] if tenant else [0.0] * 4)
+
+
+def test_a_claim_is_one_statement_also_when_it_counts(
+    postgres_ready: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(opened(postgres_ready)) as store:
+        store._database.fronts._clock = clock
+        store.enqueue([a_run()], now=NOON)
+        clock.tick(A_LOOK)
+        statements = told(monkeypatch)
+
+        assert len(claim(store)) == 1
+
+        assert len(statements) == 1
+        assert not store._database.fronts.of(("default", frozenset(), frozenset())).is_due(clock.monotonic())
+
+
+def test_a_claim_whose_connection_was_closed_meanwhile_is_made_on_another_one(postgres_ready: str) -> None:
+    with closing(opened(postgres_ready)) as store:
+        store.enqueue([a_run()], now=NOON)
+        engine = create_engine(postgres_ready, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+                )
+            )
+        engine.dispose()
+
+        assert len(claim(store)) == 1
+
+
+def test_a_claim_whose_answer_is_lost_is_not_made_again_in_silence(
+    postgres_ready: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The runs of the first would be with nobody.
+    with closing(opened(postgres_ready)) as store:
+        store.enqueue([a_run(), a_run()], now=NOON)
+        read_answer = Link.all
+        monkeypatch.setattr(Link, "all", lambda *told: lost(read_answer(*told)))
+
+        with pytest.raises(StoreUnavailable):
+            claim(store, limit=1)
+        monkeypatch.undo()
+
+        assert [run.owner for run in store.runs(RunQuery(states=(State.RUNNING,)))] == ["w1"]
 
 
 def test_tenants_are_still_served_in_turns(store: SqlStore) -> None:  # R33

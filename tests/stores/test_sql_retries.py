@@ -106,7 +106,7 @@ def test_a_commit_without_an_answer_is_not_repeated_in_silence(tmp_path: Path) -
     database.dialect.begin = lambda _: None  # type: ignore[method-assign]
     database._connection = lambda _: nullcontext(driver)  # type: ignore[method-assign, assignment]
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable, match="may have been written"):
         database.write(lambda _: calls.append(1))
 
     assert (len(calls), driver.commits) == (1, 1)

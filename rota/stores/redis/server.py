@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from rota.errors import StoreUnavailable
+from rota.stores.doubt import IS_NOT_WRITTEN, MAY_BE_WRITTEN
 from rota.stores.redis.scripts import script
 
 CONNECT_SECONDS = 5
@@ -146,15 +147,19 @@ class Server:
         except (exceptions.AuthenticationError, exceptions.NoPermissionError) as error:
             raise StoreUnavailable(f"store {self.shown}: {_reason(error)}") from error
         except AWAY as error:
-            raise StoreUnavailable(
-                f"store {self.shown}: {_reason(error)}; nothing was written, the call may be repeated"
-            ) from error
+            how = MAY_BE_WRITTEN if _is_lost(error) else IS_NOT_WRITTEN
+            raise StoreUnavailable(f"store {self.shown}: {_reason(error)}; {how}") from error
         except exceptions.ResponseError as error:
             if not str(error).startswith(AWAY_CODES):
                 raise
-            raise StoreUnavailable(
-                f"store {self.shown}: {_reason(error)}; nothing was written, the call may be repeated"
-            ) from error
+            raise StoreUnavailable(f"store {self.shown}: {_reason(error)}; {IS_NOT_WRITTEN}") from error
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether it broke off after it was sent, for all that is known: not what the server refused, nor a server that was
+    not reached."""
+    is_of_line = isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError)
+    return is_of_line and not isinstance(error, exceptions.BusyLoadingError) and "connecting to" not in str(error)
 
 
 def _counters(answer: Any) -> dict[str, int]:

@@ -217,6 +217,27 @@ class Database:
         with self._turnstile.passed(first=False):
             return self._repeated(lambda: self._each_alone(work, self._alone))
 
+    def once(self, work: Callable[[Link], T]) -> T:
+        """Do `work`, each statement of which is a transaction of its own, on a server. Nothing is done again after its
+        answer was lost.
+
+        Raises:
+            StoreUnavailable: it is not known what was written.
+        """
+
+        def attempt() -> T:
+            with self._connection(self._alone) as driver:
+                # Before anything is sent: one that its server has closed meanwhile is replaced.
+                self.dialect.ask_whether_open(driver)
+                try:
+                    return work(Link(self, driver))
+                except self.dialect.driver_errors as error:
+                    if self.dialect.fault(error) is not Fault.GONE:
+                        raise
+                    raise unavailable(self.shown, error, is_certain=False) from error
+
+        return self._repeated(attempt)
+
     def _repeated(self, attempt: Callable[[], T]) -> T:
         try:
             return repeated(
@@ -251,7 +272,7 @@ class Database:
                 raise
             # It may have been written. Repeated here in silence, a claim would leave the first runs with nobody: the
             # caller has to know, and to look for them.
-            raise unavailable(self.shown, error) from error
+            raise unavailable(self.shown, error, is_certain=False) from error
 
     def _roll_back(self, driver: Any) -> None:
         # A connection that is dead has nothing to roll back, and must not hide why it died.

@@ -22,6 +22,7 @@ from sqlalchemy import URL, Engine
 
 from rota.errors import StoreUnavailable
 from rota.queries import OldSnapshot
+from rota.stores.doubt import IS_NOT_WRITTEN, MAY_BE_WRITTEN
 
 T = TypeVar("T")
 
@@ -95,6 +96,9 @@ class Dialect(Protocol):
 
     def autocommit(self, driver: Any, *, on: bool) -> None:
         """Let each statement of a connection stand alone, or no longer."""
+
+    def ask_whether_open(self, driver: Any) -> None:
+        """Fail, without a round trip, if it has been heard that the server closed the connection."""
 
     def rows(self, fields: Mapping[str, str]) -> str:
         """Return a FROM item that reads one JSON parameter: an array of arrays with these fields and types."""
@@ -192,7 +196,10 @@ def repeated(attempt: Callable[[], T], *, dialect: Dialect, where: str, pause: C
     raise AssertionError("the last try returns or raises")
 
 
-def unavailable(where: str, error: Exception) -> StoreUnavailable:
-    """Return the error for a store that cannot be reached; `where` is its URL without the password."""
+def unavailable(where: str, error: Exception, *, is_certain: bool = True) -> StoreUnavailable:
+    """Return the error for a store that cannot be reached; `where` is its URL without the password.
+
+    Not `is_certain`: the answer was lost, and with it whether it was written.
+    """
     first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return StoreUnavailable(f"store {where}: {first_line}; nothing was written, the call may be repeated")
+    return StoreUnavailable(f"store {where}: {first_line}; {IS_NOT_WRITTEN if is_certain else MAY_BE_WRITTEN}")

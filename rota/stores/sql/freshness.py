@@ -8,6 +8,7 @@ from rota.core.freshness import Expectation
 from rota.core.watched import Flip, Key, Ping, Turn, Watched
 from rota.errors import StoreUnavailable
 from rota.queries import EVERY_PAIR, FlipQuery, PairQuery
+from rota.stores.doubt import IS_NOT_WRITTEN
 from rota.stores.sql import pairs, pings
 from rota.stores.sql.database import Database, Link
 from rota.stores.sql.dialects import KeyTaken
@@ -56,4 +57,4 @@ class SqlFreshness:
                 return self._database.write(work)
             except KeyTaken as taken:
                 last = taken
-        raise StoreUnavailable(f"store {self._database.shown}: {last}; nothing was written, the call may be repeated")
+        raise StoreUnavailable(f"store {self._database.shown}: {last}; {IS_NOT_WRITTEN}")

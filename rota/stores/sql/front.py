@@ -34,7 +34,10 @@ MOST_PRIORITIES = 4
 MOST_FRONTS = 100
 
 # How many entries of the index this connection has passed, as the server counts them for its statistics.
-PASSED = "SELECT pg_stat_get_xact_tuples_returned('{runs}_claim'::regclass)"
+SO_FAR = "pg_stat_get_xact_tuples_returned('{runs}_claim'::regclass)"
+PASSED = f"SELECT {SO_FAR}"
+# Begins a statement that counts by itself what it passes: it has to read `before.passed` first of all.
+COUNTING = f"WITH before AS MATERIALIZED (SELECT {SO_FAR} AS passed)"
 
 LOWEST, HIGHEST = -(2**31), 2**31 - 1
 
@@ -138,9 +141,10 @@ class Fronts:
             self._fronts.clear()
         self._fronts[key] = front
 
-    def turn(self, queue: str) -> Turn | None:
-        """Return what is known of the turn of a queue."""
-        return self._turns.get(queue)
+    def turn_of_late(self, queue: str) -> Turn | None:
+        """Return what is known of the turn of a queue, unless it is time to look again."""
+        known = self._turns.get(queue)
+        return known if known is not None and self.now() - known.counted_at < LOOK_EVERY else None
 
     def learn_turn(self, queue: str, turn: Turn) -> None:
         """Remember this."""

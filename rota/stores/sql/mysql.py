@@ -148,6 +148,9 @@ class MySQL:
     def autocommit(self, driver: Any, *, on: bool) -> None:
         driver.autocommit(on)
 
+    def ask_whether_open(self, driver: Any) -> None:
+        """Nothing: the driver hears of that only with an answer."""
+
     def rows(self, fields: Mapping[str, str]) -> str:
         unicode = f"CHARACTER SET utf8mb4 COLLATE {self.collation}"
         # A long text in it makes the table of these rows one on disk.

@@ -119,6 +119,11 @@ class Postgres:
     def autocommit(self, driver: Any, *, on: bool) -> None:
         driver.autocommit = on
 
+    def ask_whether_open(self, driver: Any) -> None:
+        # The first time its last words are read, the second time that nothing follows.
+        for _ in range(2):
+            driver.pgconn.consume_input()
+
     def rows(self, fields: Mapping[str, str]) -> str:
         picked = ", ".join(
             f"(e ->> {number})::{TYPES[kind]} AS {name}" for number, (name, kind) in enumerate(fields.items())

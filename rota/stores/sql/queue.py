@@ -13,7 +13,7 @@ from rota.queries import ClaimRequest
 from rota.stores.sql import expiry, keys, limits, line, progress, turns
 from rota.stores.sql.alike import NARROW, NARROW_COLUMNS, WIDE, Taken, claimed_runs
 from rota.stores.sql.database import Link, json_of
-from rota.stores.sql.front import LONG, PASSED, Key, after_looking
+from rota.stores.sql.front import COUNTING, LONG, SO_FAR, Fronts, Key, after_looking
 from rota.stores.sql.rows import ACCEPTED, ATTEMPT, RUN, accepted, columns, ended, run_of
 
 Claimed = Callable[[], list[Run]]
@@ -49,6 +49,13 @@ running_key = concurrency_key{less_room}
 CLAIM_POSTGRES = (
     f"UPDATE {{runs}} AS r SET {TAKEN} WHERE r.ctid = ANY(ARRAY(SELECT r.ctid {PICKED})) RETURNING {RUN_COLUMNS}"
 )
+# The same with what it passed in front of each row, and on a row of its own where there is nothing to claim. The
+# condition holds always, and is looked at once, before the index is.
+BEFORE_ALL = " AND (SELECT before.passed FROM before) >= 0"
+COUNTING_CLAIM = f"""
+{COUNTING}, claimed AS ({CLAIM_POSTGRES})
+SELECT {SO_FAR} - (SELECT before.passed FROM before), claimed.* FROM (SELECT 1) AS one LEFT JOIN claimed ON true
+"""
 # Elsewhere in two: reading first is as fast as RETURNING on SQLite, which MySQL does not have for UPDATE.
 # A number leads to its row at once, an id by way of an index.
 CHOOSE_SQLITE = "SELECT " + NARROW_COLUMNS + ", r.rowid " + PICKED
@@ -182,10 +189,19 @@ def unblock(link: Link, names: Iterable[str] | None, *, now: datetime) -> int:
     return len(rows)
 
 
-def claim(link: Link, request: ClaimRequest, *, now: datetime) -> Claimed:
+def is_one_statement(request: ClaimRequest, fronts: Fronts) -> bool:
+    """Whether PostgreSQL can claim by one statement: it needs no transaction around it, which is two round trips."""
+    if request.handed is not None or request.limits or request.reopened or len(request.queues) > 1:
+        return False
+    return not any(fronts.of(_key(request, queue)).is_long for queue in request.queues)
+
+
+def claim(link: Link, request: ClaimRequest, *, now: datetime, at_once: bool = False) -> Claimed:
     """Make queued runs running in the hands of this worker; what is returned returns them, in the order of the queue.
 
     To be called after the commit: what it takes to make runs of rows holds up nobody who waits for their locks.
+    `at_once`: by one statement, outside of a transaction. A second one could fail, and the runs of the first would be
+    with nobody.
     """
     if request.handed is not None:
         taken_over = _take_over(link, request, request.handed, now)
@@ -197,7 +213,7 @@ def claim(link: Link, request: ClaimRequest, *, now: datetime) -> Claimed:
     for queue, places in request.queues.items():
         free = min(places, request.limit - len(rows))
         if free > 0:
-            rows += _claim(link, request, queue, free, now)
+            rows += _claim(link, request, queue, free, now, at_once=at_once)
     layout = NARROW if link.dialect.name == "sqlite" else WIDE
     keys_ = {(schedule, tenant or "") for schedule, tenant in map(layout.whose, rows) if schedule is not None}
     successes = progress.last_successes(link, list(keys_))
@@ -231,7 +247,13 @@ def _take_over(link: Link, request: ClaimRequest, handed: tuple[str, int], now: 
     return [replace(run, last_success=progress.last_successes(link, [key]).get(key))]
 
 
-def _claim(link: Link, request: ClaimRequest, queue: str, limit: int, now: datetime) -> list[Any]:
+def _key(request: ClaimRequest, queue: str) -> Key:
+    return queue, request.except_jobs, request.except_tenants
+
+
+def _claim(
+    link: Link, request: ClaimRequest, queue: str, limit: int, now: datetime, *, at_once: bool = False
+) -> list[Any]:
     """Return the rows of what was claimed: on PostgreSQL as they are now, else as they were."""
     micros = to_micros(now)
     lease_until = to_micros(now + request.lease)
@@ -241,11 +263,10 @@ def _claim(link: Link, request: ClaimRequest, queue: str, limit: int, now: datet
     taken = (request.worker, lease_until, micros, micros)
     if link.dialect.name == "postgres":
 
-        def look(limit: int, condition: str = "", values: Sequence[Any] = ()) -> list[Any]:
-            template = CLAIM_POSTGRES % (condition + exception)
-            return sorted(link.all(template, *taken, queue, *values, *unknown, limit), key=_in_queue)
+        def look(limit: int, template: str, condition: str = "", values: Sequence[Any] = ()) -> list[Any]:
+            return link.all(template % (condition + exception), *taken, queue, *values, *unknown, limit)
 
-        return _claim_from_front(link, look, limit, (queue, request.except_jobs, request.except_tenants))
+        return _claim_from_front(link, look, limit, _key(request, queue), at_once=at_once)
     if link.dialect.name == "sqlite":
         rows = link.all(CHOOSE_SQLITE % exception, queue, *unknown, limit)
         if rows:
@@ -267,26 +288,26 @@ def _told(row: Sequence[Any]) -> list[Any]:
     return told
 
 
-def _claim_from_front(link: Link, look: Callable[..., list[Any]], limit: int, key: Key) -> list[Any]:
+def _claim_from_front(link: Link, look: Callable[..., list[Any]], limit: int, key: Key, *, at_once: bool) -> list[Any]:
     """Claim where there may be something, by what is known of the front, or everywhere."""
     fronts = link.fronts
     front, at = fronts.of(key), fronts.now()
     rows: list[Any] = []
-    if front.is_of_use(at):
+    if front.is_of_use(at) and not at_once:
         for condition, values in front.ranges():
             if len(rows) < limit:
-                rows += look(limit - len(rows), condition, values)
+                rows += sorted(look(limit - len(rows), CLAIM_POSTGRES, condition, values), key=_in_queue)
         if rows:
             # Learned before the commit: what a transaction that fails takes back is not used before LAG is over.
             fronts.learn(key, after_looking(front, _places(rows), at=at, of_all=False, is_full=len(rows) == limit))
             return rows
     if front.is_long or front.is_due(at):
-        [before] = link.one(PASSED)
-        rows = look(limit)
-        [after] = link.one(PASSED)
-        front = replace(front, counted_at=at, is_long=after - before - len(rows) >= LONG)
+        counted = look(limit, COUNTING_CLAIM, BEFORE_ALL)
+        rows = [row[1:] for row in counted if row[1] is not None]
+        front = replace(front, counted_at=at, is_long=counted[0][0] - len(rows) >= LONG)
     else:
-        rows = look(limit)
+        rows = look(limit, CLAIM_POSTGRES)
+    rows.sort(key=_in_queue)
     fronts.learn(key, after_looking(front, _places(rows), at=at, of_all=True, is_full=len(rows) == limit))
     return rows
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from rota.core.model import Run
 from rota.stores.sql.database import Link
-from rota.stores.sql.front import LOOK_EVERY
+from rota.stores.sql.front import COUNTING, LONG, SO_FAR, Turn
 from rota.stores.sql.rows import ACCEPTED, accepted
 from rota.stores.sql.turns import QUEUE_TURN
 
@@ -34,6 +34,15 @@ OF_TENANT = (
     f"INSERT INTO {{runs}} ({COLUMNS}) VALUES ({BEFORE}, "
     f"{{greatest}}(coalesce(({QUEUE_TURN}), 0), coalesce({LAST} + ?, 0)), {AFTER})"
 )
+
+# PostgreSQL, once in a while: the same with the turn of the queue, and with what was passed to find it.
+COUNTED = (
+    f"{COUNTING}, front AS MATERIALIZED (SELECT coalesce(({QUEUE_TURN}), 0) AS turn FROM before), "
+    f"added AS (INSERT INTO {{runs}} ({COLUMNS}) SELECT {BEFORE}, %s, {AFTER} FROM front RETURNING id) "
+    f"SELECT front.turn, {SO_FAR} - before.passed FROM added, front, before"
+)
+OF_NOBODY_COUNTED = COUNTED % "front.turn"
+OF_TENANT_COUNTED = COUNTED % f"greatest(front.turn, coalesce({LAST} + ?, 0))"
 
 # MariaDB does not jump from one priority to the next. Of one priority alone the first is the smallest turn; where there
 # are others, nothing is inserted.
@@ -60,23 +69,30 @@ def enqueue(link: Link, run: Run, *, now: datetime) -> bool:
         return False
     if run.due_at > now:
         return link.run(PLAIN, *accepted(run, "scheduled", run.turn)) > 0
-    if link.dialect.name == "postgres" and not _is_quick(link, run.queue):
-        return False
     row = accepted(run, "queued", 0.0)
     before, after = row[:TURN], row[TURN + 1 :]
     probes = (run.queue,) * 3
     of_tenant: Sequence[Any] = ()
     if run.tenant is not None:
         of_tenant = (run.queue, run.tenant) * 2
-    if link.dialect.jumps:
-        last = (*of_tenant, 1 / run.weight) if of_tenant else ()
-        return link.run(OF_TENANT if of_tenant else OF_NOBODY, *before, *probes, *last, *after) > 0
-    if of_tenant:
-        return link.run(OF_TENANT_IN_FRONT, *before, 1 / run.weight, *after, *probes, *of_tenant) > 0
-    return link.run(OF_NOBODY_IN_FRONT, *before, *after, *probes) > 0
+    if not link.dialect.jumps:
+        if of_tenant:
+            return link.run(OF_TENANT_IN_FRONT, *before, 1 / run.weight, *after, *probes, *of_tenant) > 0
+        return link.run(OF_NOBODY_IN_FRONT, *before, *after, *probes) > 0
+    last = (*of_tenant, 1 / run.weight) if of_tenant else ()
+    if link.dialect.name == "postgres":
+        known = link.fronts.turn_of_late(run.queue)
+        if known is None:
+            template = OF_TENANT_COUNTED if of_tenant else OF_NOBODY_COUNTED
+            return _count(link, run.queue, template, *probes, *before, *last, *after)
+        if known.is_long:
+            return False
+    return link.run(OF_TENANT if of_tenant else OF_NOBODY, *before, *probes, *last, *after) > 0
 
 
-def _is_quick(link: Link, queue: str) -> bool:
-    """Whether the turn of a queue was found at once a moment ago: else `turns` has to look, and to remember."""
-    known = link.fronts.turn(queue)
-    return known is not None and not known.is_long and link.fronts.now() - known.counted_at < LOOK_EVERY
+def _count(link: Link, queue: str, template: str, *parameters: Any) -> bool:
+    """Insert by a statement that tells how long its look was: for a while nobody has to find that out."""
+    at = link.fronts.now()
+    turn, passed = link.one(template, *parameters)
+    link.fronts.learn_turn(queue, Turn(turn=turn, counted_at=at, is_long=passed >= LONG))
+    return True

@@ -91,6 +91,9 @@ class SQLite:
     def autocommit(self, driver: Any, *, on: bool) -> None:
         """Nothing: there are no transactions but those begun by name."""
 
+    def ask_whether_open(self, driver: Any) -> None:
+        """Nothing: no server could have closed it."""
+
     def rows(self, fields: Mapping[str, str]) -> str:
         picked = ", ".join(f"json_extract(value, '$[{number}]') AS {name}" for number, name in enumerate(fields))
         return f"(SELECT {picked} FROM json_each(?))"

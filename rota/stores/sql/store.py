@@ -43,6 +43,7 @@ from rota.queries import (
     Settled,
     Sign,
 )
+from rota.stores.doubt import IS_NOT_WRITTEN
 from rota.stores.plain import plain
 from rota.stores.sql import (
     alerts,
@@ -98,18 +99,20 @@ class SqlStore:
         """Do `work` in one transaction, again after losing a race for a key; an audit entry is written with it."""
         return self._raced(lambda _: told(work, entry))
 
-    def _raced(self, work: Callable[[bool], Callable[[Link], T]]) -> T:
-        """Do what `work` returns in one transaction. It is told whether a key was found taken before."""
+    def _raced(
+        self, work: Callable[[bool], Callable[[Link], T]], how: Callable[[Callable[[Link], T]], T] | None = None
+    ) -> T:
+        """Do what `work` returns, in one transaction or as told; it hears whether a key was found taken before."""
         careful = False
         for _ in range(RACES):
             try:
-                return self._database.write(work(careful))
+                return (how or self._database.write)(work(careful))
             except KeyTaken as taken:
                 if taken.is_running_key:
                     self._database.write(keys.put_aside)
                 careful = True
                 last = taken
-        raise StoreUnavailable(f"store {self._database.shown}: {last}; nothing was written, the call may be repeated")
+        raise StoreUnavailable(f"store {self._database.shown}: {last}; {IS_NOT_WRITTEN}")
 
     # --- queue ---
 
@@ -167,7 +170,9 @@ class SqlStore:
         return self._write(lambda link: queue.unblock(link, None, now=now))
 
     def claim(self, request: ClaimRequest, *, now: datetime) -> list[Run]:
-        return self._write(lambda link: queue.claim(link, request, now=now))()
+        at_once = self._database.dialect.name == "postgres" and queue.is_one_statement(request, self._database.fronts)
+        how = self._database.once if at_once else self._database.write
+        return self._raced(lambda _: lambda link: queue.claim(link, request, now=now, at_once=at_once), how)()
 
     def limit_use(self, limits_: Sequence[Limit], *, now: datetime, counts_aside: bool = False) -> list[LimitUse]:
         return self._database.read(lambda link: limits.use(link, limits_, now=now, counts_aside=counts_aside))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from rota.core.fairness import turns
 from rota.stores.sql.database import Link, json_of
-from rota.stores.sql.front import LONG, LOOK_EVERY, PASSED, Turn
+from rota.stores.sql.front import LONG, PASSED, Turn
 
 LOWEST = -(2**31)
 
@@ -89,8 +89,8 @@ def _remembered_turn(link: Link, queue: str) -> float | None:
     A turn that is a little behind lets new runs stand a little further in front; each tenant's own go on from its last.
     """
     at = link.fronts.now()
-    known = link.fronts.turn(queue)
-    if known is not None and at - known.counted_at < LOOK_EVERY:
+    known = link.fronts.turn_of_late(queue)
+    if known is not None:
         return known.turn if known.is_long else _smallest_turn(link, queue)
     [before] = link.one(PASSED)
     turn = _smallest_turn(link, queue)
