@@ -102,7 +102,8 @@ class Flows:
             )
         if step.job.options.unique is not None:
             raise ConfigurationError(
-                f"{where}, {step.job.name}, is unique: what stands for it may be a run of no flow; leave unique out"
+                f"{where}, {step.job.name}, is unique: what stands for it may be a run of no flow; say "
+                f"{step.job.name}.using(unique=False).step(...)"
             )
 
 

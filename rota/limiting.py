@@ -175,12 +175,13 @@ class Limits:
         """Refuse a job or a queue that nobody uses: a limit on it would limit nothing."""
         if name == EACH:
             return
+        where = f"limit {scope} {name!r}"
         if scope is LimitScope.JOB and name not in self._jobs:
-            raise JobNotFound(name, known=self._jobs)
+            raise JobNotFound(name, known=self._jobs, where=where)
         if scope is LimitScope.QUEUE:
             known = {"default", *self._settings().worker.queues, *(one.job.queue for one in self._jobs.values())}
             if name not in known:
-                raise QueueNotFound(name, known=known)
+                raise QueueNotFound(name, known=known, where=where)
 
 
 def _limit(scope: LimitScope, name: str, *, running: int | None, rate: str | None) -> Limit:

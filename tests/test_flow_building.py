@@ -151,7 +151,7 @@ def test_an_unknown_tenant_or_none_refuses_the_flow_whole(app):
 
 def test_a_unique_step_and_a_key_that_is_made_of_a_result(app):
     total = app.jobs["total"]
-    with pytest.raises(ConfigurationError, match="is unique"):
+    with pytest.raises(ConfigurationError, match=r"is unique: .*using\(unique=False\)"):
         app.chain(app.jobs["fetch"].step(1), total.using(unique="args").step())
     with pytest.raises(ConfigurationError, match="say the key as text"):
         app.chain(app.jobs["fetch"].step(1), total.using(key=lambda rows: "a").step())

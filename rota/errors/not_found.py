@@ -10,8 +10,10 @@ class NotFound(RotaError, LookupError):
 
     noun = "thing"
 
-    def __init__(self, name: str, *, known: Iterable[str] = ()) -> None:
-        super().__init__(f"no {self.noun} {name!r}{probably(close_names(name, known))}")
+    def __init__(self, name: str, *, known: Iterable[str] = (), where: str = "") -> None:
+        """`where`: what names it, when that is not what was asked."""
+        begins = f"{where}: " if where else ""
+        super().__init__(f"{begins}no {self.noun} {name!r}{probably(close_names(name, known))}")
         self.name = name
 
 

@@ -240,7 +240,7 @@ def test_a_limit_on_a_job_or_a_queue_that_nobody_uses_is_refused_before_work_beg
 
     app, *_ = mailing()
     app.limit(queue="mial", running=1)
-    with pytest.raises(QueueNotFound, match="did you mean 'mail'"):
+    with pytest.raises(QueueNotFound, match="limit queue 'mial': no queue 'mial'; did you mean 'mail'"):
         app.crew()
 
 
