@@ -35,6 +35,7 @@ def alert_services(premises: Premises) -> dict[str, Service]:
         telling=telling_of(settings),
         conditions=_look(premises),
         tags_of=lambda job, tenants: _tags(premises, job, tenants),
+        gone=lambda tenants: _gone(premises, tenants),
     )
     found: dict[str, Service] = {"alerter": alerter}
     for name, notifier in notifiers(settings, clock=premises.clock).items():
@@ -111,3 +112,9 @@ def _tags(premises: Premises, job: str, tenants: Sequence[str]) -> frozenset[str
     except TenantListFailed as error:
         log.warning("who is told does not go by the tags of tenants: %s", error)
     return frozenset(found)
+
+
+def _gone(premises: Premises, tenants: Iterable[str]) -> list[str]:
+    """Return those that the source does not list any more; none where nobody has listed it here."""
+    known = premises.directory.known
+    return [tenant for tenant in tenants if tenant and tenant not in known] if known else []

@@ -234,6 +234,25 @@ def test_a_pass_of_rota_tick_takes_note_of_failures_and_tells(caplog):  # R50
     assert "sync fails: ValueError: no way" in caplog.text
 
 
+def test_what_failed_for_a_tenant_that_is_gone_is_over():  # R50, R21
+    clock, tenants = FakeClock(), ["acme", "globex"]
+    app = Rota(MemoryStore(clock=clock), tenants=lambda: tenants, clock=clock)
+    app.store.enqueue([a_run(job="mail", tenant="acme")], now=clock.now())
+    settle_all(app.store, *map(given_up, claim(app.store)))
+    premises = app.premises()
+    alerter = alert_services(premises)["alerter"]
+    for _ in range(3):
+        alerter.tick(clock.tick(MINUTE))
+    [incident] = app.incidents.list()
+
+    tenants.remove("acme")
+    premises.directory.list(now=clock.now())
+    alerter.tick(clock.tick(MINUTE))
+
+    # Nothing of theirs will ever succeed: a run of theirs would be cancelled.
+    assert (incident.affected, app.incidents.list()) == (1, [])
+
+
 def test_alerts_go_out_while_the_tenants_whose_tags_a_rule_names_cannot_be_listed():  # R50, R21
     def away() -> list[str]:
         raise OSError("the database of the tenants is away")

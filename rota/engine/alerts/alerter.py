@@ -75,14 +75,17 @@ class Alerter:
         telling: Telling,
         conditions: Callable[[datetime], Iterable[Condition]],
         tags_of: Callable[[str, Sequence[str]], frozenset[str]] = lambda _job, _tenants: frozenset(),
+        gone: Callable[[Iterable[str]], Iterable[str]] = lambda _tenants: (),
     ) -> None:
-        """`conditions` finds what is wrong now, of all kinds in `LOOKED_AT`; `tags_of` the tags of job and tenants."""
+        """`conditions` finds what is wrong now, of all kinds in `LOOKED_AT`; `tags_of` the tags of job and tenants,
+        `gone` which of some tenants there are no more: nothing of theirs will succeed."""
         self._store = store
         self._clock = clock
         self._bus = bus
         self._telling = telling
         self._conditions = conditions
         self._tags_of = tags_of
+        self._gone = gone
         self._recoveries = Recoveries(store)
         self._levels_at: datetime | None = None
         self._tidied_at: datetime | None = None
@@ -141,7 +144,8 @@ class Alerter:
         change = Change(incident)
         if incident.kind in OF_RUNS and incident.is_open and incident.tell_at is None:
             well = self._recoveries.of(incident, list(members.values()), now=now)
-            change = recovered(incident, members, well, now=now) or change
+            left = [one.name for one in members.values() if one.recovered_at is None and one.name not in well]
+            change = recovered(incident, members, well | dict.fromkeys(self._gone(left), now), now=now) or change
             members = {**members, **{member.name: member for member in change.members}}
         after, stage = looked(change.incident, now=now, policy=self._telling.policy)
         deliveries: list[Delivery] = []
