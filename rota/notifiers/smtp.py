@@ -101,7 +101,7 @@ class _Conversation(smtplib.SMTP):
 
     def _open(self) -> None:
         server = self._server
-        self.sock = socket.create_connection((server.host, server.port), timeout=server.timeout.total_seconds())
+        self.sock = self._connected()
         if server.is_private:
             self._make_private()
         code, said = self.getreply()
@@ -112,6 +112,20 @@ class _Conversation(smtplib.SMTP):
             self._start_tls()
         if server.user:
             self.login(server.user, server.password)
+
+    def _connected(self) -> socket.socket:
+        """Connect to the first address of the server that answers; each may take its share of the time that is left."""
+        found = socket.getaddrinfo(self._server.host, self._server.port, type=socket.SOCK_STREAM)
+        failed: OSError | None = None
+        for number, (*_, address) in enumerate(found):
+            left = (self._deadline - self._clock.monotonic()) / (len(found) - number)
+            if left <= 0:
+                raise TimeoutError
+            try:
+                return socket.create_connection((str(address[0]), self._server.port), timeout=left)
+            except OSError as error:
+                failed = error
+        raise failed or TimeoutError()
 
     def _start_tls(self) -> None:
         """Go on in private; where the server offers that not, go on only where nothing is lost by it (T44, T68)."""

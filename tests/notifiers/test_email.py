@@ -329,6 +329,24 @@ def test_4xx_is_tried_again_and_5xx_is_not(channel, step, reply, permanent):  # 
     assert caught.value.permanent is permanent
 
 
+def test_the_addresses_of_a_server_share_the_time_of_one_delivery(channel, monkeypatch):  # H1
+    times = []
+
+    def swallowed(address, timeout):
+        times.append(timeout)
+        raise TimeoutError
+
+    places = [(None, None, None, "", (f"192.0.2.{last}", 25)) for last in (1, 2, 3)]
+    monkeypatch.setattr("rota.notifiers.smtp.socket.getaddrinfo", lambda *_, **__: places)
+    monkeypatch.setattr("rota.notifiers.smtp.socket.create_connection", swallowed)
+
+    with pytest.raises(DeliveryFailed, match="did not answer in time"):
+        channel(25, timeout="30s").send(an_alert())
+
+    # Not 30 s for each: after two minutes another process may deliver it too.
+    assert [round(time) for time in times] == [10, 15, 30]
+
+
 def test_a_login_that_is_refused_is_told_without_the_password(channel, authority):  # R65, H1
     with mail_server(certificate=authority.certificate("127.0.0.1"), login=("rota", "other")) as server:
         made = channel(server.port, user="rota", password="hush-hush", ca_file=str(authority.file))
