@@ -12,7 +12,8 @@ from rota.settings import LogFormat, Settings
 
 
 def start_logging(settings: Settings, *, verbosity: int) -> None:
-    """Write log records of this process to standard error, in the form and from the level that is set.
+    """Write log records of this process to standard error, in the form and from the level that is set; with -q from
+    WARNING on.
 
     An application that has set up logging itself keeps its own handlers.
     """
@@ -25,7 +26,7 @@ def start_logging(settings: Settings, *, verbosity: int) -> None:
     handler.setFormatter(JsonLine() if form is LogFormat.JSON else ConsoleLine())
     level = logging.DEBUG if verbosity > 0 else logging.getLevelName(settings.logging.level)
     # On the handler too: a job's own log may be kept from a lower level on than is written here.
-    handler.setLevel(level)
+    handler.setLevel(level if verbosity >= 0 else max(level, logging.WARNING))
     handler.addFilter(RunFacts())
     handler.addFilter(Floods(clock=SystemClock()))
     logging.basicConfig(level=level, handlers=[handler])

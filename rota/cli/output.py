@@ -118,6 +118,12 @@ class Output:
                 for line in lines:
                     self._write(line)
 
+    def pass_(self, schema: str, value: Any, lines: Iterable[str], *, is_well: bool) -> None:
+        """Write what came of a pass as `one` does; with `-q` nothing for people where all is well: cron mails whatever
+        is printed."""
+        if not (is_well and self.verbosity < 0 and self.is_for_people):
+            self.one(schema, value, lines)
+
     def secret(self, schema: str, value: Any, text: str) -> None:
         """Write what was asked for and is secret, as it is: alone for people and scripts, `value` as a document."""
         if self.form in (Form.JSON, Form.NDJSON):

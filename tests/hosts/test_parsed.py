@@ -103,7 +103,7 @@ def test_the_line_means_to_the_shell_what_it_says():
 
     assert not re.search(r"(?<!\\)%", text)
     assert shlex.split(line)[:3] == ["cd", AWKWARD, "&&"]
-    assert shlex.split(line)[-5:] == ["ROTA_APP=app:rota", "/opt/100%/rota", "tick", "--max", "15m"]
+    assert shlex.split(line)[-6:] == ["ROTA_APP=app:rota", "/opt/100%/rota", "--quiet", "tick", "--max", "15m"]
 
 
 # --- Kubernetes ---

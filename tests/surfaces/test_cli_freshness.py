@@ -217,7 +217,8 @@ def test_a_single_pass_writes_what_it_found_and_ends_with_1_when_something_is_st
     set_back(watched_app, "globex")
     found = tmp_path / "found.json"
 
-    looked = noon_rota("watchdog", "--once", "--state-file", str(state_file), "--write-json", str(found))
+    # Quiet: of what is not well it tells all the same.
+    looked = noon_rota("watchdog", "--once", "-q", "--state-file", str(state_file), "--write-json", str(found))
 
     assert looked.exit_code == 1
     assert "stale  sync / globex" in looked.stdout
@@ -235,6 +236,14 @@ def test_a_single_pass_with_nothing_stale_ends_with_0(noon_app, noon_rota, state
 
     assert looked.exit_code == 0
     assert json.loads(state_file.read_text())["checked_at"] == "2026-06-01T12:00:00Z"
+
+
+def test_a_single_quiet_pass_with_nothing_late_prints_nothing(noon_app, noon_rota, state_file):  # R63
+    noon_app.schedules.sync()
+
+    looked = noon_rota("watchdog", "--once", "-q", "--state-file", str(state_file))
+
+    assert (looked.exit_code, looked.stdout) == (0, "")
 
 
 def test_a_single_pass_writes_the_status_page(watched_app, noon_rota, state_file, tmp_path):  # R51

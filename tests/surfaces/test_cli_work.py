@@ -162,6 +162,12 @@ def test_a_tick_fires_what_is_due_and_works_it_off(tmp_path):
     assert {row["state"] for row in data(result)["rounds"]} <= {"succeeded", "skipped"}
 
 
+def test_a_quiet_tick_in_which_all_is_well_prints_nothing(rota):
+    result = rota("tick", "-q")
+
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
 def test_the_next_slots_come_soonest_first_with_what_is_overdue(noon_app, noon_rota):
     noon_app.schedules.put("weekly", job="report", when="every monday at 06:00", tenant="acme")
     noon_app.schedules.sync()

@@ -36,7 +36,8 @@ def tick(session: Session, *, most: str | None, no_work: bool) -> None:
     """Do one pass: fire what is due, work it off, exit.
 
     For cron, systemd timers and schedulers of a platform: it needs no process that stays. Two at once run nothing
-    twice. With --url a server does the pass, and goes on with what has begun.
+    twice. With --url a server does the pass, and goes on with what has begun. With -q nothing is printed where all is
+    well: cron mails what is.
     """
     try:
         limit = None if most is None else parse_duration(most)
@@ -55,8 +56,9 @@ def _far(session: Session, limit: timedelta | None, *, works: bool) -> Exit:
     # It answers by then; what it takes to say so comes on top.
     session.patience_s = (LONGEST_PASS_S if seconds is None else seconds) + ON_THE_WAY_S
     report = session.ask(run_pass, PassAsked(limit_s=seconds, work=works))
-    session.out.one("rota.pass/1", report, _told(report))
-    if not works or not (report.failed or report.retrying or report.open):
+    is_well = not works or not (report.failed or report.retrying or report.open)
+    session.out.pass_("rota.pass/1", report, _told(report), is_well=is_well)
+    if is_well:
         return Exit.OK
     return Exit.PARTIAL if report.succeeded or report.open or report.retrying else Exit.FAILED
 
@@ -77,7 +79,7 @@ def _here(session: Session, limit: timedelta, *, works: bool) -> None:
     app = session.app
     start_logging(app.settings, verbosity=session.out.verbosity)
     report = app.tick(limit=limit, works=works)
-    session.out.one("rota.tick/1", report, _lines(report))
+    session.out.pass_("rota.tick/1", report, _lines(report), is_well=not works or report.is_good)
     if works:
         click.get_current_context().exit(_exit(report))
 

@@ -72,7 +72,8 @@ def watchdog(
     if once:
         outpost.anchor()
         judged = outpost.look(app.clock.now())
-        session.out.one("rota.watchdog/1", judged, _lines(session, judged))
+        is_well = not _bad(judged) and judged.known_at == judged.at and not judged.clock
+        session.out.pass_("rota.watchdog/1", judged, _lines(session, judged), is_well=is_well)
         if judged.worst is Freshness.STALE:
             click.get_current_context().exit(Exit.FAILED)
         return
@@ -95,7 +96,7 @@ def _writer(session: Session, path: Path) -> Callable[[Judged], None]:
 
 
 def _lines(session: Session, judged: Judged) -> list[str]:
-    bad = [pair for pair in judged.pairs if WORSE[pair.state] > WORSE[Freshness.FRESH]]
+    bad = _bad(judged)
     bad.sort(key=lambda pair: (-WORSE[pair.state], pair.key))
     lines = [_line(session, pair) for pair in bad[:NAMED]]
     if len(bad) > NAMED:
@@ -106,6 +107,10 @@ def _lines(session: Session, judged: Judged) -> list[str]:
         lines.append(f"{judged.clock}: nothing is called late or stale for a while")
     counts = Counter(pair.state for pair in judged.pairs)
     return [safe_text(line) for line in [*lines, _sum(counts)]]
+
+
+def _bad(judged: Judged) -> list[Watched]:
+    return [pair for pair in judged.pairs if WORSE[pair.state] > WORSE[Freshness.FRESH]]
 
 
 def _sum(counts: "Counter[Freshness]") -> str:
