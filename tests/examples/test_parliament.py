@@ -202,9 +202,10 @@ def all_is_accounted_for(week):
 
 QUICK = {
     "PARLIAMENT_SCRAPER_TIMEOUT": "3s",
-    "PARLIAMENT_CLEANUP_TIMEOUT": "1s",
+    # Both at once: long enough for a process to start in, and to say what it was at when it is stopped.
+    "PARLIAMENT_CLEANUP_TIMEOUT": "3s",
     "PARLIAMENT_PAUSE": "0.2",
-    "ROTA_WORKER__GRACE": "500ms",
+    "ROTA_WORKER__GRACE": "1500ms",
     "ROTA_RETRY__ATTEMPTS": "1",
     "ROTA_ALERTS__SETTLE": "0s",
 }

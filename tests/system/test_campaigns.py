@@ -23,20 +23,13 @@ def fill(ctx: RunContext) -> None:
     with alone(ctx.run_id):
         note(event="ran", tenant=ctx.tenant.id, slot=ctx.slot.isoformat())
 """
-# Short leases, so that a dead worker's runs are free again soon.
-SETTINGS = """
-[worker]
-lease = "1s"
-heartbeat = "300ms"
-margin = "500ms"
-"""
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_a_campaign_whose_process_is_killed_leaves_one_run_per_slot(kind, tmp_path, request):
     # R13, R30; G1, G4: killed with SIGKILL while it runs; planning has its crash points in tests/engine.
     url = f"sqlite:///{tmp_path / 'rota.db'}" if kind == "sqlite" else request.getfixturevalue("postgres_database")
-    site = Site(tmp_path / "site", url=url, jobs=JOBS, settings=SETTINGS)
+    site = Site(tmp_path / "site", url=url, jobs=JOBS)
     site.rota("db", "upgrade")
     span = ("--since", f"{SLOTS + 10}m", "--until", "10m", "--mode", "failed")
     site.rota("backfill", "fill", *span, "--parallel", "2", "--detach", "--yes")

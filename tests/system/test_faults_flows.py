@@ -181,7 +181,7 @@ KILLS = 2
 
 
 def test_flows_whose_workers_are_killed_again_and_again_end_whole(ground):  # R30, R32, G1, G2
-    site = ground.site(jobs=JOBS, lease="1s", margin="500ms")
+    site = ground.site(jobs=JOBS)
     ids = enqueue(
         site, "*(a_chain(n) for n in range(25)), *(a_batch(8) for _ in range(5)), *(a_bad_batch(4) for _ in 'ab')"
     )

@@ -27,13 +27,7 @@ DAYS = 50
 KILLS = 6
 pytestmark = pytest.mark.timeout(300)  # Seven processes one after the other, each with something to do.
 ROTA = [sys.executable, "-m", "rota", "--app", "examples.flights.app:rota"]
-# Short leases, so that a dead worker's runs are free again soon.
-SETTINGS = {
-    "ROTA_WORKER__LEASE": "1s",
-    "ROTA_WORKER__HEARTBEAT": "300ms",
-    "ROTA_WORKER__MARGIN": "500ms",
-    "ROTA_STORE__MIGRATE": "auto",
-}
+SETTINGS = {"ROTA_STORE__MIGRATE": "auto"}
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres", "redis"])
