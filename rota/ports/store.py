@@ -75,8 +75,8 @@ class Joins(Protocol):
 class Store(Protocol):
     """Keeps runs, rounds, schedules and progress. About 40 verbs; one contract suite proves every implementation.
 
-    Each verb is atomic unless it says otherwise. `StoreUnavailable` means that nothing was written and the call may
-    be repeated; every verb says what a repetition does. Lists are in the order named, never in a chance order.
+    Each verb is atomic unless it says otherwise. `StoreUnavailable` means that nothing was written, or that the answer
+    was lost: the call may be repeated, and every verb says what that does. Lists are in the order named, not by chance.
     """
 
     @property

@@ -336,6 +336,7 @@ def test_connections_that_were_cut_are_made_again(store, server):  # C3
     ("error", "said"),
     [
         (exceptions.ConnectionError("Error 111 connecting to 127.0.0.1:1. Connection refused."), "nothing was written"),
+        (exceptions.ConnectionError("No connection available."), "nothing was written"),
         (exceptions.BusyLoadingError("Redis is loading the dataset in memory"), "nothing was written"),
         (exceptions.ConnectionError("Connection closed by server."), "may have been written"),
         (exceptions.TimeoutError("Timeout reading from socket"), "may have been written"),

@@ -1,7 +1,9 @@
 """What becomes of a transaction that failed: repeated, given up, or shown to be our mistake."""
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
@@ -99,15 +101,48 @@ class Driver:
         raise Trouble(Fault.GONE)
 
 
-def test_a_commit_without_an_answer_is_not_repeated_in_silence(tmp_path: Path) -> None:
+@pytest.fixture
+def troubled(tmp_path: Path) -> Iterator[Database]:
+    """A database whose connections are those that a test puts there."""
     url = make_url(f"sqlite:///{tmp_path / 'rota.db'}")
-    database, driver, calls = Database(SQLite(), url, prefix="rota_", schema=None, pool_size=1), Driver(), list[int]()
+    database = Database(SQLite(), url, prefix="rota_", schema=None, pool_size=1)
     database.dialect = Troubled()
     database.dialect.begin = lambda _: None  # type: ignore[method-assign]
-    database._connection = lambda _: nullcontext(driver)  # type: ignore[method-assign, assignment]
+    yield database
+    database.close()
+
+
+def test_a_commit_without_an_answer_is_not_repeated_in_silence(troubled: Database) -> None:
+    driver, calls = Driver(), list[int]()
+    troubled._connection = lambda _: nullcontext(driver)  # type: ignore[method-assign, assignment]
 
     with pytest.raises(StoreUnavailable, match="may have been written"):
-        database.write(lambda _: calls.append(1))
+        troubled.write(lambda _: calls.append(1))
 
     assert (len(calls), driver.commits) == (1, 1)
-    database.close()
+
+
+def test_a_single_statement_whose_answer_was_lost_is_not_called_unwritten(troubled: Database) -> None:
+    """When it is tried again the store is away, which says nothing of the first time."""
+    connections = [nullcontext(Driver())]
+
+    def connection(_: object) -> Any:
+        if not connections:
+            raise Trouble(Fault.GONE)
+        return connections.pop()
+
+    def insert(_: object) -> None:
+        raise Trouble(Fault.GONE)
+
+    troubled._connection = connection  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable, match="may have been written"):
+        troubled.one(insert)
+
+
+def test_a_single_statement_that_was_never_sent_is_called_unwritten(troubled: Database) -> None:
+    def connection(_: object) -> Any:
+        raise Trouble(Fault.GONE)
+
+    troubled._connection = connection  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable, match="nothing was written"):
+        troubled.one(lambda _: None)

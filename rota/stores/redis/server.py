@@ -34,6 +34,9 @@ AWAY = (
 )  # fmt: skip
 """The server is not there, or takes no writes now."""
 
+NOT_SENT = ("connecting to", "No connection available")
+"""The client's words for a server that was not reached: it has one class for that and for a lost answer."""
+
 AWAY_CODES = ("MISCONF", "NOREPLICAS", "BUSY", "UNBLOCKED")
 """The same, where the client has no class of its own for it."""
 
@@ -159,7 +162,8 @@ def _is_lost(error: Exception) -> bool:
     """Whether it broke off after it was sent, for all that is known: not what the server refused, nor a server that was
     not reached."""
     is_of_line = isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError)
-    return is_of_line and not isinstance(error, exceptions.BusyLoadingError) and "connecting to" not in str(error)
+    is_sent = not any(words in str(error) for words in NOT_SENT)
+    return is_of_line and not isinstance(error, exceptions.BusyLoadingError) and is_sent
 
 
 def _counters(answer: Any) -> dict[str, int]:

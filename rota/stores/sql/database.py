@@ -182,7 +182,7 @@ class Database:
 
         Raises:
             KeyTaken: a unique key was taken meanwhile; nothing was written.
-            StoreUnavailable: nothing was written.
+            StoreUnavailable: nothing was written, or the answer to its commit was lost.
         """
         if self._turnstile is None:
             return self._repeated(lambda: self._transaction(work, self.engine))
@@ -210,12 +210,12 @@ class Database:
 
         Raises:
             KeyTaken: a unique key was taken, perhaps by itself; nothing was written this time.
-            StoreUnavailable: it is not known whether it was written.
+            StoreUnavailable: nothing was sent, or the answer was lost.
         """
         if self._turnstile is None:
-            return self._repeated(lambda: self._each_alone(work, self._alone))
+            return self._written_alone(work)
         with self._turnstile.passed(first=False):
-            return self._repeated(lambda: self._each_alone(work, self._alone))
+            return self._written_alone(work)
 
     def once(self, work: Callable[[Link], T]) -> T:
         """Do `work`, each statement of which is a transaction of its own, on a server. Nothing is done again after its
@@ -259,6 +259,26 @@ class Database:
                 self._roll_back(driver)
                 raise
             return answer
+
+    def _written_alone(self, work: Callable[[Link], T]) -> T:
+        lost: list[Exception] = []
+
+        def attempt() -> T:
+            with self._connection(self._alone) as driver:
+                try:
+                    return work(Link(self, driver))
+                except self.dialect.driver_errors as error:
+                    if self.dialect.fault(error) is Fault.GONE:
+                        lost.append(error)
+                    raise
+
+        try:
+            return self._repeated(attempt)
+        except StoreUnavailable as error:
+            if lost:
+                # By the first try, perhaps, whatever the second one met.
+                raise unavailable(self.shown, lost[0], is_certain=False) from error
+            raise
 
     def _each_alone(self, work: Callable[[Link], T], engine: Engine) -> T:
         with self._connection(engine) as driver:
