@@ -82,8 +82,9 @@ class JobContext(Struct, frozen=True, kw_only=True):
                 "with JobContext(tenant=..., user_id=...).entered(): ..."
             )
         raise NoJobContext(
-            "nobody has said how to read a job context from a web request: rota.job_context.from_requests(function), "
-            "which the integration of a web framework does"
+            "nobody here reads a job context from a web request: Rota's RequestMiddleware does in Django, FastAPI and "
+            "Starlette, FlaskRota in Flask, and else rota.job_context.from_requests(function); outside of a request say "
+            "it yourself, with JobContext(tenant=..., user_id=...).entered(): ..."
         )
 
     @classmethod

@@ -26,6 +26,7 @@ def register(take: Callable[..., Any]) -> None:
     """Hand the checks to Django."""
     take(check_settings)
     take(check_commands)
+    take(check_tasks)
     take(check_door, checks.Tags.urls)
     take(check_tables, checks.Tags.database)
 
@@ -124,6 +125,33 @@ def _options(entry: Entry, app: Any) -> Iterator[checks.CheckMessage]:
                 hint=f'In its add_arguments: parser.add_argument("--{option.replace("_", "-")}"). It gets an ISO text.',
                 id="rota.E008",
             )
+
+
+def check_tasks(**_: object) -> list[checks.CheckMessage]:
+    """Check the OPTIONS of backends in TASKS: Django has no opinion on those, and nobody would miss what they name."""
+    if discovery.problem is not None:
+        # Said above, and the tasks may not be there for it.
+        return []
+    return [found for alias in discovery.own_backends() for found in _task_options(alias)]
+
+
+def _task_options(alias: str) -> Iterator[checks.CheckMessage]:
+    # Weight by choice: whoever names the backend has what it stands on.
+    from rota.integrations.django.tasks import OPTIONS, SCHEDULES, TasksBackend, task_backends
+
+    backend = task_backends[alias]
+    assert isinstance(backend, TasksBackend), "discovery has looked"
+    for name in backend.options:
+        if name not in OPTIONS:
+            text = f"TASKS[{alias!r}], OPTIONS: nothing reads {name!r}"
+            yield checks.Error(text, hint=f"There are: {', '.join(OPTIONS)}.", id="rota.E014")
+    tasks = backend.paths()
+    for path in backend.options.get(SCHEDULES, {}):
+        if path not in tasks:
+            close = close_names(path, tasks)
+            hint = f"Did you mean {close[0]!r}?" if close else "Tasks are looked for in the module `tasks` of each app."
+            text = f"TASKS[{alias!r}], {SCHEDULES}: there is no task {path!r}"
+            yield checks.Error(text, hint=hint, id="rota.E014")
 
 
 def check_door(**_: object) -> list[checks.CheckMessage]:

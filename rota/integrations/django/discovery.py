@@ -1,5 +1,7 @@
 """Where a project's jobs are found: the `jobs` module of each app, and the list of commands in the settings."""
 
+from typing import Any
+
 from django.conf import settings as django_settings
 from django.utils.module_loading import autodiscover_modules
 
@@ -27,16 +29,15 @@ def discover() -> None:
         RotaError: settings, a job or a schedule that cannot be used; what was found before it is taken in.
     """
     autodiscover_modules(JOBS)
-    queues = _queues_of_tasks()
-    if queues is not None:
-        rota.serve(*queues)
+    backends = own_backends()
+    if backends:
+        rota.serve(*(queue for one in backends.values() for queue in one.get("QUEUES", ())))
         autodiscover_modules(TASKS)
     global outcomes
     outcomes = take_in(rota, configuration.read().cron)
 
 
-def _queues_of_tasks() -> list[str] | None:
-    """Return the queues of the backends in TASKS that are Rota's; None where there is no such backend."""
+def own_backends() -> dict[str, Any]:
+    """Return what TASKS says of the backends that are Rota's, by their aliases."""
     said = getattr(django_settings, "TASKS", {})
-    ours = [one for one in said.values() if str(one.get("BACKEND", "")).startswith(BACKEND)]
-    return [queue for one in ours for queue in one.get("QUEUES", ())] if ours else None
+    return {alias: one for alias, one in said.items() if str(one.get("BACKEND", "")).startswith(BACKEND)}

@@ -28,6 +28,8 @@ class RequestMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self._get_response = get_response
+        # Here: whoever has not named it in MIDDLEWARE is told so.
+        from_requests(of_this_request)
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -53,14 +55,15 @@ class RequestMiddleware:
 
 def carry(rota: Rota, said: Configuration) -> None:
     """Have the job context of a request carried into the runs that it enqueues."""
-    make = context_of if not said.context else _named(said.context)
-
-    def source() -> JobContext | None:
-        request = _current.get()
-        return None if request is None else make(request)
-
-    from_requests(source)
+    global _make
+    _make = _named(said.context) if said.context else context_of
     rota.carry_job_context(attributes=said.context_attributes)
+
+
+def of_this_request() -> JobContext | None:
+    """Return the job context of the request that this code answers; None outside of one."""
+    request = _current.get()
+    return None if request is None else _make(request)
 
 
 def context_of(request: HttpRequest) -> JobContext:
@@ -83,3 +86,7 @@ def _named(place: str) -> Callable[[HttpRequest], JobContext]:
         return context
 
     return make
+
+
+_make: Callable[[HttpRequest], JobContext] = context_of
+"""What makes the job context of a request, as the settings say."""

@@ -44,6 +44,8 @@ from rota.integrations.django.task_results import fresh_result, path_of, result_
 from rota.job import JobFunction
 
 DEFAULT = "default"
+ATTEMPTS, SCHEDULES = OPTIONS = ("attempts", "SCHEDULES")
+"""What the backend reads of its OPTIONS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,20 +168,24 @@ class TasksBackend(BaseTaskBackend):
                 id="rota.W004",
             )
 
+    def paths(self) -> list[str]:
+        """Return the dotted paths of the tasks that are known here."""
+        return [task.module_path for task in _tasks.values() if task.backend == self.alias]
+
     def _job_of(self, task: Any) -> JobFunction[Any, Any, Any]:
         """Return the job of a task, registered when it is first seen."""
         name = task.module_path if self.alias == DEFAULT else f"{self.alias}:{task.module_path}"
         known = _tasks.get(name)
         if known is not None and known.func is task.func:
             return rota.jobs[name]
-        schedule = getattr(task, "schedule", None) or self.options.get("SCHEDULES", {}).get(task.module_path)
+        schedule = getattr(task, "schedule", None) or self.options.get(SCHEDULES, {}).get(task.module_path)
         made = rota.job(
             name=name,
             queue=task.queue_name,
             priority=task.priority,
             schedule=schedule,
             per_tenant=getattr(task, "per_tenant", False),
-            retry=getattr(task, "retry", None) or Retry.fixed("10s", attempts=self.options.get("attempts", 1)),
+            retry=getattr(task, "retry", None) or Retry.fixed("10s", attempts=self.options.get(ATTEMPTS, 1)),
             timeout=getattr(task, "timeout", "default"),
         )
         job = made(_caller_of(task, type(self), name))

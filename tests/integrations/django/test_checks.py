@@ -10,6 +10,8 @@ from rota.errors import DuplicateJob
 from rota.integrations.django import discovery
 from tests.integrations.django import settings
 
+AGENCY = "tests.integrations.django.agency"
+
 
 def told(**rota):
     """Return the ids of what the checks say of this `ROTA`, and the texts with their hints."""
@@ -74,6 +76,24 @@ def test_tables_that_are_missing_are_told_where_the_database_is_asked(monkeypatc
     found = [message.id for message in run_checks(databases=["default"]) if message.id.startswith("rota.")]
 
     assert found == ["rota.W003"]
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"atempts": 3}, "nothing reads 'atempts' | There are: attempts, SCHEDULES."),
+        (
+            {"SCHEDULES": {f"{AGENCY}.tasks.ad": "daily at 02:00"}},
+            f"there is no task '{AGENCY}.tasks.ad' | Did you mean '{AGENCY}.tasks.add'?",
+        ),
+        ({"SCHEDULES": {f"{AGENCY}.tasks.add": "daily at 02:00"}, "attempts": 2}, None),
+    ],
+)
+def test_options_of_tasks_that_nothing_reads_are_told(options, text):
+    with override_settings(TASKS={"default": {**settings.TASKS["default"], "OPTIONS": options}}):
+        found = told(**settings.ROTA).get("rota.E014")
+
+    assert found == text if text is None else text in found
 
 
 @pytest.mark.parametrize(("command", "told_of"), [("runserver", True), ("test", False)])

@@ -7,9 +7,11 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import AsyncRequestFactory, Client, RequestFactory
 
-from rota import JobContext, testing
+from rota import JobContext, job_context, testing
 from rota.errors import ConfigurationError, NoJobContext
-from rota.integrations.django import rota
+from rota.integrations.django import requests, rota
+from rota.integrations.django.configuration import Configuration
+from rota.integrations.django.project import made
 from rota.integrations.django.requests import RequestMiddleware, context_of
 
 
@@ -47,6 +49,15 @@ def test_outside_of_a_request_there_is_none(jobs):
     Client().get("/who/")
 
     with pytest.raises(NoJobContext, match="no web request here"):
+        JobContext.from_request()
+
+
+def test_who_has_not_named_the_middleware_is_told_of_it(monkeypatch):
+    monkeypatch.setattr(job_context, "_sources", [])
+    monkeypatch.setattr(requests, "_make", context_of)
+    made(Configuration(settings=rota.settings))
+
+    with pytest.raises(NoJobContext, match="RequestMiddleware does in Django"):
         JobContext.from_request()
 
 
