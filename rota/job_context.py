@@ -83,8 +83,8 @@ class JobContext(Struct, frozen=True, kw_only=True):
             )
         raise NoJobContext(
             "nobody here reads a job context from a web request: Rota's RequestMiddleware does in Django, FastAPI and "
-            "Starlette, FlaskRota in Flask, and else rota.job_context.from_requests(function); outside of a request say "
-            "it yourself, with JobContext(tenant=..., user_id=...).entered(): ..."
+            "Starlette, FlaskRota in Flask, else rota.job_context.from_requests(function); outside of a request say it "
+            "yourself, with JobContext(tenant=..., user_id=...).entered(): ..."
         )
 
     @classmethod
