@@ -476,7 +476,7 @@ class Rota:
         if only is not None:
             crew.scheduler.only = only
             crew.worker.leave(name for name in self.jobs if name not in only)
-        return one_pass(self.store, crew, works=works, clock=self.clock, limit=limit, stop=stop)
+        return one_pass(self.store, crew, works=works, clock=self.clock, bus=self.bus, limit=limit, stop=stop)
 
     def _pass_crew(self, *, works: bool) -> Crew:
         self.schedules.sync()

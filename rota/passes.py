@@ -11,14 +11,13 @@ from typing import Protocol
 
 from rota.clock import Clock, sleep
 from rota.core.events import AttemptsEnded
-from rota.core.model import Settlement, State
-from rota.core.pass_report import MOST_NAMES, PassReport, pass_report
+from rota.core.model import Settlement
+from rota.core.pass_report import PassReport
 from rota.engine.bus import Bus
 from rota.engine.crew import Crew
 from rota.engine.loop import Loop
 from rota.passing import LOOK, fire, is_done, report, tell
 from rota.ports import Store
-from rota.queries import RunQuery
 
 LEAVE_EVERY = timedelta(milliseconds=500)
 
@@ -69,7 +68,7 @@ class Passes:
             self._leave(pass_)
         if not has_work:
             tell(crew, self._clock)
-        return self._report(pass_, is_over=is_over)
+        return report(self._store(), pass_.fired, pass_.ended, is_over=is_over).told
 
     def stop(self) -> bool:
         """End what goes on of earlier passes, as at the end of a process; return whether every run had ended."""
@@ -151,16 +150,6 @@ class Passes:
             for settlement in event.settlements:
                 whose = next((one for one in self._open if settlement.run.round_id in one.fired), self._open[0])
                 whose.ended.append(settlement)
-
-    def _report(self, pass_: "_Pass", *, is_over: bool) -> PassReport:
-        store = self._store()
-        ticked = report(store, pass_.fired)
-        skipped: dict[str, list[str]] = {}
-        for round_ in ticked.rounds:
-            if ticked.counts.get(round_.id, {}).get(State.SKIPPED):
-                query = RunQuery(round_id=round_.id, states=(State.SKIPPED,), limit=MOST_NAMES)
-                skipped[round_.id] = [run.tenant for run in store.runs(query) if run.tenant is not None]
-        return pass_report(ticked.rounds, ticked.counts, pass_.ended, skipped=skipped, is_over=is_over)
 
 
 class _Pass:

@@ -1,12 +1,15 @@
 """One pass: fire what is due and work it off in this process, for an outside cron to drive (R60)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from msgspec import Struct
 
 from rota.clock import Clock, sleep
-from rota.core.model import Round, RoundState, State
+from rota.core.events import AttemptsEnded
+from rota.core.model import Round, Settlement, State
+from rota.core.pass_report import MOST_NAMES, PassReport, pass_report
+from rota.engine.bus import Bus
 from rota.engine.campaigns import Campaigns
 from rota.engine.crew import Crew
 from rota.ports import Store
@@ -18,6 +21,9 @@ LOOK = timedelta(milliseconds=50)
 class TickReport(Struct, frozen=True, kw_only=True):
     """What one pass did."""
 
+    told: PassReport
+    """What it came to, per job: what it fired, and what else was queued or came to be tried again."""
+
     rounds: tuple[Round, ...]
     """The rounds it fired, as they are now."""
     counts: Mapping[str, Mapping[State, int]]
@@ -27,12 +33,12 @@ class TickReport(Struct, frozen=True, kw_only=True):
 
     @property
     def is_good(self) -> bool:
-        """Whether everything it fired has succeeded, or had been decided not to run."""
-        return all(round_.state in (RoundState.SUCCEEDED, RoundState.SKIPPED) for round_ in self.rounds)
+        """Whether everything that ran has succeeded, and nothing that it fired is left."""
+        return not (self.told.failed or self.told.retrying or self.told.open)
 
 
 def one_pass(
-    store: Store, crew: Crew, *, works: bool, clock: Clock, limit: timedelta, stop: Callable[[], bool]
+    store: Store, crew: Crew, *, works: bool, clock: Clock, bus: Bus, limit: timedelta, stop: Callable[[], bool]
 ) -> TickReport:
     """Fire what is due, and move campaigns; if it works, until nothing can go on at once, `limit` is over, or `stop`
     says yes.
@@ -40,20 +46,29 @@ def one_pass(
     What is not done by then has the time of a drain, and is given back for the next pass or another worker.
     """
     ends = clock.monotonic() + limit.total_seconds()
-    fired = fire(crew, clock)
+    fired, is_over = fire(crew, clock), not works
+    ended: list[Settlement] = []
+
+    def hear(event: AttemptsEnded) -> None:
+        ended.extend(event.settlements)
+
     if works:
+        bus.on(AttemptsEnded, hear)
         crew.start()
         try:
-            while clock.monotonic() < ends and not stop() and not is_done(store, crew, clock):
-                sleep(LOOK)
+            while not is_over and clock.monotonic() < ends and not stop():
+                is_over = is_done(store, crew, clock)
+                if not is_over:
+                    sleep(LOOK)
         finally:
             crew.stop()
+            bus.off(AttemptsEnded, hear)
     else:
         campaigns = _campaigns(crew)
         while clock.monotonic() < ends and campaigns.move(clock.now()):
             pass
     tell(crew, clock)
-    return report(store, fired)
+    return report(store, fired, ended, is_over=is_over)
 
 
 def fire(crew: Crew, clock: Clock) -> list[str]:
@@ -124,13 +139,19 @@ def _is_idle(store: Store, crew: Crew, clock: Clock) -> bool:
     return not worker.jobs or not store.runs(query)
 
 
-def report(store: Store, round_ids: list[str]) -> TickReport:
-    """Return what became of these rounds."""
+def report(store: Store, round_ids: list[str], ended: Sequence[Settlement], *, is_over: bool) -> TickReport:
+    """Return what became of these rounds, and of what else has ended."""
     wanted = set(round_ids)
     rounds = [round_ for round_ in _recent(store, round_ids) if round_.id in wanted]
     counts = store.round_counts(round_ids) if round_ids else {}
     open_ = sum(n for states in counts.values() for state, n in states.items() if not state.is_final)
-    return TickReport(rounds=tuple(rounds), counts=counts, open=open_)
+    skipped: dict[str, list[str]] = {}
+    for round_ in rounds:
+        if counts.get(round_.id, {}).get(State.SKIPPED):
+            query = RunQuery(round_id=round_.id, states=(State.SKIPPED,), limit=MOST_NAMES)
+            skipped[round_.id] = [run.tenant for run in store.runs(query) if run.tenant is not None]
+    told = pass_report(rounds, counts, ended, skipped=skipped, is_over=is_over)
+    return TickReport(told=told, rounds=tuple(rounds), counts=counts, open=open_)
 
 
 def _recent(store: Store, round_ids: list[str]) -> list[Round]:

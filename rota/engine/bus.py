@@ -31,6 +31,13 @@ class Bus:
             # A new one, after the line above: what a thread resolves meanwhile goes into the old one, and is forgotten.
             self._resolved = {}
 
+    def off(self, kind: type[Event], subscriber: Subscriber) -> None:
+        """Call this one no more. It may be called once more where an event is published right now."""
+        with self._one_subscribes:
+            left = [one for one in self._subscribers.get(kind, ()) if one != subscriber]
+            self._subscribers = {**self._subscribers, kind: left}
+            self._resolved = {}
+
     def wants(self, kind: type[Event]) -> bool:
         """Return whether anybody listens: an event nobody hears need not be built."""
         return bool(self._of(kind))

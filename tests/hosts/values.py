@@ -63,6 +63,8 @@ def commands_in(text: str) -> list[list[str]]:
             continue
         if listed := re.search(r'\[("CMD", )?"rota", (.*)\]', line):
             found.append([word.strip('"') for word in re.findall(r'"[^"]*"', listed.group(2))])
-        elif (called := re.search(r"(?:^|[=\s/])rota ((?:--quiet|--url|start|serve|tick|db|workers)\b.*)$", line)) is not None:
+        elif (
+            called := re.search(r"(?:^|[=\s/])rota ((?:--quiet|--url|start|serve|tick|db|workers)\b.*)$", line)
+        ) is not None:
             found.append(shlex.split(called.group(1).replace("$PORT", "80")))
     return found

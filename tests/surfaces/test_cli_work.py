@@ -168,6 +168,15 @@ def test_a_quiet_tick_in_which_all_is_well_prints_nothing(rota):
     assert (result.exit_code, result.stdout) == (0, "")
 
 
+def test_a_tick_tells_of_what_an_earlier_one_has_left_to_it(tmp_path):  # R23, R60, R63
+    app = an_app()
+    app.jobs["broken"].enqueue()
+
+    result = run(app, "tick", "--max", "20s", directory=tmp_path)
+
+    assert (result.stdout, result.exit_code) == ("broken  1 failed\n", 1)
+
+
 def test_the_next_slots_come_soonest_first_with_what_is_overdue(noon_app, noon_rota):
     noon_app.schedules.put("weekly", job="report", when="every monday at 06:00", tenant="acme")
     noon_app.schedules.sync()

@@ -8,11 +8,9 @@ from rota.cli.command import RotaCommand
 from rota.cli.logs import start_logging
 from rota.cli.session import Session, pass_session
 from rota.core.duration import parse_duration
-from rota.core.model import Round, RoundState
 from rota.core.pass_report import PassReport
 from rota.core.safe import safe_text
 from rota.exits import Exit
-from rota.passing import TickReport
 
 LONGEST = timedelta(minutes=5)
 ON_THE_WAY_S = 30.0
@@ -21,7 +19,7 @@ COUNTED = ("fired", "succeeded", "failed", "retrying", "skipped", "cancelled", "
 
 @click.command(
     cls=RotaCommand,
-    exits={Exit.FAILED: "all that was fired failed", Exit.PARTIAL: "some of what was fired failed, or is not over"},
+    exits={Exit.FAILED: "all that ran failed", Exit.PARTIAL: "some of what ran failed, or is not over"},
 )
 @click.option(
     "--max",
@@ -43,27 +41,39 @@ def tick(session: Session, *, most: str | None, no_work: bool) -> None:
         limit = None if most is None else parse_duration(most)
     except ValueError as error:
         raise click.UsageError(f"--max: {error}") from error
+    works = not no_work
     if session.is_far:
-        click.get_current_context().exit(_far(session, limit, works=not no_work))
-    _here(session, limit or LONGEST, works=not no_work)
+        report, left = _far(session, limit, works=works), "what has begun goes on"
+    else:
+        report, left = _here(session, limit or LONGEST, works=works), "what is not done is given back"
+    code = _exit(report) if works else Exit.OK
+    session.out.pass_("rota.pass/1", report, _told(report, left=left), is_well=code is Exit.OK)
+    click.get_current_context().exit(code)
 
 
-def _far(session: Session, limit: timedelta | None, *, works: bool) -> Exit:
+def _far(session: Session, limit: timedelta | None, *, works: bool) -> PassReport:
     """Have a server do the pass."""
     from rota.operations.triggers import LONGEST_PASS_S, PassAsked, run_pass
 
     seconds = None if limit is None else limit.total_seconds()
     # It answers by then; what it takes to say so comes on top.
     session.patience_s = (LONGEST_PASS_S if seconds is None else seconds) + ON_THE_WAY_S
-    report = session.ask(run_pass, PassAsked(limit_s=seconds, work=works))
-    is_well = not works or not (report.failed or report.retrying or report.open)
-    session.out.pass_("rota.pass/1", report, _told(report), is_well=is_well)
-    if is_well:
+    return session.ask(run_pass, PassAsked(limit_s=seconds, work=works))
+
+
+def _here(session: Session, limit: timedelta, *, works: bool) -> PassReport:
+    app = session.app
+    start_logging(app.settings, verbosity=session.out.verbosity)
+    return app.tick(limit=limit, works=works).told
+
+
+def _exit(report: PassReport) -> Exit:
+    if not (report.failed or report.retrying or report.open):
         return Exit.OK
     return Exit.PARTIAL if report.succeeded or report.open or report.retrying else Exit.FAILED
 
 
-def _told(report: PassReport) -> list[str]:
+def _told(report: PassReport, *, left: str) -> list[str]:
     lines = [
         safe_text(
             f"{one.job}  "
@@ -72,32 +82,4 @@ def _told(report: PassReport) -> list[str]:
         )
         for one in report.jobs
     ]
-    return [*(lines or ["nothing was due"]), *([] if report.is_over else ["time was up: what has begun goes on"])]
-
-
-def _here(session: Session, limit: timedelta, *, works: bool) -> None:
-    app = session.app
-    start_logging(app.settings, verbosity=session.out.verbosity)
-    report = app.tick(limit=limit, works=works)
-    session.out.pass_("rota.tick/1", report, _lines(report), is_well=not works or report.is_good)
-    if works:
-        click.get_current_context().exit(_exit(report))
-
-
-def _exit(report: TickReport) -> Exit:
-    if report.is_good:
-        return Exit.OK
-    failed = [round_ for round_ in report.rounds if round_.state is RoundState.FAILED]
-    return Exit.FAILED if len(failed) == len(report.rounds) else Exit.PARTIAL
-
-
-def _lines(report: TickReport) -> list[str]:
-    if not report.rounds:
-        return ["nothing was due"]
-    lines = [safe_text(f"{round_.job}  {round_.state}  {_counts(report, round_)}") for round_ in report.rounds]
-    return [*lines, *([f"{report.open} runs are not over"] if report.open else [])]
-
-
-def _counts(report: TickReport, round_: Round) -> str:
-    counts = report.counts.get(round_.id, {})
-    return ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or round_.reason or ""
+    return [*(lines or ["nothing was due"]), *([] if report.is_over else [f"time was up: {left}"])]
