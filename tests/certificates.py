@@ -14,10 +14,10 @@ from cryptography.x509.oid import NameOID
 class Authority:
     """An authority that nobody trusts but who is given its file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, name: str = "authority of a test") -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of a test")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.file = folder / "authority.pem"
         self._serial = 1
         made = self._signed(self._name, self._key.public_key(), x509.BasicConstraints(ca=True, path_length=0))

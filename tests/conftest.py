@@ -66,6 +66,24 @@ def pytest_configure(config: pytest.Config) -> None:
     haste.rewrite_for_workers(config)
     config.stash[OPEN] = ExitStack()
     config.stash[DIRECTORY] = config.stash[OPEN].enter_context(servers.session())
+    haste.trust_one_authority(config.stash[DIRECTORY])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put into the order of the queue what workers of pytest-xdist are to share."""
+    if hasattr(config, "workerinput"):
+        # Loaded where pytest-xdist is.
+        from tests import sharing
+
+        items.sort(key=sharing.rank)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share the tests out in our own way."""
+    from tests import sharing
+
+    return sharing.Sharing(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 def pytest_collection_finish() -> None:
