@@ -11,6 +11,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rota.core.duration import duration_text, parse_duration
 from rota.core.kind import Timing
@@ -142,7 +143,8 @@ def expectation(rule: Rule, *, proof: datetime | None, watched_from: datetime | 
         if following is None or gap is None:
             # Nothing is to come: nothing is expected.
             return Expectation(rule=rule.mark)
-        return Expectation(late_at=_late_at(rule, following), stale_at=proof + rule.within.of(gap), rule=rule.mark)
+        stale_at = proof + _allowed(rule.within, gap, rule.timing, following=following)
+        return Expectation(late_at=_late_at(rule, following), stale_at=stale_at, rule=rule.mark)
     assert watched_from is not None
     return _first(rule, rule.timing, proof=proof, watched_from=watched_from)
 
@@ -162,7 +164,20 @@ def _first(rule: Rule, timing: Timing, *, proof: datetime | None, watched_from: 
     base = following - gap if before is None else before
     if proof is not None:
         base = max(base, proof)
-    return Expectation(late_at=late, stale_at=max(base + rule.within.of(gap), late), rule=rule.mark)
+    stale_at = base + _allowed(rule.within, gap, timing, following=following)
+    return Expectation(late_at=late, stale_at=max(stale_at, late), rule=rule.mark)
+
+
+def _allowed(within: Allowance, gap: timedelta, timing: Timing, *, following: datetime) -> timedelta:
+    """Return how old a success may be whose next slot, a gap later, is `following`.
+
+    A long gap counts once. An hourly job that rests at weekends has its first slot on Monday: two intervals after
+    Friday's last one end an hour after that, not two weekends.
+    """
+    second = interval(timing, at=following)
+    if within.intervals <= 1 or second is None or second >= gap:
+        return within.of(gap)
+    return gap + replace(within, intervals=within.intervals - 1).of(second)
 
 
 def _late_at(rule: Rule, slot: datetime) -> datetime:

@@ -70,6 +70,22 @@ def test_what_is_no_rule_is_refused_with_one_that_is(text):  # R64
 # --- by when ---
 
 
+@pytest.mark.parametrize(
+    ("text", "proof", "stale_at"),
+    [
+        ("0 9-17 * * 1-5", datetime(2026, 6, 5, 17, tzinfo=UTC), datetime(2026, 6, 8, 10, 15, tzinfo=UTC)),
+        # A long one that is still to come makes nobody wait for it either.
+        ("30 2 * * 1-5", datetime(2026, 6, 4, 2, 30, tzinfo=UTC), datetime(2026, 6, 6, 2, 45, tzinfo=UTC)),
+    ],
+    ids=["over the weekend", "before it"],
+)
+def test_a_weekend_counts_once(text, proof, stale_at):  # R51
+    rule = a_rule(text)
+
+    assert expectation(rule, proof=proof).stale_at == stale_at
+    assert expectation(rule, proof=proof, watched_from=proof + HOUR / 2).stale_at == stale_at
+
+
 def test_without_a_word_a_success_may_be_two_intervals_and_a_quarter_hour_old():  # R51
     found = expectation(Rule(timing=parse("every 30 minutes"), within=DEFAULT), proof=NOON)
 
