@@ -27,7 +27,8 @@ pytestmark = pytest.mark.xdist_group("casework")
 
 BOXES = ["box80", "box81"]
 LETTERS = 1000
-QUICK = {"ROTA_WORKER__LEASE": "2s", "ROTA_WORKER__HEARTBEAT": "500ms", "ROTA_WORKER__MARGIN": "1s"}
+BUSY = {"ROTA_WORKER__LEASE": "10s", "ROTA_WORKER__HEARTBEAT": "500ms", "ROTA_WORKER__MARGIN": "3s"}
+"""No lease is to end: who is killed is found without."""
 
 
 class Site:
@@ -41,7 +42,7 @@ class Site:
         self.agencies = [self.add(f"{number:02}", BOXES[number : number + 1]) for number in range(8)]
         self.port = free_port()
         self.environment = {
-            **os.environ, **QUICK,
+            **os.environ, **BUSY,
             "CASEWORK_AGENCIES": server.admin_url, "CASEWORK_AGENCY_NAMES": rf"{self.prefix}_\w+",
             "ROTA_CONFIG": str(ROOT / "examples" / "casework" / "rota.toml"), "ROTA_STORE": store_url,
         }  # fmt: skip
