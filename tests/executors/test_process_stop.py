@@ -182,7 +182,7 @@ home.run("breeds", sys.argv[1], "ignore")
 """
 
 
-def test_a_worker_that_is_killed_leaves_nothing_for_longer_than_2_seconds(tmp_path):  # G6, G9
+def test_a_worker_that_is_killed_leaves_nothing(tmp_path):  # G6, G9
     journal = tmp_path / "pids"
     worker = subprocess.Popen([sys.executable, "-c", WORKER, str(journal)], cwd=REPOSITORY)
     wait_until(lambda: len(pids(journal)) == 4, what="all are there")
@@ -190,10 +190,9 @@ def test_a_worker_that_is_killed_leaves_nothing_for_longer_than_2_seconds(tmp_pa
 
     worker.kill()
     worker.wait()
-    killed_at = time.monotonic()
-    wait_until(lambda: not any(map(is_alive, doomed)), what="all are gone")
 
-    assert time.monotonic() - killed_at < 2
+    # By themselves they would live for longer than this waits.
+    wait_until(lambda: not any(map(is_alive, doomed)), what="all are gone")
 
 
 def test_a_worker_that_is_killed_while_the_application_is_imported_leaves_no_spawner(tmp_path):

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -40,16 +39,15 @@ def held(ground):
     return HELD.replace("JOURNAL", repr(str(ground.journal_file)))
 
 
-def test_a_run_whose_child_is_killed_runs_again_within_two_seconds_in_the_same_worker(ground):  # A7, G9
-    with asked(ground, held(ground)) as app:
+def test_a_run_whose_child_is_killed_runs_again_at_once_in_the_same_worker(ground):  # A7, G9
+    # How soon is measured in bench/recovery.py: here it is enough that nobody waits for the lease.
+    with asked(ground, held(ground), lease="90s") as app:
         run = app.ask("held", seconds=0.1)
         workers = app.workers()
 
         os.kill(app.wait_for_start(run)["pid"], signal.SIGKILL)
-        killed_at = time.monotonic()
 
         ground.wait_for_success(run)
-        assert app.starts(run)[1]["at"] - killed_at < 2
         assert app.workers() == workers
         assert app.is_well()
     lost, succeeded = app.attempts(run)
@@ -67,10 +65,9 @@ def test_a_worker_process_that_is_killed_takes_its_children_along_and_their_runs
         below = descendants(worker)
 
         os.kill(worker, signal.SIGKILL)
-        killed_at = time.monotonic()
 
+        # By itself the job would go on for longer than this waits.
         wait_until(lambda: not any(is_alive(pid) for pid in below), what="the end of all below it")
-        assert time.monotonic() - killed_at < 2
         ground.wait_for_success(run)
     assert child in below
     assert ground.outcomes(run) == [Outcome.LOST, Outcome.SUCCEEDED]
@@ -85,10 +82,8 @@ def test_nothing_outlives_a_killed_supervisor_for_long_and_the_next_one_takes_ov
         below = descendants(process.pid)
 
         end(process, signal.SIGKILL)
-        killed_at = time.monotonic()
 
         wait_until(lambda: not any(is_alive(pid) for pid in below), what="the end of all below it")
-        assert time.monotonic() - killed_at < 5
     assert events(site, "start")[0]["pid"] in below
     with site.started() as process:
         ground.wait_for_success(run)

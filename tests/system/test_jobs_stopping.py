@@ -251,11 +251,10 @@ def test_no_grandchild_outlives_an_attempt(sqlite, then, reuse):  # F6, R42
     with asked(sqlite, BREEDS.replace("JOURNAL", str(sqlite.journal_file)), max_runs_per_child=reuse) as app:
         run = app.ask("breeds", then=then)
         app.wait_for_end(run)
-        ended_at = time.monotonic()
 
+        # By themselves they would live for longer than this waits.
         bred = [line["pid"] for line in events(app.site, "bred")]
         wait_until(lambda: not any(is_alive(pid) for pid in bred), what="the end of all grandchildren")
-        assert time.monotonic() - ended_at < 2
         assert app.is_well()
     assert len(bred) == 3
 

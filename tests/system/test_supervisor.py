@@ -68,20 +68,18 @@ DEATHS = {"1": ("was killed by signal 9 (SIGKILL)", "its process is gone"), "2":
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
-def test_the_runs_of_a_worker_process_that_is_killed_run_again_within_two_seconds(url, store, tmp_path, processes):
-    # R30, G9, A6: by a sibling at once, or by the one that takes its place.
-    site = Site(tmp_path, url=url, jobs=SLOW)
+def test_the_runs_of_a_worker_process_that_is_killed_run_again_at_once(url, store, tmp_path, processes):
+    # R30, G9, A6: by a sibling, or by the one that takes its place, and not at the end of the lease. How soon that is,
+    # bench/recovery.py measures.
+    site = Site(tmp_path, url=url, jobs=SLOW, settings='[worker]\nlease = "90s"\n')
     with site.started("--processes", processes) as process:
         works(site, int(processes))
         enqueue(store, "slow", 2)
         wait_until(lambda: site.journal(event="start"), what="the start of the job")
 
         os.kill(site.journal()[0]["pid"], signal.SIGKILL)
-        killed_at = monotonic()
 
         wait_until(lambda: len(site.journal(event="start")) == 2, what="the second start of the job")
-        # Loaded machines are slow; the measured figure is in the bench.
-        assert monotonic() - killed_at < 8
         wait_until(lambda: only_run(store).state is State.SUCCEEDED, what="the success of the run")
         assert end(process) == 0
 
@@ -102,11 +100,10 @@ def test_worker_processes_whose_supervisor_is_killed_give_back_their_runs_and_en
         children = children_of(process.pid)
 
         end(process, signal.SIGKILL)
-        killed_at = monotonic()
 
+        # By itself the job would go on for longer than this waits.
         with no_orphans(children):
             wait_until(lambda: not any(is_alive(pid) for pid in children), what="the end of the worker processes")
-        assert monotonic() - killed_at < 5 + 1
     assert len(children) == 2
     assert only_run(store).state in (State.QUEUED, State.SCHEDULED)
     assert store.workers() == []
