@@ -77,11 +77,7 @@ class HttpLine:
         # Whether it is http or https was looked at when the line was made.
         request = Request(self.url + target, data=body, headers=dict(headers), method=method)  # noqa: S310
         try:
-            with self._opener.open(request, timeout=self._timeout_s) as answer:
-                return Said(answer.status, answer.read())
-        except HTTPError as error:
-            with error:
-                return Said(error.code, error.read())
+            return self._said(request)
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             told = f"{self.url} does not answer: {reason}"
@@ -89,6 +85,15 @@ class HttpLine:
                 # It was sent, and its answer is lost.
                 told += "; it may be done all the same: look before you ask again"
             raise ServerUnreachable(told) from error
+
+    def _said(self, request: Request) -> Said:
+        try:
+            with self._opener.open(request, timeout=self._timeout_s) as answer:
+                return Said(answer.status, answer.read())
+        except HTTPError as error:
+            # Its body is still to be read, and may break off like that of any other.
+            with error:
+                return Said(error.code, error.read())
 
 
 class RemoteDesk:

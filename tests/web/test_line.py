@@ -20,15 +20,16 @@ from rota.operations.wire import carried
 class Server(HTTPServer):
     """Answers everything with one answer, and keeps what it was asked."""
 
-    status, body, location = 200, b"{}", ""
+    status, body, location, unsent = 200, b"{}", "", 0
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[tuple[str, str | None]] = []
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
-    def says(self, status: int, body: bytes = b"", *, location: str = "") -> None:
-        self.status, self.body, self.location = status, body, location
+    def says(self, status: int, body: bytes = b"", *, location: str = "", unsent: int = 0) -> None:
+        """`unsent`: bytes that are announced, and never come."""
+        self.status, self.body, self.location, self.unsent = status, body, location, unsent
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -39,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         if self.server.location:
             self.send_header("Location", self.server.location)
-        self.send_header("Content-Length", str(len(self.server.body)))
+        self.send_header("Content-Length", str(len(self.server.body) + self.server.unsent))
         self.end_headers()
         self.wfile.write(self.server.body)
 
@@ -128,6 +129,14 @@ def test_who_has_lost_the_answer_to_a_change_is_told_that_it_may_be_done():  # R
             RemoteDesk(line, token="mine").ask(run_pass, PassAsked())
         with pytest.raises(ServerUnreachable, match=r"timed out$"):
             RemoteDesk(line, token="mine").ask(show_status, Nothing())
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_an_answer_that_breaks_off_is_none_whatever_its_status_is(server, status):  # R64
+    server.says(status, b'{"level": ', unsent=10)
+
+    with pytest.raises(ServerUnreachable, match="does not answer"):
+        ask(server.url)
 
 
 @pytest.mark.parametrize("body", [b"<html>Welcome", b"[]", b'{"level": "splendid", "lines": []}'])
