@@ -7,6 +7,7 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rota.access.api_keys import PREFIX
 from rota.app import Rota
 from rota.core.access import Principal
 from rota.core.credential import grant_of
@@ -49,14 +50,24 @@ def _sign_in(app: Rota, authority: Authority, head: Head, principal: Principal) 
     old = cookie_of(head)
     if old is not None:
         authority.sessions.end(old, actor=f"api:{principal.subject}")
+    actor = f"api:{principal.subject}"
     key = app.credentials.known().keys.get(principal.token_id)
-    signed_in = authority.sessions.begin(
-        principal, ends_at=None if key is None else key.ends_at, actor=f"api:{principal.subject}"
-    )
+    signed_in = authority.sessions.begin(principal, ends_at=None if key is None else key.ends_at, actor=actor)
+    if _is_called_back(app, head, principal):
+        # It was believed as of a moment ago. Looked at now that the session is there: whoever calls a token back ends
+        # the sessions that he finds.
+        authority.sessions.end(signed_in.cookie, actor=actor)
+        return unauthorized()
     answer = _told(principal, signed_in)
     lasts = signed_in.session.ends_at - signed_in.session.made_at
     _set_cookie(answer, head, signed_in.cookie, seconds=int(lasts.total_seconds()))
     return answer
+
+
+def _is_called_back(app: Rota, head: Head, principal: Principal) -> bool:
+    known = app.credentials.known()
+    is_key = head.headers["authorization"].partition(" ")[2].startswith(PREFIX)
+    return principal.token_id in known.revoked or (is_key and principal.token_id not in known.keys)
 
 
 def _sign_out(authority: Authority, head: Head, principal: Principal) -> Response:

@@ -65,6 +65,24 @@ def test_a_browser_goes_on_with_a_cookie_after_it_showed_a_token(app):  # T38
     assert browser.client.get(SESSION).json()["subject"] == "ana"
 
 
+@pytest.mark.parametrize("kind", ["key", "token"])
+def test_nobody_signs_in_any_more_with_what_was_called_back_a_moment_ago(app, clock, kind):  # T18, T38
+    now = int(clock.now().timestamp())
+    key, _ = app.credentials.make_key(ADMIN)
+    token, token_id = (key.text, key.id) if kind == "key" else (a_token(jti="7", iat=now, exp=now + 600), "7")
+    browser = Browser(app)
+    assert browser.client.get(JOBS, headers=bearer(token)).status_code == 200
+
+    # What is believed is known as of then, for some seconds.
+    app.credentials.revoke(token_id, reason="leaked")
+    browser.sign_in(token)
+
+    assert browser.answer.status_code == 401
+    assert app.credentials.sessions() == {}
+    clock.tick(timedelta(hours=2))
+    assert browser.get() == 401
+
+
 @pytest.mark.parametrize(("base", "is_secure"), [("https://testserver", True), ("http://testserver", False)])
 def test_the_cookie_is_for_us_alone(app, base, is_secure):  # T38
     cookie = Browser(app, base=base).sign_in().answer.headers["set-cookie"]
