@@ -158,8 +158,8 @@ class Store(Protocol):
 
     def limit_use(self, limits: Sequence[Limit], *, now: datetime, counts_aside: bool = False) -> list[LimitUse]:
         """Return how these limits are used, by name: those for which runs stand aside, also where there is no such
-        limit any more, run, or were begun within their window. Those aside are counted only where asked: else one
-        index probe for each limit.
+        limit any more. Where those are to be counted, also those of which runs run, or were begun within their window:
+        of a limit on each there may be as many as there are users. Else one index probe for each limit.
         """
 
     def renew(

@@ -160,7 +160,7 @@ class MemoryStore:
 
     def limit_use(self, limits: Sequence[Limit], *, now: datetime, counts_aside: bool = False) -> list[LimitUse]:
         with self._lock:
-            return self._limits.use(limits, now=now)
+            return self._limits.use(limits, now=now, only_aside=not counts_aside)
 
     def renew(
         self,

@@ -85,9 +85,11 @@ class Limits:
             if limit is not None and limit.rate is not None:
                 since = now - limit.rate.per
                 self._starts[name] = Counter({at: n for at, n in self._starts[name].items() if at > since})
+                if not self._starts[name]:
+                    del self._starts[name]
         return {name: starts for name, starts in self._starts.items() if starts and bounds.named(name) is not None}
 
-    def use(self, limits: Sequence[Limit], *, now: datetime) -> list[LimitUse]:
+    def use(self, limits: Sequence[Limit], *, now: datetime, only_aside: bool) -> list[LimitUse]:
         """Return how limits are used, by name."""
         bounds = Bounds(limits)
         running = Counter(
@@ -103,5 +105,5 @@ class Limits:
                 oldest_start=min(starts[name]) if name in starts else None,
                 aside=aside[name],
             )
-            for name in sorted(running.keys() | aside.keys() | starts.keys())
+            for name in sorted(aside.keys() if only_aside else running.keys() | aside.keys() | starts.keys())
         ]

@@ -149,6 +149,7 @@ class Machine(RuleBasedStateMachine):
             lambda store: (store.counts().waiting, store.counts().oldest_queued_at),
             lambda store: {gate: store.held(gate) for gate in store.gates()},
             lambda store: store.limit_use(self.limits, now=self.now, counts_aside=True),
+            lambda store: [replace(use, aside=1) for use in store.limit_use(self.limits, now=self.now)],
             lambda store: store.batch_counts(BATCH),
             lambda store: store.controls(),
             lambda store: store.audit(AuditQuery(limit=1_000)),
@@ -222,7 +223,7 @@ class Machine(RuleBasedStateMachine):
     @rule(worker=workers, limit=st.integers(1, 6), is_told=st.booleans(), indices=some, looks=st.booleans())
     def claim_under_limits(self, worker, limit, is_told, indices, looks):
         """As a worker: it settles, names the limits of what it settled, and perhaps those that a look found open."""
-        before = {use.name: use for use in self.model.limit_use(self.limits, now=self.now)}
+        before = {use.name: use for use in self.model.limit_use(self.limits, now=self.now, counts_aside=True)}
         chosen = self.picked(self.claimed, indices) if is_told else []
         settlements = [ended(run, now=self.now) for run in {run.id: run for run in chosen}.values()]
         bounds = Bounds(self.limits)
@@ -234,7 +235,7 @@ class Machine(RuleBasedStateMachine):
         answer = self.both(lambda store: store.settle(settlements, now=self.now, claim=request))
         self.judge(settlements, answer.applied)
         self.take(answer.claimed)
-        after = {use.name: use for use in self.model.limit_use(self.limits, now=self.now)}
+        after = {use.name: use for use in self.model.limit_use(self.limits, now=self.now, counts_aside=True)}
         for run in answer.claimed:
             for name, bound in bounds.of(place_of(run)):
                 assert bound.running is None or after[name].running <= bound.running

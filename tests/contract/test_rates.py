@@ -7,7 +7,7 @@ import pytest
 from rota.core.limits import LimitUse, place_of, reopened
 from tests.contract.races import together
 from tests.limits import ONE_REPORT, SCOPES, a_limit, end, take, use
-from tests.values import MINUTE, NOON, SECOND, a_request, a_run, claim, found, succeeded
+from tests.values import HOUR, MINUTE, NOON, SECOND, a_request, a_run, claim, found, succeeded
 
 # --- rates ---
 
@@ -72,7 +72,30 @@ def test_a_rate_on_each_is_counted_for_each_one_apart(store):  # R35
 
     assert begun(store, limits, NOON) == 8
     assert begun(store, limits, NOON + MINUTE) == 4
+    # What the limit on each forgets is not what this one counts.
+    assert begun(store, limits, NOON + MINUTE + 30 * SECOND) == 0
     assert begun(store, limits, NOON + 2 * MINUTE) == 8
+
+
+def names_kept(store, kind) -> int:
+    """Return of how many names a store keeps starts."""
+    if kind == "memory":
+        return len(store._limits._starts)
+    if kind == "redis":
+        server = store._server
+        assert server.ask("PTTL", server.key("starts", "key:user 2")) > 0
+        return server.ask("ZCARD", server.key("started-until"))
+    return store._database.read(lambda link: link.one("SELECT count(DISTINCT name) FROM {rates}"))[0]
+
+
+def test_of_those_who_come_once_nothing_is_kept_beyond_their_window(store, kind):  # R35, R72
+    limits = (a_limit("key", "*", None, "5/1s"),)
+    for number in range(3):
+        now = NOON + number * HOUR
+        store.enqueue([a_run(limit_key=f"user {number}")], now=now)
+        assert begun(store, limits, now) == 1
+
+    assert names_kept(store, kind) == 1
 
 
 def test_many_that_claim_at_once_are_never_above_a_rate(store):  # R35

@@ -40,9 +40,9 @@ def told(limits: Sequence[Limit]) -> list[dict[str, object]]:
     ]
 
 
-def use(server: Server, limits: Sequence[Limit], *, now: datetime) -> list[LimitUse]:
+def use(server: Server, limits: Sequence[Limit], *, now: datetime, only_aside: bool) -> list[LimitUse]:
     """Return how limits are used, by name."""
-    found, counts, starts = _use.decode(server.call("limit_use"))
+    found, counts, starts = _use.decode(server.call("limit_use", {"only_aside": only_aside}))
     bounds = Bounds(limits)
     running = Counter(
         name
@@ -65,5 +65,5 @@ def use(server: Server, limits: Sequence[Limit], *, now: datetime) -> list[Limit
             oldest_start=oldest.get(name),
             aside=aside.get(name, 0),
         )
-        for name in sorted(running.keys() | aside.keys() | started.keys())
+        for name in sorted(aside.keys() if only_aside else running.keys() | aside.keys() | started.keys())
     ]

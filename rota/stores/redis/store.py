@@ -117,8 +117,7 @@ class RedisStore:
         return queue.claim(self._server, request, now=now)
 
     def limit_use(self, limits: Sequence[Limit], *, now: datetime, counts_aside: bool = False) -> list[LimitUse]:
-        # Counting them costs nothing here.
-        return limiting.use(self._server, limits, now=now)
+        return limiting.use(self._server, limits, now=now, only_aside=not counts_aside)
 
     def renew(
         self,

@@ -24,6 +24,10 @@ DEEP = 2000
 STEPS = 30
 """So many limits for which runs stand aside are asked for one by one, where an engine does not jump to the next."""
 
+SELDOM = 50
+"""Of so many claims that begin under a new name one deletes what is over of all names: of a limit on each there are as
+many as there are users, and claims count among them."""
+
 RUN_COLUMNS = columns(RUN, "r")
 LOOKED_AT = "r.kind, r.job, r.queue, r.tenant, r.limit_key, r.host"
 ORDER = [RUN.index(name) for name in ("priority", "turn", "id")]
@@ -39,6 +43,10 @@ RUNNING = f"SELECT {LOOKED_AT}, count(*) FROM {{runs}} AS r WHERE r.state = 'run
 STARTED = "SELECT r.name, sum(r.number), min(r.at) FROM {rates} AS r WHERE r.name = ? AND r.at > ? GROUP BY r.name"
 STARTED_EACH = """
 SELECT r.name, sum(r.number), min(r.at) FROM {rates} AS r WHERE r.name >= ? AND r.name < ? AND r.at > ? GROUP BY r.name
+"""
+STARTED_OF = """
+SELECT r.name, sum(r.number), min(r.at) FROM {rows(name:text, since:int)} AS s
+JOIN {rates} AS r ON r.name = s.name AND r.at > s.since GROUP BY r.name
 """
 OVER = "DELETE FROM {rates} WHERE name = ? AND at <= ?"
 LONG_OVER = "DELETE FROM {rates} WHERE at <= ?"
@@ -63,6 +71,7 @@ running_key = concurrency_key, limited_by = NULL{less_room}
 """
 # As one parameter each: the text of a statement must not depend on how many names there are.
 NOT_IN = "NOT IN (SELECT x.name FROM {rows(name:text)} AS x)"
+OVER_EACH = f"DELETE FROM {{rates}} WHERE name >= ? AND name < ? AND at <= ? AND name {NOT_IN}"
 CLAIMABLE = f" AND r.job {NOT_IN} AND (r.tenant IS NULL OR r.tenant {NOT_IN})"
 # An expansion lists tenants, and does not do what the job does: no limit is its own.
 ALLOWED = f""" AND (r.kind <> 'job' OR (r.job {NOT_IN} AND (r.tenant IS NULL OR r.tenant {NOT_IN})
@@ -269,6 +278,14 @@ def _started(link: Link, bounds: Bounds, now: datetime) -> list[tuple[str, int, 
     return list(found.values())
 
 
+def _started_of(link: Link, bounds: Bounds, names: Iterable[str], now: datetime) -> list[tuple[str, int, int]]:
+    """Return the same of these limits alone."""
+    rated = [(name, limit.rate) for name in names if (limit := bounds.named(name)) is not None]
+    since = [(name, to_micros(now - rate.per)) for name, rate in rated if rate is not None]
+    rows = link.rows(STARTED_OF, since) if since else []
+    return [(name, int(number), int(at)) for name, number, at in rows]
+
+
 def _note(link: Link, bounds: Bounds, room: Room, now: datetime) -> None:
     """Write down what was begun, and forget what its window does not reach any more."""
     new = []
@@ -279,6 +296,17 @@ def _note(link: Link, bounds: Bounds, room: Room, now: datetime) -> None:
         if not link.run(MORE, number, name, to_micros(at)):
             new.append((name, to_micros(at), number))
     link.insert("rates", RATE, new)
+    if new and to_micros(now) % SELDOM == 0:
+        _forget_over(link, bounds, now)
+
+
+def _forget_over(link: Link, bounds: Bounds, now: datetime) -> None:
+    """Delete what no window of a limit on each reaches any more."""
+    # A name that has a limit of its own has that one's window.
+    own = _json(limit.known_as for limit in bounds.rates if limit.name != EACH)
+    for limit in bounds.rates:
+        if limit.name == EACH and limit.rate is not None:
+            link.run(OVER_EACH, f"{limit.scope}:", f"{limit.scope};", to_micros(now - limit.rate.per), own)
 
 
 def forget(link: Link, before: datetime) -> None:
@@ -292,11 +320,12 @@ def use(link: Link, limits: Sequence[Limit], *, now: datetime, counts_aside: boo
         aside = {name: int(number) for name, number in link.all(COUNTED_ASIDE)}
     else:
         aside = dict.fromkeys(_stood_aside_for(link), 1)
-    if not limits and not aside:
+    if not aside and not (limits and counts_aside):
         return []
     bounds = Bounds(limits)
     running = _running_by_name(bounds, link.all(RUNNING))
-    started = {name: (number, at) for name, number, at in _started(link, bounds, now)}
+    found = _started(link, bounds, now) if counts_aside else _started_of(link, bounds, aside, now)
+    started = {name: (number, at) for name, number, at in found}
     return [
         LimitUse(
             name=name,
@@ -305,7 +334,7 @@ def use(link: Link, limits: Sequence[Limit], *, now: datetime, counts_aside: boo
             oldest_start=from_micros(started[name][1]) if name in started else None,
             aside=aside.get(name, 0),
         )
-        for name in sorted(running.keys() | aside.keys() | started.keys())
+        for name in sorted(running.keys() | aside.keys() | started.keys() if counts_aside else aside.keys())
     ]
 
 

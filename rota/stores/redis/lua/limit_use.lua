@@ -10,11 +10,16 @@ local counts = call('HGETALL', LIMITED)
 for i = 1, #counts, 2 do
     aside[#aside + 1] = array({pack(counts[i]), pack(tonumber(counts[i + 1]))})
 end
-for _, name in ipairs(call('SMEMBERS', key('started'))) do
-    local noted = call('HGETALL', key('starts', name))
-    if #noted == 0 then
-        call('SREM', key('started'), name)
+local names = {}
+if request.only_aside then
+    for i = 1, #counts, 2 do
+        names[#names + 1] = counts[i]
     end
+else
+    names = call('ZRANGE', key('started-until'), 0, -1)
+end
+for _, name in ipairs(names) do
+    local noted = call('HGETALL', key('starts', name))
     for i = 1, #noted, 2 do
         starts[#starts + 1] = array({pack(name), pack(tonumber(noted[i])), pack(tonumber(noted[i + 1]))})
     end

@@ -114,7 +114,14 @@ local function note_starts(room)
         local past = math.fmod(room.now, part)
         local at = past == 0 and room.now or room.now - past + part
         call('HINCRBY', starts_of(name), string.format('%.0f', at), number)
-        call('SADD', key('started'), name)
+        -- Of a limit on each there are as many names as there are users: what its window does not reach any more goes by
+        -- itself, a minute later for a clock that is behind.
+        local ends = at + room.rates[name].per + 60e6
+        call('PEXPIRE', starts_of(name), string.format('%.0f', (ends - room.now) / 1e3))
+        call('ZADD', key('started-until'), string.format('%.0f', ends), name)
+    end
+    if next(room.begun) then
+        call('ZREMRANGEBYSCORE', key('started-until'), '-inf', string.format('(%.0f', room.now))
     end
 end
 
