@@ -137,7 +137,8 @@ def check_tasks(**_: object) -> list[checks.CheckMessage]:
 
 def _task_options(alias: str) -> Iterator[checks.CheckMessage]:
     # Weight by choice: whoever names the backend has what it stands on.
-    from rota.integrations.django.tasks import OPTIONS, SCHEDULES, TasksBackend, task_backends
+    from rota.integrations.django.task_framework import task_backends
+    from rota.integrations.django.tasks import OPTIONS, SCHEDULES, TasksBackend
 
     backend = task_backends[alias]
     assert isinstance(backend, TasksBackend), "discovery has looked"
