@@ -106,8 +106,12 @@ class Ground:
         """Wait until these runs have succeeded."""
         wait_until(
             lambda: all(self.run(run).state is State.SUCCEEDED for run in runs),
-            what=f"success of {[(self.run(run).state, self.run(run).error) for run in runs]}",
+            what=lambda: f"success of {[(self.run(run).state, self.run(run).error) for run in runs]}\n{self.logs()}",
         )
+
+    def logs(self) -> str:
+        """Return the ends of what the processes of all applications on it have said."""
+        return "\n".join(f"{file}:\n{file.read_text()[-3000:]}" for file in sorted(self.folder.glob("*/log-*")))
 
     def claimed_by_one_who_is_gone(self, number: int, *, beats: int = 1) -> list[Run]:
         """Return runs in the hands of a worker of another host that is heard of no more, their leases over."""

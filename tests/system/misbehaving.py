@@ -78,7 +78,7 @@ class Asked:
         """Wait until these runs are over, however they ended."""
         wait_until(
             lambda: all(self.ground.run(run).state.is_final for run in runs),
-            what=f"the end of {[(run.job, self.ground.run(run).state) for run in runs]}",
+            what=lambda: f"the end of {[(one.job, self.ground.run(one).state) for one in runs]}\n{self.ground.logs()}",
         )
 
     def attempts(self, run: Run) -> list[Attempt]:
