@@ -14,6 +14,7 @@ from rota.core.model import Schedule
 from rota.core.policy import CatchUp, Overlap
 from rota.errors import BadRequest
 from rota.operations.operation import Desk, Question, operation
+from rota.operations.starting import check_fan_out
 from rota.views.chosen import chosen, excluded
 from rota.views.pauses import paused_since
 from rota.views.runs import mask_of
@@ -215,7 +216,16 @@ class Started(Struct, frozen=True, kw_only=True):
 
 @operation("POST", "/api/v1/schedules/{name}/run", needs=Capability.TRIGGER, status=HTTPStatus.ACCEPTED)
 def run_schedule(desk: Desk, asked: ScheduleNamed) -> Started:
-    """Start the job of a schedule now, with its arguments and tenants. It uses up no slot and moves none."""
+    """Start the job of a schedule now, with its arguments and tenants. It uses up no slot and moves none.
+
+    For more tenants than the setting `web.fan_out` the capability `manage` is needed.
+    """
+    known = desk.app.schedules.get(asked.name)
+    if known.job in desk.app.jobs and desk.app.find(known.job).job.per_tenant:
+        # One that it names and that has left since is no error.
+        listed = [tenant.id for tenant in desk.app.list_tenants()]
+        meant = [one for one in listed if known.tenants is None or one in known.tenants]
+        check_fan_out(desk, [one for one in meant if one not in known.exclude])
     round_ = desk.app.schedules.run_now(asked.name, actor=desk.actor, reason=asked.reason, keyed=desk.keyed(asked))
     return Started(round=round_.id, job=round_.job)
 

@@ -93,7 +93,16 @@ def meant_for(desk: Desk, job: str, only: Sequence[str] | None, without: Sequenc
         if name not in listed:
             raise TenantNotFound(name, known=listed)
     meant = [name for name in listed if (only is None or name in only) and name not in without]
-    most = app.settings.web.fan_out
-    if len(meant) > most and not desk.principal.may(Capability.MANAGE):
-        raise Forbidden(f"to start a job for more than {most} tenants at once needs the capability 'manage'")
+    check_fan_out(desk, meant)
     return meant
+
+
+def check_fan_out(desk: Desk, tenants: Sequence[str]) -> None:
+    """Refuse a start for so many tenants to who may only trigger (T60).
+
+    Raises:
+        Forbidden: they are more than `web.fan_out`.
+    """
+    most = desk.app.settings.web.fan_out
+    if len(tenants) > most and not desk.principal.may(Capability.MANAGE):
+        raise Forbidden(f"to start a job for more than {most} tenants at once needs the capability 'manage'")

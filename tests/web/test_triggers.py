@@ -347,6 +347,17 @@ def test_to_start_a_job_for_many_tenants_is_a_right_of_its_own(scope, body, stat
     assert ask(app, "/scheduler/run/report", body, scope=scope).status_code == status
 
 
+@pytest.mark.parametrize(
+    ("scope", "exclude", "status"), [("trigger", (), 403), ("trigger", ("c",), 202), ("trigger manage", (), 202)]
+)
+def test_and_so_it_is_to_start_a_schedule_of_many(scope, exclude, status):  # T16, T60
+    app = a_site(tenants=("a", "b", "c"), fan_out=2)
+    a_job(app, per_tenant=True)
+    app.schedules.put("nightly", job="report", when="daily at 02:00", exclude=exclude)
+
+    assert ask(app, "/api/v1/schedules/nightly/run", scope=scope).status_code == status
+
+
 # --- a run ---
 
 
