@@ -53,7 +53,7 @@ def start_job(desk: Desk, asked: StartAsked) -> RunPlan:
     app = desk.app
     the_job(app, asked.job)
     only, without = chosen(app, asked.tenants), excluded(app, asked.exclude)
-    meant_for(desk, asked.job, only, without)
+    meant = meant_for(desk, asked.job, only, without)
     round_ = app.start_run(
         asked.job,
         tenants=only,
@@ -66,7 +66,7 @@ def start_job(desk: Desk, asked: StartAsked) -> RunPlan:
         actor=desk.actor,
         keyed=desk.keyed(asked),
     )
-    waits = in_the_way(app, asked.job, only or ())
+    waits = in_the_way(app, asked.job, meant or ())
     return RunPlan(job=asked.job, tenants=only, round=round_.id, in_the_way=waits)
 
 

@@ -64,18 +64,18 @@ def _since(app: Rota, schedule: str | None = None) -> dict[str, datetime]:
 def in_the_way(app: Rota, job: str, tenants: Sequence[str]) -> list[str]:
     """Return why runs of a job would not begin at once, one sentence each; of tenants only these, or all when none is
     named."""
-    queue = app.find(job).job.queue
+    the_job = app.find(job).job
     said = []
     for pause in app.pauses.list():
         concerns = {
             Paused.JOB: pause.name == job,
-            Paused.QUEUE: pause.name == queue,
-            Paused.TENANT: not tenants or pause.name in tenants,
+            Paused.QUEUE: pause.name == the_job.queue,
+            Paused.TENANT: the_job.per_tenant and (not tenants or pause.name in tenants),
         }
         if concerns[pause.kind]:
             said.append(f"{pause.kind} {pause.name} is {pause.said}")
     # Only tenants are parked: a job without them is spared the question.
-    circuits = every_circuit(app.store) if app.find(job).job.per_tenant else {}
+    circuits = every_circuit(app.store) if the_job.per_tenant else {}
     for tenant, circuit in circuits.items():
         if circuit.is_open and (not tenants or tenant in tenants):
             said.append(f"tenant {tenant} is parked: {circuit.reason}")

@@ -48,6 +48,14 @@ def test_a_dry_run_names_the_tenants_and_starts_nothing(rota, app):  # R24
     assert app.store.runs(RunQuery(kind=None)) == []
 
 
+def test_what_is_said_to_wait_is_what_was_started(rota, app):  # R12, R24
+    app.pauses.pause("tenant", "acme", reason="moves to db-3")
+
+    assert "it waits" not in rota("run", "sync", "--exclude", "acme").stderr
+    assert "it waits" not in rota("run", "broken").stderr
+    assert "it waits: tenant acme is paused" in rota("run", "sync").stderr
+
+
 def test_failed_tenants_are_made_up_by_one_command(rota, app):  # R24
     rota("run", "report", "--here")
     [failed] = data(rota("runs", "--state", "failed", "--json"))
