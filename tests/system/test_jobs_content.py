@@ -180,7 +180,7 @@ class Leaves(Exception):
 
 
 HOSTILE = {"needs arguments": lambda: NeedsArguments(1, 2), "speechless": Speechless, "leaves": Leaves,
-           "huge": lambda: ValueError("x" * 50_000_000), "surrogate": lambda: ValueError("name \\udcff"),
+           "huge": lambda: ValueError("x" * 2_000_000), "surrogate": lambda: ValueError("name \\udcff"),
            "controls": lambda: ValueError("\\x1b[31m\\x00\\x07")}
 
 

@@ -15,7 +15,7 @@ THREADS = 6
 
 @pytest.fixture
 def files(sqlite_tenant):
-    return [sqlite_tenant(f"agency_{number}") for number in range(5)], 600
+    return [sqlite_tenant(f"agency_{number}") for number in range(5)], 200
 
 
 @pytest.fixture

@@ -5,10 +5,12 @@ to tell the two apart (T25).
 """
 
 import hashlib
+from functools import cached_property
 from typing import Any
 
 from msgspec.structs import replace
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from rota import Rota, RunContext, every
 from rota.access.keys import Algorithm, Key
@@ -99,7 +101,12 @@ class World:
     def client(self, **claims: Any) -> TestClient:
         """Return a client of the HTTP door; of who sees everything, unless the claims say otherwise."""
         headers = {"Authorization": f"Bearer {self.token(**claims)}"}
-        return TestClient(self.app.asgi_app(), headers=headers, raise_server_exceptions=False)
+        return TestClient(self.door, headers=headers, raise_server_exceptions=False)
+
+    @cached_property
+    def door(self) -> ASGIApp:
+        """One for all who ask, as in a process that serves: to make it takes longer than to be asked."""
+        return self.app.asgi_app()
 
     def token(self, **claims: Any) -> str:
         """Return a token that is good for ten minutes of this world."""
