@@ -297,11 +297,11 @@ def prepares(ctx: RunContext) -> None:
 
 
 @app.job(executor="EXECUTOR", per_tenant=True, retry=STEADY)
-def leaves(ctx: RunContext) -> None:
+def leaves(ctx: RunContext, held: bool) -> None:
     note(event="start", run=ctx.run_id, token=ctx.token)
     # Left open on purpose.
     db = ctx.tenant.engine.connect()
-    if {held!r}:
+    if held:
         # So that nobody collects it.
         kept.append(db)
     db.execute(text("CREATE TEMPORARY TABLE leftover (number INTEGER)"))
@@ -325,7 +325,7 @@ def finds(ctx: RunContext) -> dict:
     with ctx.tenant.begin() as db:
         found["number"] = db.execute(text("SELECT number FROM things")).scalar()
         # The lock is free.
-        db.execute(text("UPDATE things SET number = number + 1"))
+        db.execute(text("UPDATE things SET number = 1"))
         for name, statement in {looks!r}.items():
             found[name] = db.execute(text(statement)).scalar()
     with ctx.tenant.engine.connect() as db:
@@ -359,13 +359,10 @@ CLEAN = {
 }
 
 
-@pytest.mark.parametrize(
-    ("executor", "held"),
-    [("thread", False), ("thread", True), ("process", False), ("process", True)],
-)
+@pytest.mark.parametrize("executor", ["thread", "process"])
 @pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb"])
 def test_what_a_job_leaves_on_its_tenants_connection_does_not_meet_the_next(
-    request, tmp_path, kind, executor, held
+    request, tmp_path, kind, executor
 ):  # F13, G11
     with on("sqlite", request, tmp_path) as ground:
         tenant = f"sqlite:///{tmp_path / 'acme.db'}"
@@ -374,16 +371,17 @@ def test_what_a_job_leaves_on_its_tenants_connection_does_not_meet_the_next(
         else:
             tenant = request.getfixturevalue(f"{kind}_database")
         sessions, looks = SESSIONS[kind]
-        jobs = LEAVES.format(url=ground.url, tenant=tenant, sessions=sessions, looks=looks, held=held)
+        jobs = LEAVES.format(url=ground.url, tenant=tenant, sessions=sessions, looks=looks)
         with asked(ground, jobs, executor=executor, max_runs_per_child=10) as app:
             ground.wait_for_success(app.ask("prepares", tenant="acme"))
-            for _ in range(2):
-                left = app.ask("leaves", tenant="acme")
-                app.wait_for_end(left)
-                assert ground.run(left).state is State.SUCCEEDED, ground.run(left).error
-            ground.wait_for_success(found := app.ask("finds", tenant="acme"))
+            for held in (False, True):
+                for _ in range(2):
+                    left = app.ask("leaves", tenant="acme", held=held)
+                    app.wait_for_end(left)
+                    assert ground.run(left).state is State.SUCCEEDED, ground.run(left).error
+                ground.wait_for_success(found := app.ask("finds", tenant="acme"))
+                assert ground.run(found).result == CLEAN[kind], f"held: {held}"
             assert app.is_well()
-    assert ground.run(found).result == CLEAN[kind]
 
 
 MUTATES = """

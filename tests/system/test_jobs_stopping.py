@@ -87,8 +87,15 @@ SYNCHRONOUS = """            try:
 """
 
 
+# How it does not stop is nothing to a store; what comes of it is the same for each.
 @pytest.mark.parametrize(
-    ("executor", "how"), [("thread", "ignores it"), ("asyncio", "blocks the loop"), ("asyncio", "swallows")]
+    ("executor", "how", "ground"),
+    [
+        *(("thread", "ignores it", kind) for kind in KINDS),
+        ("asyncio", "blocks the loop", "sqlite"),
+        ("asyncio", "swallows", "sqlite"),
+    ],
+    indirect=["ground"],
 )
 def test_a_job_that_never_stops_costs_its_process_and_is_timed_out_once(ground, executor, how):  # F3, F5, R42
     jobs = NEVER.replace("JOURNAL", repr(str(ground.journal_file)))
