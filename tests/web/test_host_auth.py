@@ -26,11 +26,15 @@ def test_the_application_says_who_asks():  # R62
     assert client.get(JOBS, headers=bearer(a_token())).status_code == 401
 
 
-def test_it_may_be_asked_in_its_own_loop():
-    async def awaited(request):
-        return ana(request)
+async def awaited(request):
+    return ana(request)
 
-    assert a_client(an_app(), resolve_user=awaited).get(JOBS, headers={"Cookie": "who=ana"}).status_code == 200
+
+@pytest.mark.parametrize("resolve_user", [awaited, lambda request: awaited(request)], ids=["itself", "called"])
+def test_it_may_be_asked_in_its_own_loop(resolve_user):
+    client = a_client(an_app(), resolve_user=resolve_user)
+
+    assert client.get(JOBS, headers={"Cookie": "who=ana"}).status_code == 200
 
 
 def test_a_role_is_what_may_be_done():  # R62

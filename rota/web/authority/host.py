@@ -74,6 +74,9 @@ class Host:
             resolved = await self._resolve_user(request)
         else:
             resolved = await to_thread.run_sync(self._resolve_user, request)
+            if inspect.isawaitable(resolved):
+                # A lambda around a coroutine, or an object that is called as one.
+                resolved = await resolved
         match resolved:
             case Principal():
                 return resolved
