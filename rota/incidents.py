@@ -93,11 +93,14 @@ class Incidents:
         Raises:
             IncidentNotFound: there is none of this id.
             ConfigurationError: the time is over, or has no zone.
+            Refused: it is over, and so would be the mute; with a time it holds for what opens it again.
         """
         if until is not None and (until.tzinfo is None or until <= self._clock.now()):
             raise ConfigurationError(f"muted until {until} is over already, or has no zone: name a time to come")
 
         def muted(known: Incident) -> Incident:
+            if not known.is_open and until is None:
+                raise Refused(f"incident {known.id} is over: name a time up to which nobody is told if it comes back")
             return replace(known, muted_at=self._clock.now(), muted_until=until, muted_by=_name(actor))
 
         return self._change(incident, "incident.mute", muted, note=note, actor=actor, until=until)

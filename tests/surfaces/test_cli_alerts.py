@@ -153,6 +153,14 @@ def test_what_is_over_is_not_acknowledged(store, noon_app):  # R50
         noon_app.incidents.ack(incident.id)
 
 
+def test_what_is_over_is_muted_only_up_to_a_time(store, noon_app):  # R50
+    incident = write(store, state=IncidentState.CLOSED, closed_at=NOON)
+
+    with pytest.raises(Refused, match="is over"):
+        noon_app.incidents.mute(incident.id)
+    assert noon_app.incidents.mute(incident.id, until=NOON + HOUR).muted_until == NOON + HOUR
+
+
 def test_digits_that_mean_several_incidents_mean_none(store, noon_app):  # R64
     write(store, id="abcdef01" + 24 * "0", key="a")
     write(store, id="abcdef02" + 24 * "0", key="b")

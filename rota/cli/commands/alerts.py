@@ -92,7 +92,7 @@ def ack(session: Session, incident: str, note: str) -> None:
     _said(session, acked.incident, f"acknowledged by {acked.by}")
 
 
-@alerts.command(cls=RotaCommand, exits=NOT_FOUND)
+@alerts.command(cls=RotaCommand, exits=NOT_FOUND | {Exit.REFUSED: "it is over, and no time is named"})
 @click.argument("incident")
 @click.option("--until", metavar="TIME", help="When it is told of again: 18:00, +8h. Default: when it is over.")
 @click.option("--for", "length", metavar="LENGTH", help="The same, from now on: 8h.")
