@@ -8,7 +8,8 @@ from rota.calls import Brief
 from rota.carrying import Carriers
 from rota.clock import Clock
 from rota.context import BoundTenant, Contact, RunContext, StopSignal, current_contact, current_run
-from rota.core.model import Run, Tenant
+from rota.core.model import Outcome, Run, Tenant
+from rota.core.returns import Result
 from rota.numbers import Numbers, current_numbers
 from rota.signature import Gift, Registered
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 Around = Callable[[RunContext], AbstractContextManager[object]]
 TellProgress = Callable[[Run, int, int | None], None]
 FirstTime = Callable[["Connection", str, str], bool]
+HEARING = frozenset({Gift.CONTEXT, Gift.STOP})
+"""By what a function hears that it is told to stop."""
 
 
 class Invocation:
@@ -50,10 +53,14 @@ class Invocation:
         if run.tenant is None and run.carried is None and not registered.signature.gifts and not self._arounds:
             # Nothing to fill in: the shortest way, for the many small jobs.
             arguments = registered.signature.decode(run.args)
-            return registered.function(*arguments.args, **arguments.kwargs)
-        with self._filled_in(registered, brief, stop) as (context, args, kwargs):
-            context.returned = registered.function(*args, **kwargs)
-        return context.returned
+            returned = registered.function(*arguments.args, **arguments.kwargs)
+        else:
+            with self._filled_in(registered, brief, stop) as (context, args, kwargs):
+                returned = context.returned = registered.function(*args, **kwargs)
+        if returned is None and stop.outcome is Outcome.INTERRUPTED and not _hears(registered):
+            # It has not left early, for it knew of nothing: it is done, and not to be done again by the next worker.
+            return Result()
+        return returned
 
     async def acall(self, registered: Registered, brief: Brief, stop: StopSignal) -> object:
         """Call the coroutine function and return what it returned; raises what it raised."""
@@ -92,6 +99,11 @@ class Invocation:
             arguments = registered.signature.decode(run.args)
             gifts = {name: _given(gift, context, held) for name, gift in registered.signature.gifts.items()}
             yield context, arguments.args, arguments.kwargs | gifts
+
+
+def _hears(registered: Registered) -> bool:
+    """Whether a function may notice that it is told to stop."""
+    return not HEARING.isdisjoint(registered.signature.gifts.values())
 
 
 def _given(gift: Gift, context: RunContext, held: ExitStack) -> Any:

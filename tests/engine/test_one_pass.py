@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from rota import Rota, RunContext, State
 from rota.core.model import RoundState
 from rota.engine import crew, maintenance
+from rota.engine.worker import Worker
 from rota.queries import RoundQuery
 from rota.settings import Settings, WorkerSettings
 
@@ -54,3 +55,23 @@ def test_a_pass_that_is_told_to_stop_gives_back_what_does_not_end_in_time_and_be
     assert begun == [1]
     assert [run.state for run in runs] == [State.QUEUED] * 2
     assert app.store.run(runs[0].id).run.attempt == 0
+
+
+def test_a_job_that_hears_of_no_stop_is_done_when_it_returns_during_a_drain(monkeypatch):  # R45
+    app = Rota("memory://", settings=Settings(worker=WorkerSettings(concurrency=1, drain=timedelta(0))))
+    begun, told, stop_attempts = threading.Event(), threading.Event(), Worker.stop_attempts
+
+    def tell(worker, reason):
+        stop_attempts(worker, reason)
+        told.set()
+
+    @app.job()
+    def work() -> None:
+        begun.set()
+        assert told.wait(5)
+
+    monkeypatch.setattr(Worker, "stop_attempts", tell)
+    run = work.enqueue()
+    app.tick(limit=LIMIT, stop=begun.is_set)
+
+    assert run.state is State.SUCCEEDED
