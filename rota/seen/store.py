@@ -194,8 +194,10 @@ class SeenStore:
         found = self.runs(RunQuery(ids=(run_id,), kind=None, limit=1)) or self._beginning(run_id)
         if len(found) > 1:
             return None
-        history = self._store().run(found[0].id if found else run_id)
-        return history if history is not None and self._has_run(history.run) else None
+        whole = found[0].id if found else run_id
+        history = self._store().run(whole)
+        # Not by a beginning that only this one has of all there are: that would tell of others.
+        return history if history is not None and history.run.id == whole and self._has_run(history.run) else None
 
     def runs(self, query: RunQuery) -> list[Run]:
         narrowed = self._scope.within(query)
