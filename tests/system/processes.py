@@ -242,7 +242,7 @@ def frozen_at_work(pid: int, in_hand: Callable[[], object]) -> bool:
 
 
 def wait_until(true: Callable[[], object], *, what: str | Callable[[], str]) -> None:
-    """Wait for something that must come, and fail with its name if it does not; a function says what is there instead."""
+    """Wait for what must come, and fail with its name if it does not; a function says what is there instead."""
     ends = time.monotonic() + DEADLINE_S
     while not true():
         assert time.monotonic() < ends, f"never: {what if isinstance(what, str) else what()}"
