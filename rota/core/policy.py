@@ -203,6 +203,8 @@ class Retry(Struct, frozen=True, kw_only=True):
 
         With more `attempts` than that the last wait is repeated.
         """
+        if isinstance(delays, str):
+            raise ValueError(f"Retry.delays({delays!r}): it takes a list, also of one: [{delays!r}]")
         waits = tuple(_length(delay) for delay in delays)
         return cls(
             attempts=len(waits) + 1 if attempts is None else attempts,

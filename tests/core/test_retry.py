@@ -162,6 +162,11 @@ def test_a_wait_without_a_unit_is_refused_where_it_is_said(make):  # R64
         make()
 
 
+def test_one_delay_is_a_list_of_one():  # R64
+    with pytest.raises(ValueError, match=r"a list, also of one: \['10s'\]"):
+        Retry.delays("10s")
+
+
 def test_a_number_of_attempts_is_a_number():  # R64
     with pytest.raises(ValueError, match="attempts='3'"):
         Retry(attempts="3")
