@@ -88,7 +88,7 @@ def usual_times(settings: Settings) -> dict[str, timedelta]:
 def _look(premises: Premises) -> Callable[[datetime], Iterable[Condition]]:
     """Return what finds all that is wrong now."""
     store, worker, usual = premises.store, premises.settings.worker, usual_times(premises.settings)
-    stale = conditions.Stale(store)
+    stale = conditions.Stale(store, lease=worker.lease)
 
     def look(now: datetime) -> Iterable[Condition]:
         yield from stale.look(now)

@@ -12,7 +12,7 @@ from rota.core.model import ErrorReport, Outcome, RunKind, ScheduleState
 from rota.core.routing import Rule
 from rota.core.watched import PingKind, Turn, watch_key
 from rota.engine.alerts import alerter, conditions
-from rota.queries import FlipQuery
+from rota.queries import FlipQuery, IncidentQuery
 from tests.contract.flaky import flaky
 from tests.engine.alerting import Watch
 from tests.values import (
@@ -369,7 +369,7 @@ def turn(watch, before, after, **flipped):
 @pytest.fixture
 def stale_watch():
     watch: Watch = Watch(conditions=lambda now: look(now))
-    look = conditions.Stale(watch.store).look
+    look = conditions.Stale(watch.store, lease=LEASE).look
     watch.store.put_schedule(a_schedule(name="nightly", job="mail"), expected_version=None)
     return watch
 
@@ -423,6 +423,18 @@ def test_what_another_watchdog_wrote_late_under_an_older_id_is_found_too(stale_w
     assert [alert.kind for alert in stale_watch.ops.got] == [IncidentKind.STALE]
 
 
+@pytest.mark.parametrize(("last_seen", "is_said"), [(NOON - HOUR, True), (NOON, False)], ids=["silent", "alive"])
+def test_what_is_stale_because_no_scheduler_lives_says_so(stale_watch, last_seen, is_said):  # R50, R52
+    stale_watch.store.register(a_worker(last_seen=last_seen, stamps={"scheduler": last_seen}))
+    turn(stale_watch, None, a_pair(schedule="nightly", tenant="acme", state=Freshness.STALE, last_success=NOON - DAY))
+
+    stale_watch.alerter.tick(NOON)
+
+    [incident] = stale_watch.store.alerts.incidents(IncidentQuery())
+    said = "no scheduler has been heard of since 2026-06-01 11:00 UTC; " if is_said else ""
+    assert incident.error == f"{said}the last slot that succeeded is 2026-05-31 12:00 UTC"
+
+
 def test_a_script_that_said_that_it_failed_is_told_in_its_own_words(stale_watch):  # R50, R51
     text = "dumping\npg_dump: no space left\n"
     stale_watch.store.freshness.ping(a_ping(name="backup", kind=PingKind.FAIL, text=text))
@@ -436,7 +448,7 @@ def test_a_script_that_said_that_it_failed_is_told_in_its_own_words(stale_watch)
 
 def test_while_nothing_flips_and_nothing_is_stale_no_pair_is_read():  # R51
     store, calls = flaky(Watch().store)
-    stale = conditions.Stale(store)
+    stale = conditions.Stale(store, lease=LEASE)
 
     stale.look(NOON)
     first = calls.calls["freshness.pairs"]

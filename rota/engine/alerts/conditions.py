@@ -85,8 +85,10 @@ class Stale:
     success may have moved. With 100,000 pairs that are fresh it is one small read.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, lease: timedelta) -> None:
+        """`lease` is how long a process that is not heard of is taken for one that lives."""
         self._store = store
+        self._lease = lease
         self._seen: str | None = NEVER_LOOKED
         self._schedules: tuple[str, ...] = ()
         self._whole_at: datetime | None = None
@@ -104,13 +106,28 @@ class Stale:
             pairs = self._store.freshness.pairs(query)
         self._seen, self._schedules = newest, tuple(sorted({pair.schedule for pair in pairs}))
         jobs = {schedule: self._job(schedule) for schedule in self._schedules}
-        return [_stale(pair, jobs[pair.schedule], error=self._failure(pair)) for pair in pairs]
+        silence = self._silence(now) if pairs else ""
+        return [_stale(pair, jobs[pair.schedule], error=self._why(pair, silence)) for pair in pairs]
 
-    def _failure(self, pair: Watched) -> str:
-        """Return what a script outside of Rota said last of itself, where that is that it failed; else ""."""
-        if not pair.schedule.startswith(WATCH):
+    def _why(self, pair: Watched, silence: str) -> str:
+        """Return what is known of why a pair is stale."""
+        last = "it has never succeeded"
+        if pair.last_success is not None:
+            last = f"the last slot that succeeded is {pair.last_success:%Y-%m-%d %H:%M} UTC"
+        if pair.schedule.startswith(WATCH):
+            return self._failure(pair.schedule.removeprefix(WATCH)) or last
+        return f"{silence}; {last}" if silence else last
+
+    def _silence(self, now: datetime) -> str:
+        """Return since when nobody is heard of who fired schedules, where somebody did: then no job is to blame."""
+        heard = [worker.last_seen for worker in self._store.workers() if "scheduler" in worker.stamps]
+        if not heard or now - max(heard) <= self._lease:
             return ""
-        said = self._store.freshness.pings(pair.schedule.removeprefix(WATCH), limit=PINGS)
+        return f"no scheduler has been heard of since {max(heard):%Y-%m-%d %H:%M} UTC"
+
+    def _failure(self, script: str) -> str:
+        """Return what a script outside of Rota said last of itself, where that is that it failed; else ""."""
+        said = self._store.freshness.pings(script, limit=PINGS)
         last = next((ping for ping in said if ping.kind in (PingKind.SUCCESS, PingKind.FAIL)), None)
         if last is None or last.kind is not PingKind.FAIL:
             return ""
@@ -124,14 +141,11 @@ class Stale:
 
 
 def _stale(pair: Watched, job: str, *, error: str) -> Condition:
-    last = "it has never succeeded"
-    if pair.last_success is not None:
-        last = f"the last slot that succeeded is {pair.last_success:%Y-%m-%d %H:%M} UTC"
     return Condition(
         kind=IncidentKind.STALE,
         job=job,
         about=pair.schedule.removeprefix(WATCH),
         member=pair.tenant,
         since=pair.flipped_at,
-        error=error or last,
+        error=error,
     )
