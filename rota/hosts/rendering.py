@@ -40,7 +40,8 @@ HOSTS: Mapping[str, Host] = {
     "systemd": Host(
         help="Print units for systemd: the workers, the server, and a timer for who wants no process that stays.",
         templates=("NAME.service", "NAME-serve.service", "NAME-tick.service", "NAME-tick.timer"),
-        then="in /etc/systemd/system, then: systemctl daemon-reload && systemctl enable --now NAME, or NAME-tick.timer",
+        then="in /etc/systemd/system, then: rota db upgrade, systemctl daemon-reload && systemctl enable --now NAME, or "
+        "NAME-tick.timer",
         shares_no_disk=False,
     ),
     "cron": Host(
@@ -65,7 +66,7 @@ HOSTS: Mapping[str, Host] = {
     "eb": Host(
         help="Print the files of an Elastic Beanstalk worker environment, whose daemon asks for passes.",
         templates=("Procfile", "cron.yaml", ".ebextensions/NAME.config"),
-        then="beside the application, then: eb setenv ROTA_STORE=... && eb deploy",
+        then="beside the application, then: rota db upgrade on the same store, eb setenv ROTA_STORE=... && eb deploy",
     ),
     "compose": Host(
         help="Print a compose file: the schema, the workers and the server, of one image.",
