@@ -46,6 +46,8 @@ from rota.job import JobFunction
 DEFAULT = "default"
 ATTEMPTS, SCHEDULES = OPTIONS = ("attempts", "SCHEDULES")
 """What the backend reads of its OPTIONS."""
+OF_ALL_RUNS = ("timeout", "schedule", "per_tenant")
+"""Terms of a task that a run cannot have by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,14 @@ class RotaTask(Task):  # type: ignore[type-arg]  # generic for type checkers onl
     """Whose run it is: `.using(tenant=...)`."""
 
     def using(self, **changes: Any) -> "RotaTask":
-        """Return the task with other terms; `run_after` may be a timedelta from now."""
+        """Return the task with other terms; `run_after` may be a timedelta from now.
+
+        Raises:
+            InvalidTask: one that all runs of a task share.
+        """
+        for name in OF_ALL_RUNS:
+            if name in changes:
+                raise InvalidTask(f"using({name}=...): all runs of a task share it, say @task({name}=...)")
         if isinstance(changes.get("run_after"), timedelta):
             changes["run_after"] = timezone.now() + changes["run_after"]
         said = {name: value for name, value in changes.items() if value is not None}

@@ -208,6 +208,12 @@ def test_terms_go_along(jobs):
     assert (run.queue, run.priority, run.due_at, run.state) == ("default", -3, later, State.SCHEDULED)
 
 
+@pytest.mark.parametrize("term", ["timeout", "schedule", "per_tenant"])
+def test_a_term_that_all_runs_share_is_refused_for_one(term):
+    with pytest.raises(InvalidTask, match=rf"using\({term}=...\): all runs of a task share it"):
+        send.using(**{term: "1h"})
+
+
 def test_a_stored_task_has_the_terms_that_it_was_queued_with(jobs):
     later = send.using(priority=7, run_after=datetime(2100, 1, 1, tzinfo=UTC), retry=Retry(attempts=2))
     result = later.enqueue("ana")
