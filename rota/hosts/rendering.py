@@ -40,8 +40,8 @@ HOSTS: Mapping[str, Host] = {
     "systemd": Host(
         help="Print units for systemd: the workers, the server, and a timer for who wants no process that stays.",
         templates=("NAME.service", "NAME-serve.service", "NAME-tick.service", "NAME-tick.timer"),
-        then="in /etc/systemd/system, then: rota db upgrade, systemctl daemon-reload && systemctl enable --now NAME, or "
-        "NAME-tick.timer",
+        then="in /etc/systemd/system, then: rota db upgrade, systemctl daemon-reload && systemctl enable --now NAME, "
+        "or NAME-tick.timer",
         shares_no_disk=False,
     ),
     "cron": Host(
