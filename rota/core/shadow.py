@@ -53,8 +53,8 @@ def ran_there(pings: Iterable[Ping]) -> list[datetime]:
 def compared(fired: Sequence[Fired], there: Sequence[datetime], *, within: timedelta, now: datetime) -> list[Compared]:
     """Put each run of the other system beside the slot that it belongs to; return all by time.
 
-    It belongs to the newest slot that it is at most `within` behind (or a minute before) and that no earlier run was
-    for. A slot that the other system still has time for, `within` from its instant on, is left out.
+    It belongs to the nearest slot that it is at most `within` behind (or a minute before) and that no earlier run was
+    for: of a schedule of each minute not to the next one. A slot that the other system still has time for, `within` from its instant on, is left out.
     """
     open_: dict[datetime, Fired] = {one.slot: one for one in fired}
     found: list[Compared] = []
@@ -63,7 +63,7 @@ def compared(fired: Sequence[Fired], there: Sequence[datetime], *, within: timed
         if not near:
             found.append(Compared(slot=None, fired_at=None, there_at=at, verdict=Verdict.ONLY_THERE))
             continue
-        one = open_.pop(max(near))
+        one = open_.pop(min(near, key=lambda slot: abs(at - slot)))
         found.append(Compared(slot=one.slot, fired_at=one.at, there_at=at, verdict=Verdict.BOTH))
     for one in open_.values():
         if one.slot + within < now:

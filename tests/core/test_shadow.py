@@ -52,6 +52,15 @@ def test_of_two_slots_that_are_near_the_newer_one_is_meant():
     }  # fmt: skip
 
 
+def test_a_run_of_each_minute_belongs_to_its_own():
+    slots = [Fired(slot=NOON + number * MINUTE, at=NOON) for number in range(3)]
+
+    # On the second: it is also just as much before the next one as a clock may be ahead.
+    rows = compared(slots, [NOON, NOON + 2 * MINUTE], within=15 * MINUTE, now=NOON + HOUR)
+
+    assert [row.verdict for row in rows] == [BOTH, HERE, BOTH]
+
+
 def test_a_slot_for_which_there_is_still_time_is_left_out():
     assert verdicts(fired(0, 1), (0,), now=NOON + HOUR + 15 * MINUTE) == [(0, BOTH)]
     assert verdicts(fired(0, 1), (0,), now=NOON + HOUR + 16 * MINUTE) == [(0, BOTH), (1, HERE)]
