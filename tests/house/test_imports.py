@@ -38,7 +38,6 @@ IMPORTS_INSIDE_FUNCTIONS = {
     "rota/integrations/flask/extension.py": "SQLAlchemy, for applications that have Flask-SQLAlchemy",
     "rota/integrations/django/checks.py": "the tasks of Django, for projects that name our backend",
     "rota/integrations/django/__init__.py": "the project, whose settings name this package",
-    "rota/integrations/django/checks.py": "Django's tasks, which the project may not have",
     "rota/views/store.py": "SQLAlchemy, for the one command that asks for a schema as text",
 }
 
