@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from rota.audit import entry
 from rota.core.controls import UNREADABLE, Control, ControlKind, Pause, Paused, readable
-from rota.errors import ConfigurationError, JobNotFound, Refused, TenantNotFound
+from rota.errors import ConfigurationError, JobNotFound, Refused, TenantListFailed, TenantNotFound
 from rota.footing import Footing
 from rota.gathering import Shared
 from rota.redaction import remark
@@ -51,7 +51,7 @@ class Pauses:
         Again: with this reason. The end that it has stays, unless another is given; None takes it away.
 
         Raises:
-            JobNotFound, TenantNotFound: there is none of that name.
+            JobNotFound, TenantNotFound: there is none of that name. While the tenants cannot be listed, any will do.
             ConfigurationError: no reason, or an end without zone or in the past.
         """
         kind = Paused(kind)
@@ -106,9 +106,16 @@ class Pauses:
         if kind is Paused.JOB and name not in self._jobs:
             raise JobNotFound(name, known=self._jobs)
         if kind is Paused.TENANT:
+            self._check_tenant(name)
+
+    def _check_tenant(self, name: str) -> None:
+        try:
             known = [tenant.id for tenant in self._list_tenants()]
-            if name not in known:
-                raise TenantNotFound(name, known=known)
+        except TenantListFailed:
+            # That is an hour in which somebody wants to pause a tenant: one that nobody has pauses nothing.
+            return
+        if name not in known:
+            raise TenantNotFound(name, known=known)
 
 
 def key_of(kind: Paused, name: str) -> str:

@@ -10,7 +10,7 @@ from rota.core.access import Capability
 from rota.core.controls import Pause, Paused
 from rota.core.dependencies import covers
 from rota.core.model import Schedule
-from rota.errors import close_names
+from rota.errors import TenantListFailed, close_names
 from rota.operations.operation import Desk, Question, operation
 from rota.views.slots import due_between
 
@@ -30,7 +30,7 @@ class PauseMade(Struct, frozen=True, kw_only=True):
 
     pause: Pause
     note: str = ""
-    """What looks wrong: that nothing uses the queue."""
+    """What looks wrong: that nothing uses the queue; or that nobody can tell whether there is such a tenant."""
 
 
 @operation("POST", "/api/v1/jobs/{name}/pause", needs=Capability.MANAGE)
@@ -42,7 +42,8 @@ def pause_job(desk: Desk, asked: PauseAsked) -> PauseMade:
 @operation("POST", "/api/v1/tenants/{name}/pause", needs=Capability.MANAGE)
 def pause_tenant(desk: Desk, asked: PauseAsked) -> PauseMade:
     """Pause all jobs of a tenant: its slots are recorded as skipped, and none of its runs begins."""
-    return PauseMade(pause=_paused(desk, Paused.TENANT, asked))
+    pause = _paused(desk, Paused.TENANT, asked)
+    return PauseMade(pause=pause, note=_unlisted(desk.app, asked.name))
 
 
 @operation("POST", "/api/v1/queues/{name}/pause", needs=Capability.MANAGE, is_whole=True)
@@ -99,6 +100,14 @@ def _resumed(desk: Desk, kind: Paused, asked: ResumeAsked) -> Pause:
 
 def _with_missed(app: Rota, ended: Pause, schedules: Iterable[Schedule]) -> Resumed:
     return Resumed(pause=ended, missed=due_between(schedules, since=ended.since, until=app.clock.now()))
+
+
+def _unlisted(app: Rota, tenant: str) -> str:
+    try:
+        app.list_tenants()
+    except TenantListFailed as error:
+        return f"the tenants cannot be listed ({error}), so nobody knows whether there is a {tenant!r}"
+    return ""
 
 
 def _unused(app: Rota, queue: str) -> str:

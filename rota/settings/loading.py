@@ -105,9 +105,18 @@ def _file(path: Path | None, *, env: Mapping[str, str], directory: Path) -> Path
         return named
     for name in FILES:
         candidate = directory / name
-        if candidate.is_file() and (name == "rota.toml" or "rota" in _parsed(candidate).get("tool", {})):
+        if candidate.is_file() and (name == "rota.toml" or _ours(_parsed(candidate), file=candidate) is not None):
             return candidate
     return None
+
+
+def _ours(tables: Mapping[str, Any], *, file: Path) -> dict[str, Any] | None:
+    """Return the table `tool.rota` of a pyproject.toml, or None."""
+    tools = tables.get("tool")
+    ours: dict[str, Any] | None = tools.get("rota") if isinstance(tools, dict) else None
+    if ours is not None and not isinstance(ours, dict):
+        raise ConfigurationError(f"tool.rota in {file} must be a table: [tool.rota]")
+    return ours
 
 
 def _parsed(file: Path) -> dict[str, Any]:
@@ -125,7 +134,7 @@ def _parsed(file: Path) -> dict[str, Any]:
 def _from_file(file: Path, *, profile: str | None) -> dict[str, Given]:
     tables = _parsed(file)
     if file.name == "pyproject.toml":
-        tables = tables.get("tool", {}).get("rota", {})
+        tables = _ours(tables, file=file) or {}
     profiles = tables.pop("profile", {})
     if not isinstance(profiles, dict) or not all(isinstance(table, dict) for table in profiles.values()):
         raise ConfigurationError(f"profile in {file} must be tables: [profile.NAME]")

@@ -2,7 +2,9 @@
 
 import re
 
-from tests.surfaces.conftest import data
+from rota import Rota
+from rota.stores.memory import MemoryStore
+from tests.surfaces.conftest import data, run
 from tests.values import HOUR
 
 
@@ -109,3 +111,17 @@ def test_the_audit_says_who_did_what_to_what_and_why(noon_rota):  # R12
     assert [row["action"] for row in jobs] == ["job.resume", "job.pause"]
     assert {row["via"] for row in rows} == {"cli"}
     assert "\x1b" not in noon_rota("audit").stdout  # R65
+
+
+def test_a_tenant_can_be_paused_while_the_tenants_cannot_be_listed(tmp_path):  # R12, R20
+    def away():
+        raise OSError("no route to host")
+
+    app = Rota(MemoryStore(), tenants=away)
+
+    paused = run(app, "pause", "--tenant", "acme", "--reason", "its database burns", directory=tmp_path)
+
+    assert "no route to host" in paused.stderr
+    assert [pause.name for pause in app.pauses.list()] == ["acme"]
+    assert run(app, "resume", "--tenant", "acme", directory=tmp_path).exit_code == 0
+    assert app.pauses.list() == []

@@ -62,6 +62,13 @@ def test_pyproject_is_read_where_there_is_no_rota_toml(tmp_path):
     assert (settings.app, settings.retry.attempts) == ("shop:rota", 7)
 
 
+def test_a_pyproject_with_something_else_for_rota_is_refused(tmp_path):  # R64
+    (tmp_path / "pyproject.toml").write_text("[tool]\nrota = 1\n")
+
+    with pytest.raises(ConfigurationError, match=r"tool\.rota in .* must be a table"):
+        loaded(tmp_path)
+
+
 def test_a_pyproject_without_rota_is_no_settings_file(tmp_path):
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "shop"\n')
 
