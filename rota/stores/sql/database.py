@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import URL, Engine, event
+from sqlalchemy import URL, Engine, QueuePool, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimedOut
 
@@ -26,6 +26,10 @@ Insert = Callable[[Any, str, tuple[str, ...], list[tuple[Any, ...]]], None]
 
 MANY = 20
 """From how many rows on it pays to look at them before they are inserted."""
+
+
+FULL = ("too many c", "connection slots", "max_user_connections", "max_connections")
+"""What PostgreSQL, MariaDB and MySQL say when they give no more connections; on the way in, codes are not told."""
 
 
 class Link:
@@ -120,6 +124,12 @@ def _told_only(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> tuple[t
 def json_of(rows: Sequence[Any]) -> str:
     """Return rows as the JSON parameter that `{rows(...)}` reads."""
     return msgspec.json.encode(rows).decode()
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether a server refused a connection since there are too many."""
+    said = str(error).lower()
+    return any(words in said for words in FULL)
 
 
 class Database:
@@ -302,10 +312,11 @@ class Database:
     @contextmanager
     def _connection(self, engine: Engine) -> Iterator[Any]:
         try:
-            pooled = engine.raw_connection()
-        except DBAPIError as error:
-            # Only connecting comes through SQLAlchemy; what the driver said is inside.
-            raise error.orig or error from error
+            pooled = self._pooled(engine)
+        except self.dialect.driver_errors as error:
+            with self._lent(engine, error) as driver:
+                yield driver
+            return
         try:
             yield pooled.driver_connection
         except self.dialect.driver_errors as error:
@@ -319,12 +330,33 @@ class Database:
         finally:
             pooled.close()
 
+    def _pooled(self, engine: Engine) -> Any:
+        try:
+            return engine.raw_connection()
+        except DBAPIError as error:
+            # What the driver said of connecting is inside.
+            raise error.orig or error from error
+
+    @contextmanager
+    def _lent(self, engine: Engine, error: BaseException) -> Iterator[Any]:
+        """Where a server gives no more connections, lend one that the other of the two pools keeps for later: while it
+        lies idle there, nothing that was begun could be ended here (C7)."""
+        other = self.engine if engine is self._alone else self._alone
+        is_idle = isinstance(other.pool, QueuePool) and other.pool.checkedin() > 0
+        if engine in (other, self._pulse) or not is_idle or not _is_full(error):
+            raise error
+        with self._connection(other) as driver:
+            self.dialect.autocommit(driver, on=engine is self._alone)
+            try:
+                yield driver
+            finally:
+                # A dead one is not used again.
+                with suppress(*self.dialect.driver_errors):
+                    self.dialect.autocommit(driver, on=other is self._alone)
+
     def detached(self) -> Any:
         """Return a connection of its own, outside of the pool and of transactions; whoever asks closes it."""
-        try:
-            pooled = self.engine.raw_connection()
-        except DBAPIError as error:
-            raise error.orig or error from error
+        pooled = self._pooled(self.engine)
         pooled.detach()
         driver: Any = pooled.dbapi_connection
         self.dialect.autocommit(driver, on=True)
