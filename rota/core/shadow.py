@@ -54,7 +54,8 @@ def compared(fired: Sequence[Fired], there: Sequence[datetime], *, within: timed
     """Put each run of the other system beside the slot that it belongs to; return all by time.
 
     It belongs to the nearest slot that it is at most `within` behind (or a minute before) and that no earlier run was
-    for: of a schedule of each minute not to the next one. A slot that the other system still has time for, `within` from its instant on, is left out.
+    for: of a schedule of each minute not to the next one. A slot that the other system still has time for, `within`
+    from its instant on, is left out.
     """
     open_: dict[datetime, Fired] = {one.slot: one for one in fired}
     found: list[Compared] = []
