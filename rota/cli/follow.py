@@ -18,6 +18,8 @@ from rota.views.follow import Summary
 
 NAMED = 8
 MINUTE_S = 60
+LONG_S = 15
+"""After which it is said where to ask why nothing ends: a tenant may be parked, or a limit in the way."""
 FEW = 3
 """Rounds that a person would copy by their ids."""
 
@@ -28,13 +30,19 @@ def follow(session: Session, round_ids: Sequence[str], *, job: str, schema: str)
     now = session.ask(follow_rounds, asked)
     if not now.workers:
         session.out.say("no worker is alive, so nothing happens until one is: rota start")
+    moved, is_told = started, False
     with progress(session, job, monotonic=session.clock.monotonic) as report:
         while True:
             report(now.standing.done, now.standing.total, now.standing.failed)
             if now.summary is not None:
                 break
             sleep(session.poll)
-            now = session.ask(follow_rounds, asked)
+            done, now = now.standing.done, session.ask(follow_rounds, asked)
+            if now.standing.done != done:
+                moved = session.clock.monotonic()
+            elif not is_told and session.clock.monotonic() - moved > LONG_S:
+                session.out.say(f"nothing has ended for {LONG_S}s; what is waited for:  rota explain {round_ids[0]}")
+                is_told = True
     ended = now.summary
     session.out.one(schema, ended, _lines(job, ended, seconds=session.clock.monotonic() - started))
     if session.out.form is Form.TABLE and ended.failures:

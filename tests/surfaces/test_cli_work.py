@@ -2,11 +2,12 @@
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 
 from rota.core.model import State
-from rota.queries import RunQuery
+from rota.queries import RoundQuery, RunQuery
 from tests.surfaces.conftest import HOUR, NOON, an_app, data, run
 from tests.values import claim, lost, settle_all
 
@@ -183,6 +184,23 @@ def test_a_tick_tells_of_what_an_earlier_one_has_left_to_it(tmp_path):  # R23, R
     result = run(app, "tick", "--max", "20s", directory=tmp_path)
 
     assert (result.stdout, result.exit_code) == ("broken  1 failed\n", 1)
+
+
+def test_who_follows_what_does_not_move_is_told_once_where_to_ask_why(noon_app, noon_rota, monkeypatch):
+    looks = iter([16, 16, 16])
+
+    def sleep(_duration):
+        seconds = next(looks, None)
+        if seconds is None:
+            raise KeyboardInterrupt
+        noon_app.clock.tick(timedelta(seconds=seconds))
+
+    monkeypatch.setattr("rota.cli.follow.sleep", sleep)
+
+    result = noon_rota("run", "sync", "--follow")
+
+    [told] = [line for line in result.stderr.splitlines() if "nothing has ended for 15s" in line]
+    assert told.endswith(f"rota explain {noon_app.store.rounds(RoundQuery())[0].id}")
 
 
 def test_the_next_slots_come_soonest_first_with_what_is_overdue(noon_app, noon_rota):

@@ -75,7 +75,7 @@ def parked(facts: Facts, tenant: str) -> Reason | None:
         Code.TENANT_PARKED,
         f"tenant {tenant} is parked since {facts.at(circuit.parked_at)}, after {circuit.failures} failures in a row: "
         f"{circuit.reason}{probe}",
-        f"rota tenants test --tenant {tenant}",
+        f"rota tenants test {tenant}",
         tenant=tenant, since=circuit.parked_at, failures=circuit.failures, reason=circuit.reason,
         probe_at=circuit.probe_at,
     )  # fmt: skip
