@@ -438,6 +438,9 @@ def _gated(
 def _names(depends_on: Sequence[str | JobFunction[Any, Any, Any]], *, job: str) -> tuple[str, ...]:
     if isinstance(depends_on, str | JobFunction):
         raise ConfigurationError(f"job {job!r}: depends_on takes a list, also of one: depends_on=[...]")
+    for one in depends_on:
+        if not isinstance(one, str | JobFunction):
+            raise ConfigurationError(f"job {job!r}: depends_on={one!r} is neither a job nor the name of one")
     return tuple(dict.fromkeys(one if isinstance(one, str) else one.name for one in depends_on))
 
 
@@ -445,7 +448,7 @@ def _tags(tags: Sequence[str], *, job: str) -> tuple[str, ...]:
     if isinstance(tags, str):
         raise ConfigurationError(f"job {job!r}: tags takes a list, also of one: tags=[{tags!r}]")
     for tag in tags:
-        if not TAG.fullmatch(tag):
+        if not isinstance(tag, str) or not TAG.fullmatch(tag):
             raise ConfigurationError(
                 f"job {job!r}: tag {tag!r} is no word: letters, digits, and . _ - between them, at most 64 characters"
             )
@@ -460,9 +463,9 @@ def _places(value: int | None, *, job: str, per_tenant: bool) -> int | None:
             f"job {job!r}: max_parallel limits the runs of one round, and this job has one: make it per_tenant=True, "
             "or leave max_parallel out"
         )
-    if value < 1:
+    if not isinstance(value, int) or value < 1:
         raise ConfigurationError(
-            f"job {job!r}: max_parallel={value} would run nobody; max_parallel=None is without limit"
+            f"job {job!r}: max_parallel={value!r} must be a number from 1 on; max_parallel=None is without limit"
         )
     return value
 

@@ -28,7 +28,9 @@ def test_dependencies_are_named_or_given_and_each_counts_once():  # R11
         ({"depends_on": "load"}, "depends_on takes a list"),
         ({"jitter": "soon"}, "jitter"),
         ({"jitter": "0s"}, "must be longer than nothing"),
-        ({"per_tenant": True, "max_parallel": 0}, "would run nobody"),
+        ({"per_tenant": True, "max_parallel": 0}, "must be a number from 1 on"),
+        ({"per_tenant": True, "max_parallel": "2"}, "must be a number from 1 on"),
+        ({"depends_on": [1]}, "depends_on=1 is neither a job nor the name of one"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused_where_it_is_written(options, message):  # R64

@@ -328,6 +328,7 @@ def test_a_job_has_tags_once_each():
         (["a,b"], "my_job.*'a,b' is no word"),
         (["x" * 65], "my_job.*at most 64"),
         (["-x"], "my_job.*'-x' is no word"),
+        ([1], "my_job.*1 is no word"),
     ],
 )
 def test_a_tag_is_a_word(tags, said):  # R64
