@@ -444,7 +444,7 @@ def _names(depends_on: Sequence[str | JobFunction[Any, Any, Any]], *, job: str) 
     return tuple(dict.fromkeys(one if isinstance(one, str) else one.name for one in depends_on))
 
 
-def _tags(tags: Sequence[str], *, job: str) -> tuple[str, ...]:
+def _tags(tags: Sequence[object], *, job: str) -> tuple[str, ...]:
     if isinstance(tags, str):
         raise ConfigurationError(f"job {job!r}: tags takes a list, also of one: tags=[{tags!r}]")
     for tag in tags:
@@ -452,10 +452,10 @@ def _tags(tags: Sequence[str], *, job: str) -> tuple[str, ...]:
             raise ConfigurationError(
                 f"job {job!r}: tag {tag!r} is no word: letters, digits, and . _ - between them, at most 64 characters"
             )
-    return tuple(dict.fromkeys(tags))
+    return tuple(dict.fromkeys(str(tag) for tag in tags))
 
 
-def _places(value: int | None, *, job: str, per_tenant: bool) -> int | None:
+def _places(value: object, *, job: str, per_tenant: bool) -> int | None:
     if value is None:
         return None
     if not per_tenant:
