@@ -1,5 +1,7 @@
 """Every reason why something does not run is told in the situation in which it is so (R11, R36)."""
 
+import re
+import shlex
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -11,9 +13,14 @@ from rota.queries import RoundQuery
 from rota.views.why import Code, ask_run
 from tests.engine.gates import import_and_report
 from tests.engine.house import driven
+from tests.hosts.values import is_command
 from tests.values import HOUR, MINUTE, NOON, SECOND, a_run, claim, found
 from tests.views import situations, situations_begun
 from tests.views.house import SITUATIONS, Source, a_process, alive, at, of_job, of_schedule
+
+
+TO_TYPE = re.compile(r"rota [^,A-Z.]+")
+"""One command, with nothing left for the reader to fill in."""
 
 
 def test_every_reason_has_a_situation():
@@ -27,6 +34,8 @@ def test_the_reason_is_told_in_its_situation(code):  # R10, R11, R12, R13, R24, 
     told = [reason for reason in why.reasons if reason.code is code]
     assert len(told) >= 1, why.reasons
     assert any(text in reason.text for reason in told), [reason.text for reason in told]
+    # What is to be typed as it stands is a command.
+    assert all(is_command(shlex.split(one.fix)[1:]) for one in told if one.fix and TO_TYPE.fullmatch(one.fix))
     # As programs get it.
     assert msgspec.to_builtins(why)["reasons"]
 
