@@ -18,7 +18,6 @@ from tests.values import HOUR, MINUTE, NOON, SECOND, a_run, claim, found
 from tests.views import situations, situations_begun
 from tests.views.house import SITUATIONS, Source, a_process, alive, at, of_job, of_schedule
 
-
 TO_TYPE = re.compile(r"rota [^,A-Z.]+")
 """One command, with nothing left for the reader to fill in."""
 
