@@ -7,12 +7,13 @@ from msgspec import Meta
 
 from rota.core.access import Capability
 from rota.core.gates import flow_batch
-from rota.core.model import RunHistory, RunKind, State
+from rota.core.model import Run, RunHistory, RunKind, State
 from rota.errors import RunNotFound
 from rota.operations.operation import Cursor, Desk, Instant, Limit, Next, Page, Question, operation
 from rota.operations.searching import cut_warnings, searched
 from rota.queries import RunQuery
 from rota.views.chosen import chosen
+from rota.views.flows import flow_runs
 from rota.views.runs import RunDetail, RunRow, run_detail, run_row
 from rota.views.search import hits_of
 
@@ -89,13 +90,22 @@ class StandingAsked(Question, frozen=True, kw_only=True):
     """Which runs somebody waits for."""
 
     id: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
-    """Their ids, or beginnings of them."""
+    """Their ids, or beginnings of them; or the whole id of a chain or batch, for all of its runs."""
 
 
 @operation("GET", "/api/v1/standing/runs", needs=Capability.READ)
 def runs_standing(desk: Desk, asked: StandingAsked) -> Page[RunRow]:
     """Say how runs stand, in the order that was asked in: what whoever waits for them asks again and again."""
-    return Page(data=[run_row(_history(desk, run).run) for run in asked.id])
+    return Page(data=[run_row(run) for text in asked.id for run in _runs_of(desk, text)])
+
+
+def _runs_of(desk: Desk, text: str) -> list[Run]:
+    history = desk.app.store.run(text)
+    if history is not None:
+        return [history.run]
+    if runs := flow_runs(desk.app, text):
+        return runs
+    raise RunNotFound(text)
 
 
 def _history(desk: Desk, run: str) -> RunHistory:

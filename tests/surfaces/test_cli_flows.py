@@ -58,6 +58,20 @@ def test_runs_are_narrowed_to_those_of_a_flow(noon_rota, noon_app):
     assert {row["id"] for row in rows} == {run.id for run in noon_app.flow(flow).runs()}
 
 
+def test_who_waits_for_a_flow_waits_for_each_of_its_runs(rota, app):  # R38
+    flow = a_chain(app)
+    first, second = app.flow(flow).runs()
+
+    early = rota("wait", flow, "--timeout", "1ms")
+    rota("cancel", flow, "--yes")
+    late = rota("wait", flow, "--json")
+
+    assert "2 of 2 not over" in early.stderr
+    assert [(row["id"], row["state"]) for row in data(late)] == [(first.id, "cancelled"), (second.id, "cancelled")]
+    assert late.exit_code == 1
+    assert rota("wait", "0" * 32).exit_code == 3
+
+
 def test_a_flow_is_cancelled_and_retried_whole(noon_rota, noon_app):
     flow = a_chain(noon_app)
 

@@ -32,7 +32,10 @@ MOST = 100
 @click.option("--timeout", metavar="DURATION", help="Give up after this long: 90s, 10m.")
 @pass_session
 def wait(session: Session, *, runs: tuple[str, ...], timeout: str | None) -> None:
-    """Wait until runs are over."""
+    """Wait until runs are over.
+
+    RUNS are their ids, or those of chains and batches for all of their runs.
+    """
     try:
         limit = parse_duration(timeout) if timeout else None
     except ValueError as error:
