@@ -134,12 +134,14 @@ def _queue(counts: Counts, *, now: datetime) -> Line:
 
 def _workers(alive: Sequence[WorkerRecord], known: Sequence[WorkerRecord], counts: Counts) -> Line:
     queued = any(states.get(State.QUEUED, 0) for states in counts.by_queue.values())
+    silent = f", {len(known) - len(alive)} silent" if len(known) > len(alive) else ""
     if not alive:
         level = Level.FAILED if queued else Level.WARN
-        silent = f", {len(known)} silent" if known else ""
         return Line(subject="Workers", level=level, text=f"none alive{silent}", more="rota start")
     places = sum(worker.places for worker in alive)
-    return Line(subject="Workers", level=Level.OK, text=f"{len(alive)} alive, {counted(places, 'place')}")
+    text = f"{len(alive)} alive, {counted(places, 'place')}{silent}"
+    # No fault as such: its host may have been taken away. Frozen, it looks the same.
+    return Line(subject="Workers", level=Level.OK, text=text, more="rota workers" if silent else None)
 
 
 def _alerts(app: Rota, *, now: datetime) -> Line:

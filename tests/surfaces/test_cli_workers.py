@@ -57,6 +57,13 @@ def test_a_worker_that_is_not_heard_of_is_silent_and_a_finding(store, noon_rota)
     assert "w1 on host-1 (pid 4711) was not seen for 21s" in told
 
 
+def test_the_verdict_counts_those_that_are_silent_beside_those_that_are_alive(store, noon_rota):
+    store.register(a_worker(last_seen=NOON - 21 * SECOND))
+    store.register(a_worker(id="w2", places=8))
+
+    assert "1 alive, 8 places, 1 silent  → rota workers\n" in noon_rota("status").stdout
+
+
 def test_a_worker_whose_process_is_gone_is_dead_at_once_and_a_finding(store, noon_rota):
     here = host.this_worker("w1", version="0.1", queues={}, places=1, now=NOON)
     # No process has this number.
