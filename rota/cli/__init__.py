@@ -12,6 +12,7 @@ from rota.exits import Exit
 COLLECT_AFTER = 10_000
 """Objects that may come before somebody looks for garbage among them; Python's own number is 700."""
 SOON_S = 0.01
+"""In how many seconds a signal that was lost is raised again."""
 
 
 def main() -> None:

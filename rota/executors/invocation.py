@@ -102,8 +102,9 @@ class Invocation:
 
 
 def _hears(registered: Registered) -> bool:
-    """Whether a function may notice that it is told to stop."""
-    return not HEARING.isdisjoint(registered.signature.gifts.values())
+    """Whether a function may notice that it is told to stop. In a child it always may: SIGTERM raises `Stopped`, which
+    it can catch to clean up."""
+    return registered.job.executor == "process" or not HEARING.isdisjoint(registered.signature.gifts.values())
 
 
 def _given(gift: Gift, context: RunContext, held: ExitStack) -> Any:

@@ -20,6 +20,7 @@ from pathlib import Path
 import structlog
 
 from rota import Fail, Result, RetryLater, Rota, RunContext, Secret, Snooze, metrics
+from rota.errors import Stopped
 from rota.logs import run_facts
 
 app = Rota("memory://", tenants=["acme", "globex"])
@@ -249,6 +250,15 @@ def sleeps(journal: str):
     finally:
         with open(journal, "a") as file:
             file.write("cleaned up")
+
+
+@app.job(executor="process")
+def leaves_early(journal: str) -> None:
+    open(journal + ".begun", "w").close()
+    try:
+        time.sleep(60)
+    except Stopped:
+        return
 
 
 @app.job()

@@ -85,6 +85,14 @@ def test_after_its_grace_a_job_gets_sigterm_and_its_finally_runs(home, tmp_path,
     assert (ending.outcome, ending.reason, ending.error.type) == (Outcome.TIMED_OUT, "out of time", "Stopped")
 
 
+def test_a_job_that_leaves_early_at_sigterm_during_a_drain_is_not_taken_for_done(home, tmp_path):  # R30, R45
+    # It asks for neither context nor stop signal, and hears all the same.
+    journal, stop = tmp_path / "journal", StopSignal()
+    stop_soon(stop, begun(journal), outcome=Outcome.INTERRUPTED, grace=timedelta(milliseconds=200))
+
+    assert home.run("leaves_early", str(journal), stop=stop).outcome is Outcome.INTERRUPTED
+
+
 def test_a_sigterm_in_the_middle_of_a_log_record_does_not_cut_the_line(tmp_path):
     stop, heard = StopSignal(), []
 
